@@ -1,0 +1,67 @@
+"""Finds and reads contracts. Every error names the file and the key, and never repeats a value."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bus.contracts.model import Contract
+from bus.errors import ConfigError
+
+FILE = "adapter.toml"
+
+
+def find(paths: Iterable[Path]) -> list[Path]:
+    """The contracts at these paths: a contract, its folder, or any folder above. Raises ConfigError where there is none."""
+    found: list[Path] = []
+    for path in paths:
+        here = [path] if path.name == FILE and path.is_file() else sorted(path.rglob(FILE))
+        if not here:
+            raise ConfigError(f"no {FILE} here", where=str(path), hint="name an adapter's folder, or a folder above it")
+        found += [each for each in here if each not in found]
+    return found
+
+
+def load(path: Path) -> Contract:
+    """Reads one contract. Raises ConfigError with one line per fault."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("no such file", where=str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not valid TOML: {error}", where=str(path)) from error
+    if "path" in document:
+        raise ConfigError("path: unknown key", where=str(path), hint="remove it")
+    try:
+        contract = Contract.model_validate({**document, "path": path})
+    except ValidationError as error:
+        raise ConfigError(explain(error), where=str(path)) from None
+    except ConfigError as error:
+        raise ConfigError(error.what, where=str(path), hint=error.hint) from None
+    return contract
+
+
+def load_all(paths: Iterable[Path]) -> list[Contract]:
+    """Reads all contracts at these paths. Raises ConfigError for the first that is wrong, or for an application met twice."""
+    contracts: dict[str, Contract] = {}
+    for path in find(paths):
+        contract = load(path)
+        if other := contracts.get(str(contract.name)):
+            raise ConfigError(f"the application {contract.name} stands in {other.path} too", where=str(path))
+        contracts[str(contract.name)] = contract
+    return list(contracts.values())
+
+
+def explain(error: ValidationError, prefix: Sequence[str] = ()) -> str:
+    """A validation error as ``key: what is wrong`` per fault, without the values that were given."""
+    return "; ".join(
+        f"{'.'.join((*prefix, *map(str, fault['loc'])))}: {_words(fault['type'], fault['msg'])}"
+        for fault in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+
+
+def _words(kind: str, message: str) -> str:
+    return {"missing": "missing", "extra_forbidden": "unknown key"}.get(kind, message.removeprefix("Value error, "))

@@ -1,0 +1,144 @@
+"""The event on the wire: CloudEvents 1.0, binary mode on NATS (attributes in headers, JSON data as body).
+
+Structured mode (``content-type: application/cloudevents+json``) is accepted from foreign clients. Header names are read without
+regard to case. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bus.errors import EnvelopeError
+
+CONTENT_TYPE = "application/json"
+STRUCTURED = "application/cloudevents+json"
+MAX_HOPS = 8  #: a follow-up of a follow-up …: more is a loop between departments
+
+_REQUIRED = ("ce-id", "ce-source", "ce-type", "ce-subject", "ce-time")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A CloudEvent. ``subject`` is the key token, ``time`` RFC 3339 with offset, ``data`` the JSON body as bytes."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    data: bytes
+    dataschema: str = ""
+    parties: tuple[str, ...] = ()  #: key tokens of others concerned, extension ``pihak``
+    hop: int = 0  #: how many events this one follows from
+    traceparent: str = ""
+    tracestate: str = ""
+
+    def headers(self) -> dict[str, str]:
+        """The NATS headers of this event, without those of delivery (``Nats-*``)."""
+        headers = {
+            "ce-specversion": "1.0",
+            "ce-id": self.id,
+            "ce-source": self.source,
+            "ce-type": self.type,
+            "ce-subject": self.subject,
+            "ce-time": self.time,
+            "ce-datacontenttype": CONTENT_TYPE,
+        }
+        if self.dataschema:
+            headers["ce-dataschema"] = self.dataschema
+        if self.parties:
+            headers["ce-pihak"] = ",".join(self.parties)
+        if self.hop:
+            headers["ce-hop"] = str(self.hop)
+        if self.traceparent:
+            headers["traceparent"] = self.traceparent
+        if self.tracestate:
+            headers["tracestate"] = self.tracestate
+        return headers
+
+
+def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
+    """Reads an event off the wire, in binary or structured mode. Raises EnvelopeError, which names the attribute."""
+    lower = {name.lower(): value for name, value in (headers or {}).items()}
+    if lower.get("content-type", "").partition(";")[0].strip() == STRUCTURED:
+        lower, body = _structured(body, lower)
+    missing = [name for name in _REQUIRED if not lower.get(name)]
+    if missing:
+        raise EnvelopeError(
+            f"no {' and no '.join(missing)}", where="CloudEvent", hint="send the required attributes of CloudEvents 1.0"
+        )
+    if lower.get("ce-specversion") != "1.0":
+        raise EnvelopeError("ce-specversion is not 1.0", where="CloudEvent")
+    if not _TIME.fullmatch(lower["ce-time"]):
+        raise EnvelopeError("ce-time is not RFC 3339 with an offset", where="CloudEvent")
+    hop = lower.get("ce-hop", "0")
+    if not hop.isdigit():
+        raise EnvelopeError("ce-hop is not a number", where="CloudEvent")
+    if int(hop) > MAX_HOPS:
+        raise EnvelopeError(
+            f"more than {MAX_HOPS} follow-ups in a row", where="CloudEvent", hint="departments answer each other in a loop"
+        )
+    trace = lower.get("traceparent", "")
+    return Event(
+        id=lower["ce-id"],
+        source=lower["ce-source"],
+        type=lower["ce-type"],
+        subject=lower["ce-subject"],
+        time=lower["ce-time"],
+        data=body,
+        dataschema=lower.get("ce-dataschema", ""),
+        parties=tuple(filter(None, lower.get("ce-pihak", "").split(","))),
+        hop=int(hop),
+        traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
+        tracestate=lower.get("tracestate", ""),
+    )
+
+
+def _structured(body: bytes, headers: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
+    """The attributes of a structured-mode event as headers, and its data as a JSON body."""
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise EnvelopeError("the body is not JSON", where="structured CloudEvent") from error
+    if not isinstance(document, dict):
+        raise EnvelopeError("the body is not a JSON object", where="structured CloudEvent")
+    data: Any = document.pop("data", None)
+    encoded = document.pop("data_base64", None)
+    attributes = {f"ce-{name.lower()}": str(value) for name, value in document.items() if value is not None}
+    for name in ("traceparent", "tracestate"):
+        if value := attributes.pop(f"ce-{name}", headers.get(name, "")):
+            attributes[name] = value
+    if encoded is None:
+        return attributes, json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return attributes, b64decode(encoded, validate=True)
+    except (ValueError, TypeError) as error:
+        raise EnvelopeError("data_base64 is not base64", where="structured CloudEvent") from error
+
+
+def event_id(source: str, key: str, version: str, content: bytes) -> str:
+    """The deterministic ``ce-id``: the same change of the same row is the same event, however often it is read."""
+    digest = hashlib.blake2b(content, digest_size=16)
+    digest.update(f"\0{source}\0{key}\0{version}".encode())
+    return digest.hexdigest()
+
+
+def follow_up_id(consumer: str, cause: str, index: int) -> str:
+    """The deterministic ``ce-id`` of a follow-up: the same cause gives the same follow-up, however often it is handled."""
+    return hashlib.blake2b(f"{consumer}\0{cause}\0{index}".encode(), digest_size=16).hexdigest()
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment as RFC 3339 with offset. Raises ValueError for a time without one."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return moment.isoformat()

@@ -1,0 +1,5 @@
+"""Event types: what they are, which ones exist, and what may change about them."""
+
+from bus.events.registry import Catalogue, EventType, event_type_of
+
+__all__ = ["Catalogue", "EventType", "event_type_of"]

@@ -190,6 +190,24 @@ def receipt(app: AppName, consumer: str) -> str:
     return f"receipt.{app.prefix}.{token(consumer)}"
 
 
+def receipts(app: AppName | None) -> str:
+    """All receipts, of one application or of all."""
+    return f"receipt.{app.prefix}.>" if app else "receipt.>"
+
+
+def telemetry(app: AppName) -> str:
+    """Where an application's spans and metrics may go over the bus itself."""
+    return f"telemetry.{app.prefix}.>"
+
+
+def inbox(app: AppName) -> str:
+    """The prefix of the only subjects that an application may subscribe to, without a dot at its end.
+
+    ``_`` stands in no token, so that two applications never share an inbox (``a-b/c`` and ``a/b-c`` would, with a ``-``).
+    """
+    return f"_INBOX.{token(app.opd)}_{token(app.app)}"
+
+
 def redrive(app: AppName, place: str) -> str:
     """Where one consumer, or one source, of one application gets its dead letters again."""
     return f"redrive.{app.prefix}.{token(place)}"

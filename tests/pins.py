@@ -24,7 +24,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PYPROJECT = ROOT / "pyproject.toml"
 RUNTIME, BUILD = "constraint-dependencies", "build-constraint-dependencies"
-BUILD_TOOLS = ("hatchling", "editables", "setuptools", "uv")  #: editables: hatchling in place; setuptools: nkeys has no wheel
+BUILD_TOOLS = (
+    "hatchling",
+    "editables",
+    "setuptools",
+    "uv",
+)  #: editables: hatchling in place; setuptools: nkeys has no wheel
 
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;]+)(?: *; *(?P<marker>.+))?")
 
@@ -40,7 +45,7 @@ def read(list_name: str) -> list[str]:
 
 
 def parse(pin: str) -> tuple[str, str, str]:
-    """Name, version and marker ("" for none) of ``name==version; marker``. Raises ValueError where it is no exact pin."""
+    """Name, version and marker ("" for none) of a pin. Raises ValueError where it is no exact one."""
     match = _PIN.fullmatch(pin)
     if match is None:
         raise ValueError(f"{pin!r} is not an exact pin")

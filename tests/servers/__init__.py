@@ -1,0 +1,19 @@
+"""Private servers for tests: real PostgreSQL and MariaDB, and a TCP proxy that disturbs connections.
+
+Fixtures (``tests/servers/fixtures.py``, known to every test):
+
+    postgresql, mariadb   a fresh, empty database: ``.url`` (names no driver), ``.sql(text)``, ``.load(path)``,
+                          ``.server``
+    sqlite_url            the URL of a SQLite file that does not exist yet
+    proxy                 ``way = await proxy(url_or_port)``; then ``way.url(url)``, ``way.delay``, ``await way.cut()``,
+                          ``await way.refuse()``, ``await way.accept()``, ``way.freeze()``, ``way.thaw()``
+
+Each pytest process has its own servers, started at their first use, so that a test may stop, kill and start them
+(``.server.stop()``, ``.kill()``, ``.start()``) without disturbing a parallel one. They listen on loopback only, as an
+unprivileged user, in a folder that goes away with them: also when the tests are killed, by the guard. Commits survive
+a kill of the server; nothing is synced to disk. PostgreSQL has ``wal_level=logical``, MariaDB a row binlog with full
+metadata.
+
+Where a server is not installed its tests are skipped with the reason; with ``BUS_TEST_SERVERS=required``, as in
+``tests/run``, they fail.
+"""

@@ -1,0 +1,86 @@
+"""The fixtures that give tests their databases and disturb their connections; see the package's docstring."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+
+from tests.servers import mariadb as mariadb_kind
+from tests.servers import postgresql as postgresql_kind
+from tests.servers.mariadb import MariaDB
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.proxy import Proxy
+from tests.servers.server import Database, Server
+
+S = TypeVar("S", bound=Server)
+REQUIRED = os.environ.get("BUS_TEST_SERVERS") == "required"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """This process's PostgreSQL; tests take ``postgresql``."""
+    yield from _serving(
+        PostgreSQL, postgresql_kind.installed(), "PostgreSQL is not installed (apt-get install postgresql)"
+    )
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    """This process's MariaDB; tests take ``mariadb``."""
+    yield from _serving(MariaDB, mariadb_kind.installed(), "MariaDB is not installed (apt-get install mariadb-server)")
+
+
+@pytest.fixture
+def postgresql(postgresql_server: PostgreSQL) -> Iterator[Database]:
+    """A fresh PostgreSQL database; ``.server.create()`` makes more. All go when the test ends."""
+    postgresql_server.start()
+    yield postgresql_server.create()
+    postgresql_server.clear()
+
+
+@pytest.fixture
+def mariadb(mariadb_server: MariaDB) -> Iterator[Database]:
+    """A fresh MariaDB database; ``.server.create()`` makes more. All go when the test ends."""
+    mariadb_server.start()
+    yield mariadb_server.create()
+    mariadb_server.clear()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite database in the test's folder; the file is made by whoever opens it first."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest_asyncio.fixture
+async def proxy() -> AsyncIterator[Callable[[str | int], Awaitable[Proxy]]]:
+    """Opens TCP proxies to a port, or to the server of a URL, on loopback; they close when the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def open_proxy(target: str | int) -> Proxy:
+            port = target if isinstance(target, int) else urlsplit(target).port
+            if port is None:
+                raise ValueError("the URL names no port")
+            return await stack.enter_async_context(Proxy(port))
+
+        yield open_proxy
+
+
+def _serving(kind: Callable[[Path], S], programs: Path | None, missing: str) -> Iterator[S]:
+    if programs is None:
+        if REQUIRED:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    server = kind(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

@@ -27,6 +27,7 @@ from bus.errors import BusError, ContractError, Fenced, Unavailable
 
 MSG_ID = "Nats-Msg-Id"
 MAX_BATCH = 1000  #: messages in one atomic batch; the server refuses more
+HEADER_ROOM = 4096  #: bytes kept for the headers of an event
 PIPELINE = 500  #: single messages on their way at once
 
 _NO_RESPONDERS = "503"
@@ -57,6 +58,11 @@ class Publisher:
     def __init__(self, connection: Connection, *, timeout: float = REQUEST_TIMEOUT) -> None:
         self._connection = connection
         self._timeout = timeout
+
+    @property
+    def room(self) -> int:
+        """Bytes that an event's body may have, with room for its headers."""
+        return self._connection.client.max_payload - HEADER_ROOM
 
     async def send(self, message: Message) -> Stored:
         """Stores one message. Raises ContractError (too large), AccessError, StreamFull, Unavailable."""

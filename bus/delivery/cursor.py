@@ -1,0 +1,54 @@
+"""How far a source was read: an event too, stored in one atomic batch with the events that were read, and fenced.
+
+Another reader of the same source moves it, and then this one's batch is refused as a whole: it stands by.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from bus import subjects
+from bus.broker.connection import Connection
+from bus.broker.direct import last_message
+from bus.broker.publish import Message, Publisher
+from bus.errors import Fenced
+from bus.subjects import AppName
+
+
+class Cursor:
+    """The cursor of one source, as this reader knows it."""
+
+    def __init__(self, connection: Connection, publisher: Publisher, app: AppName, source: str) -> None:
+        self._connection, self._publisher = connection, publisher
+        self._stream, self._subject = app.stream, subjects.cursor(app, source)
+        self.sequence = 0
+        self.state: dict[str, Any] | None = None
+
+    async def read(self) -> dict[str, Any] | None:
+        """Goes to the stored cursor: its state, or None where there is none. Raises Unavailable, AccessError."""
+        found = await last_message(self._connection, self._stream, self._subject)
+        self.sequence, self.state = (found.sequence, json.loads(found.body)) if found else (0, None)
+        return self.state
+
+    async def store(self, messages: Sequence[Message], state: dict[str, Any]) -> int:
+        """Stores messages and the new state together, and returns the cursor's sequence.
+
+        Safe to repeat with the same arguments after Unavailable. Raises Fenced where another reader was faster.
+        """
+        body = json.dumps({**state, "after": self.sequence}, separators=(",", ":")).encode()
+        cursor = Message(self._subject, body, blake2b(body, digest_size=16).hexdigest())
+        try:
+            stored = (await self._publisher.send_batch(messages, cursor, after=self.sequence)).sequence
+        except Fenced:
+            # Our own earlier attempt may have been stored although its acknowledgement never came.
+            found = await last_message(self._connection, self._stream, self._subject)
+            if found is None or found.body != body:
+                raise
+            stored = found.sequence
+        self.sequence, self.state = stored, state
+        return stored
+
+

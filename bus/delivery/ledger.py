@@ -1,0 +1,149 @@
+"""What a source's records looked like when they were last emitted: per record key a content digest and a change counter.
+
+It makes the same row the same event however often it is read: a re-saved spreadsheet is none, yesterday's full dump plus one row is
+one, A -> B -> A is three. It lies beside the adapter in SQLite and is rolled forward from the stored cursor after a crash between
+the storing of a batch and the writing of the ledger, since each cursor carries the entries of its batch.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from base64 import b85decode, b85encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+import structlog
+
+from bus.ports import Record
+
+log = structlog.get_logger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+    key BLOB PRIMARY KEY, content BLOB NOT NULL, mark BLOB NOT NULL, count INTEGER NOT NULL, ids TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The last known state of one record key. ``ids`` has the ids of its events by type, where corrections need them."""
+
+    key: bytes
+    content: bytes
+    mark: bytes
+    count: int
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    def dump(self) -> list[Any]:
+        """As JSON, for the cursor."""
+        binary = [b85encode(value).decode() for value in (self.key, self.content, self.mark)]
+        return [*binary, self.count, *([dict(self.ids)] if self.ids else [])]
+
+    @classmethod
+    def load(cls, values: Sequence[Any]) -> Entry:
+        """The inverse of ``dump``."""
+        key, content, mark = (b85decode(value) for value in values[:3])
+        return cls(key, content, mark, values[3], values[4] if len(values) > 4 else {})  # noqa: PLR2004 - ids are the fifth
+
+
+class Version(NamedTuple):
+    """Which change of its key a record is."""
+
+    text: str
+    count: int
+
+
+class Ledger:
+    """The ledger of one source."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
+        self.epoch = self._state("epoch") or self._reset()
+
+    def resume(self, cursor: Mapping[str, Any] | None, sequence: int, source: str) -> None:
+        """Catches up with the stored cursor, or starts anew where the stream knows none."""
+        if cursor is None:
+            self.epoch = self._reset()
+            return
+        known = int(self._state("sequence") or 0)
+        if cursor["epoch"] != self.epoch:
+            log.warning("the ledger is not the cursor's: rows without a watermark are emitted once more", source=source)
+        elif known < sequence and known != cursor["after"]:
+            log.warning("the ledger is behind the cursor: some rows may be emitted once more", source=source)
+        if known != sequence:
+            self.commit([Entry.load(values) for values in cursor["ledger"]], sequence)
+
+    def look(self, keys: Iterable[bytes]) -> dict[bytes, Entry]:
+        """The entries of these keys, where there are any."""
+        wanted = list(keys)
+        found: dict[bytes, Entry] = {}
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"SELECT key, content, mark, count, ids FROM entry WHERE key IN ({marks})", part)  # noqa: S608
+            for key, content, mark, count, ids in rows:
+                found[key] = Entry(key, content, mark, count, json.loads(ids) if ids else {})
+        return found
+
+    def version(self, record: Record, before: Entry | None) -> Version:
+        """The version of a changed record: the source's own, or mark (or epoch) and counter.
+
+        Where the source has marks the counter starts again at each: then the version, and so the event's id, does not depend on
+        what the ledger remembers. Without marks it never starts again, and a lost ledger begins a new epoch.
+        """
+        if record.version is not None:
+            return Version(record.version, before.count + 1 if before else 1)
+        if record.mark:
+            count = before.count + 1 if before and before.mark == mark_of(record) else 1
+            return Version(f"{record.mark}#{count}", count)
+        count = before.count + 1 if before else 1
+        return Version(f"{self.epoch}#{count}", count)
+
+    def commit(self, entries: Iterable[Entry], sequence: int) -> None:
+        """Remembers the entries of a stored batch, whose cursor is at ``sequence``."""
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)",
+            [(e.key, e.content, e.mark, e.count, json.dumps(dict(e.ids)) if e.ids else "") for e in entries],
+        )
+        self._remember("sequence", str(sequence))
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def _reset(self) -> str:
+        epoch = token_hex(8)
+        self._db.execute("BEGIN")
+        self._db.execute("DELETE FROM entry")
+        self._remember("epoch", epoch)
+        self._remember("sequence", "0")
+        self._db.execute("COMMIT")
+        return epoch
+
+    def _state(self, name: str) -> str | None:
+        row = self._db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def _remember(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
+
+
+def key_of(record: Record) -> bytes:
+    """The digest by which the ledger knows a record: it holds no identifiers."""
+    return blake2b(record.key.encode(), digest_size=12).digest()
+
+
+def mark_of(record: Record) -> bytes:
+    """The digest of a record's mark."""
+    return blake2b(record.mark.encode(), digest_size=6).digest() if record.mark else b""

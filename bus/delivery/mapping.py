@@ -1,0 +1,161 @@
+"""From records to events: the ``match`` and ``map`` of a contract's ``[[publish]]`` tables, or a function of its mapping.py."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from bus.broker import spans
+from bus.contracts import Contract, Publish
+from bus.contracts.mapping_module import load_function
+from bus.delivery import reasons
+from bus.envelope import Event, event_id, rfc3339
+from bus.errors import ConfigError, ContractError
+from bus.events.registry import Catalogue, EventType, KeyTokens
+from bus.ports import Record
+from bus.subjects import EventName
+
+PREVIOUS = "$previous"  #: pseudo column: the id of the event that a correction withdraws
+
+MapFunction = Callable[[Mapping[str, Any]], Mapping[str, Any] | BaseModel | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A validated event that has no identity yet: the ledger decides whether it is new, and which change it is."""
+
+    type: EventType
+    data: bytes
+    key_token: str
+    parties: tuple[str, ...]
+
+    def event(self, source: str, key: str, version: str, at: datetime, *, cause: Event | None = None) -> Event:
+        """The event, with its deterministic id."""
+        identity = event_id(f"{source}/{self.type.name}", key, version, self.data)
+        return Event(
+            id=identity,
+            source=source,
+            type=self.type.name.ce_type,
+            subject=self.key_token,
+            time=rfc3339(at),
+            data=self.data,
+            dataschema=self.type.dataschema,
+            parties=self.parties,
+            hop=cause.hop + 1 if cause else 0,
+            traceparent=spans.traceparent(identity, cause.traceparent if cause else ""),
+        )
+
+
+class Drafting:
+    """Turns validated data of an event type into drafts. Shared by sources and by handlers' follow-ups."""
+
+    def __init__(self, tokens: KeyTokens) -> None:
+        self._tokens = tokens
+
+    def draft(self, kind: EventType, data: BaseModel) -> Draft:
+        """The draft of one event."""
+        return Draft(
+            kind,
+            data.__pydantic_serializer__.to_json(data, exclude_none=True),
+            self._tokens(kind.entity, getattr(data, kind.key)),
+            tuple(
+                self._tokens(entity, value)
+                for field, entity in kind.parties.items()
+                if (value := getattr(data, field)) is not None
+            ),
+        )
+
+
+class Mapper:
+    """Maps the records of one source."""
+
+    def __init__(self, contract: Contract, source: str, catalogue: Catalogue, drafting: Drafting) -> None:
+        self._entries = [
+            _Entry.of(entry, contract, catalogue, drafting) for entry in contract.publish if entry.source == source
+        ]
+        self.corrects = any(entry.kind.corrects for entry in self._entries)
+
+    def map(self, record: Record, previous: Mapping[str, str]) -> list[Draft]:
+        """The events that a record becomes; none where no entry matches.
+
+        ``previous`` has the ids of this record's earlier events by type. Raises ContractError with a clerk's words.
+        """
+        if record.fault:
+            raise ContractError(record.fault)
+        return [draft for entry in self._entries if (draft := entry.map(record.data, previous)) is not None]
+
+    def columns(self, record: Record) -> dict[str, Any]:
+        """The columns that the contract names, for a dead letter."""
+        named = {column for entry in self._entries for column in entry.named}
+        return {name: value for name, value in record.data.items() if not named or name in named}
+
+
+class _Entry:
+    """One ``[[publish]]`` table, ready to map."""
+
+    def __init__(self, entry: Publish, kind: EventType, function: MapFunction, columns: Mapping[str, str], drafting: Drafting) -> None:
+        self.kind = kind
+        self.named = frozenset(columns.values()) | frozenset(entry.match)
+        self._match = {name: str(value) for name, value in entry.match.items()}
+        self._function = function
+        self._columns = columns
+        self._drafting = drafting
+
+    @classmethod
+    def of(cls, entry: Publish, contract: Contract, catalogue: Catalogue, drafting: Drafting) -> _Entry:
+        try:
+            kind = catalogue[str(entry.event)]
+        except KeyError:
+            raise ConfigError(f"unknown event type {entry.event}", where=str(contract.path), hint="`bus check` lists what is near") from None
+        if isinstance(entry.map, str):
+            return cls(entry, kind, load_function(contract, entry.map), {}, drafting)
+        return cls(entry, kind, _renaming(entry.map), entry.map, drafting)
+
+    def map(self, row: Mapping[str, Any], previous: Mapping[str, str]) -> Draft | None:
+        for name, wanted in self._match.items():
+            if name not in row or str(row[name]) != wanted:
+                return None
+        try:
+            data = self._function(self._with_previous(row, previous))
+            if data is None:
+                return None
+            if not isinstance(data, BaseModel):
+                data = self.kind.model.model_validate(data, extra="forbid")
+        except ValidationError as error:
+            raise ContractError(reasons.of_validation(error, self._columns)) from None
+        except KeyError as error:
+            raise ContractError(f"kolom {error.args[0]}: tidak ada di sumber") from None
+        return self._drafting.draft(self.kind, data)
+
+    def _with_previous(self, row: Mapping[str, Any], previous: Mapping[str, str]) -> Mapping[str, Any]:
+        if self.kind.corrects is None:
+            return row
+        earlier = previous.get(str(self.kind.corrects))
+        if earlier is None:
+            raise ContractError("tidak ada peristiwa terkirim yang dapat dibatalkan")
+        return {**row, PREVIOUS: earlier}
+
+
+def _renaming(names: Mapping[str, str]) -> MapFunction:
+    pairs = tuple(names.items())
+    return lambda row: {field: row[column] for field, column in pairs}
+
+
+def content_of(drafts: Sequence[Draft]) -> bytes:
+    """A digest of what a record became: the same content is no change."""
+    digest = hashlib.blake2b(digest_size=8)
+    for draft in drafts:
+        digest.update(f"{draft.type.name}\0".encode())
+        digest.update(draft.data)
+    return digest.digest()
+
+
+def content_of_columns(columns: Mapping[str, Any]) -> bytes:
+    """A digest of a rejected record: the same fault is reported once."""
+    parts: Iterator[str] = (f"{name}\0{value!r}\0" for name, value in sorted(columns.items()))
+    return hashlib.blake2b("".join(parts).encode(errors="surrogateescape"), digest_size=8).digest()

@@ -136,7 +136,7 @@ class _Entry:
         if self.kind.corrects is None:
             return row
         earlier = previous.get(str(self.kind.corrects))
-        if earlier is None:
+        if earlier is None and self._columns:  # a function decides for itself: rows of persons who never died are no corrections
             raise ContractError("tidak ada peristiwa terkirim yang dapat dibatalkan")
         return {**row, PREVIOUS: earlier}
 

@@ -1,0 +1,165 @@
+"""A folder into which an office drops files: which one is next, and where it goes.
+
+    <folder>/            files arrive here
+    <folder>/reading/    the one that is being read, and its journal
+    <folder>/done/       files read to their end, each with its report and its rejected rows
+    <folder>/failed/     files that could not be read at all, each with its report
+
+A file is claimed by moving it: nobody overwrites it while it is read, and after a crash it is found again.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bus.errors import AccessError, ConfigError, Unavailable
+
+READING, DONE, FAILED = "reading", "done", "failed"
+REPORT = ".laporan.txt"
+
+_LONG_NUMBER = re.compile(r"\d{15,}")
+
+
+def shown(name: str) -> str:
+    """A file's name as logs and dead letters may show it: numbers as long as a NIK are left out."""
+    return _LONG_NUMBER.sub("…", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file and what identifies it: name, size in bytes, time of its last change in nanoseconds."""
+
+    path: Path
+    size: int
+    mtime: int
+
+    @classmethod
+    def at(cls, path: Path) -> Dropped:
+        """The file as it is now. Raises OSError."""
+        seen = path.lstat()
+        return cls(path, seen.st_size, seen.st_mtime_ns)
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """As plain JSON values, for a position."""
+        return {"file": self.path.name, "size": self.size, "mtime": self.mtime}
+
+    def unchanged(self) -> bool:
+        """Whether the file is still as it was. Raises OSError where it is gone."""
+        return Dropped.at(self.path) == self
+
+
+class DropFolder:
+    """The folder of one source."""
+
+    def __init__(self, root: Path, pattern: str, settle: float, *, where: str) -> None:
+        self.root = root
+        self._pattern = pattern.lower()
+        self._settle = settle
+        self._where = where
+        self._seen: dict[str, tuple[Dropped, float]] = {}  # since when a file has not changed, by our own clock
+
+    def prepare(self) -> None:
+        """Makes the subfolders. Raises ConfigError (no such folder), AccessError (not ours to write), Unavailable."""
+        if not self.root.is_dir():
+            raise ConfigError(f"no folder {self.root}", where=self._where, hint="create it, or correct `folder`")
+        with self.errors():
+            for name in (READING, DONE, FAILED):
+                (self.root / name).mkdir(exist_ok=True)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns what the operating system refuses inside into errors of the bus."""
+        try:
+            yield
+        except PermissionError as error:
+            raise AccessError(
+                f"the folder may not be used: {error.strerror}",
+                where=self._where,
+                hint=f"let this user read, write and move files in {self.root}",
+            ) from error
+        except OSError as error:
+            raise Unavailable(
+                f"the folder does not answer: {error.strerror}", where=self._where, hint="is the share still mounted?"
+            ) from error
+
+    def claim(self) -> Dropped | None:
+        """The file left in ``reading``, else the oldest that has settled, moved there; None where there is none."""
+        if left := self.left():
+            return left
+        for journal in (self.root / READING).glob(".*"):
+            journal.unlink()  # its file has moved away before a crash
+        for found in self._settled():
+            target = self.root / READING / found.path.name
+            try:
+                found.path.rename(target)
+            except FileNotFoundError:
+                continue  # taken away meanwhile
+            self._seen.pop(found.path.name, None)
+            return Dropped.at(target)
+        return None
+
+    def left(self) -> Dropped | None:
+        """The file in ``reading``."""
+        return min(self._files(self.root / READING), key=_age, default=None)
+
+    def processed(self) -> list[Path]:
+        """The files in ``done``, the last one read first; what has no report there is a list of rejected rows."""
+        done = self.root / DONE
+        reported = [
+            (Dropped.at(path).mtime, path.with_name(path.name.removesuffix(REPORT))) for path in done.glob(f"*{REPORT}")
+        ]
+        return [path for _, path in sorted(reported, reverse=True) if path.is_file()]
+
+    def free(self, kind: str, name: str) -> Path:
+        """A place in ``done`` or ``failed`` where neither a file nor a report of that name stands."""
+        folder, plain = self.root / kind, Path(name)
+        target, count = folder / name, 1
+        while any(path.exists() for path in (target, report_of(target), rejected_of(target))):
+            count += 1
+            target = folder / f"{plain.stem} ({count}){plain.suffix}"
+        return target
+
+    def _settled(self) -> list[Dropped]:
+        """Files whose size and time have not changed for ``settle`` seconds, oldest first, by name within one time."""
+        now = time.monotonic()
+        present = {found.path.name: found for found in self._files(self.root) if self._wanted(found.path.name)}
+        self._seen = {
+            name: self._seen[name] if name in self._seen and self._seen[name][0] == found else (found, now)
+            for name, found in present.items()
+        }
+        return sorted((found for found, since in self._seen.values() if now - since >= self._settle), key=_age)
+
+    def _wanted(self, name: str) -> bool:
+        return fnmatch.fnmatchcase(name.lower(), self._pattern)
+
+    def _files(self, folder: Path) -> Iterator[Dropped]:
+        """Plain files alone: no links out of the folder, no hidden ones, no lock files of a spreadsheet."""
+        for path in folder.iterdir():
+            try:
+                mode = path.lstat().st_mode
+                if stat.S_ISREG(mode) and not path.name.startswith((".", "~$")):
+                    yield Dropped.at(path)
+            except FileNotFoundError:
+                continue  # taken away meanwhile
+
+
+def report_of(path: Path) -> Path:
+    """Where the report of a file stands."""
+    return path.with_name(path.name + REPORT)
+
+
+def rejected_of(path: Path) -> Path:
+    """Where the rejected rows of a file stand."""
+    return path.with_name(f"{path.stem}.ditolak{path.suffix}")
+
+
+def _age(found: Dropped) -> tuple[int, str]:
+    return found.mtime, found.path.name

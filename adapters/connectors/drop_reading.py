@@ -1,0 +1,146 @@
+"""One dropped file on its way: read batch by batch, its rejected rows noted, moved away with a report at its end."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from itertools import islice
+from pathlib import Path
+
+from adapters.connectors import drop_report
+from adapters.connectors.drop_folder import DONE, FAILED, DropFolder, Dropped, rejected_of, report_of, shown
+from adapters.connectors.drop_journal import Journal, RejectedRow
+from adapters.connectors.drop_records import Columns, ReadRow, records
+from adapters.formats import Layout, Table, Unreadable, opener
+from bus.ports import Batch, Record, Rejection
+
+
+class OpenFile:
+    """A file opened as records. Raises Unreadable at once where it cannot be one of this source. Must be closed."""
+
+    def __init__(self, dropped: Dropped, columns: Columns, layout: Layout, form: str) -> None:
+        self.table: Table = opener(dropped.path.name, form)(dropped.path, layout)
+        try:
+            self.rows = records(
+                self.table,
+                columns,
+                place=shown(dropped.path.name),
+                at=datetime.fromtimestamp(dropped.mtime / 1e9, UTC),
+            )
+        except BaseException:
+            self.table.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.table.close()
+
+
+class Reading:
+    """The file that is being read, from the row after the last one whose fate is known. All methods raise OSError."""
+
+    def __init__(self, dropped: Dropped, columns: Columns, layout: Layout, form: str, *, stored: int) -> None:
+        self.dropped = dropped
+        self.failure: Unreadable | None = None
+        self.waiting = False  #: a batch was handed out and is not stored yet
+        self._journal = Journal(dropped, stored=stored)
+        self._file: OpenFile | None = None
+        self._handed: dict[str, ReadRow] = {}
+        self._ahead: deque[ReadRow] = deque()
+        self._rows: Iterator[ReadRow] = iter(())
+        try:
+            self._file = OpenFile(dropped, columns, layout, form)
+            start = self._journal.row
+            self._rows = (row for row in self._file.rows if row.number > start)
+        except Unreadable as error:
+            self.failure = error
+        except PermissionError:
+            self.failure = Unreadable("berkas tidak boleh dibuka", hint="beri izin baca, lalu taruh lagi")
+
+    def ended(self) -> bool:
+        """Every row was handed out and stored, and the file can go."""
+        return not self.waiting and not self._more() and self.failure is None
+
+    def batch(self, size: int) -> Batch:
+        """The next rows, at most ``size``; for a file that cannot be read, one record that says so."""
+        self.waiting = True
+        if self.failure:
+            return Batch([self._unreadable(self.failure)], {**self.dropped.identity, "row": 0}, more=True)
+        taken = [*self._ahead, *islice(self._rows, size - len(self._ahead))]
+        self._ahead.clear()
+        self._handed = {row.record.key: row for row in taken}
+        return Batch([row.record for row in taken], {**self.dropped.identity, "row": taken[-1].number}, more=True)
+
+    def _more(self) -> bool:
+        self._ahead.extend(islice(self._rows, 1 - len(self._ahead)))
+        return bool(self._ahead)
+
+    def _unreadable(self, failure: Unreadable) -> Record:
+        key = ":".join(map(str, self.dropped.identity.values()))
+        fault = f"berkas tidak terbaca: {failure.what}; {failure.hint}"
+        return Record(f"berkas:{key}", {}, place=shown(self.dropped.path.name), fault=fault)
+
+    def stored(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        """The batch is safe: notes its rejected rows."""
+        self.waiting = False
+        if self.failure:
+            return
+        rejected = [
+            RejectedRow(row.number, each.reason, row.original)
+            for each in rejections
+            if (row := self._handed.get(each.record.key))
+        ]
+        self._journal.add(batch.position["row"], len(batch.records), sorted(rejected))
+        self._handed = {}
+
+    def finish(self, folder: DropFolder, timezone: tzinfo) -> bool:
+        """Writes the reports and moves the file, each step safe to repeat; False where the file has changed meanwhile.
+
+        Such a file stays and is read again from its beginning: rows that are the same then are no news to the bus."""
+        self.close()
+        if not self.dropped.unchanged():
+            self._journal.remove()
+            return False
+        kind, name = FAILED if self.failure else DONE, self.dropped.path.name
+        if self._journal.target is None:
+            self._journal.aim(folder.free(kind, name).name)
+        target = folder.root / kind / str(self._journal.target)
+        moment = datetime.now(timezone)
+        if self.failure:
+            text = drop_report.failed(
+                name, moment, reason=self.failure.what, advice=self.failure.hint, folder=folder.root.name
+            )
+        else:
+            if self._file and self._journal.rejected:
+                originals = (row.original for row in self._journal.rejections())
+                _write(rejected_of(target), self._file.table.rejected(originals))
+            text = drop_report.done(
+                name,
+                moment,
+                read=self._journal.read,
+                rejected=self._journal.rejected,
+                rows=self._journal.rejections(),
+                repair=rejected_of(target).name,
+                folder=folder.root.name,
+            )
+        _write(report_of(target), [text.encode()])
+        self.dropped.path.replace(target)
+        self._journal.remove()
+        return True
+
+    def close(self) -> None:
+        """Closes the file; what is not noted yet will be read again."""
+        if self._file:
+            self._file.close()
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    """Writes a file that is there whole or not at all."""
+    draft = path.with_name(f".{path.name}.tmp")
+    with draft.open("wb") as file:
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,196 @@
+"""Source ``file_drop``: reads the files that an office drops into a folder, and tells a clerk what became of them.
+
+Sees updates (a known key with other content), no deletes: a row missing from today's file says nothing. A row is its
+key (the columns named, or else its content) and how often that came in the file; a file dropped again brings no event
+twice. What a crash interrupts is read again from the last batch whose fate is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import structlog
+from pydantic import Field, field_validator
+
+from adapters.connectors.drop_folder import DropFolder, Dropped, shown
+from adapters.connectors.drop_lookup import find
+from adapters.connectors.drop_reading import OpenFile, Reading
+from adapters.connectors.drop_records import Columns
+from adapters.formats import AUTO, FORMATS, Layout
+from bus.config import secret
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+
+_log = structlog.get_logger()
+
+
+class FileDropConfig(ConnectorConfig):
+    """The options of ``file_drop``."""
+
+    folder: str = Field(description="where files are dropped: a path, from the contract's folder on, or env:NAME")
+    pattern: str = Field(default="*.csv", min_length=1, description="which files are meant; case does not matter")
+    format: str = Field(default=AUTO, description=f"{', '.join(FORMATS)}; auto: by the file name's ending")
+    key: tuple[str, ...] = Field(
+        default=(), description="columns that name a row for ever; none: its content does, and a change is a new row"
+    )
+    required: tuple[str, ...] = Field(
+        default=(), description="columns without which a file goes to failed/; those of the key are required anyway"
+    )
+    columns: Mapping[str, str] = Field(default_factory=dict, description="other names for columns: header = name")
+    encoding: str = Field(default=AUTO, description="utf-8, utf-16, cp1252, …; auto: found from the file")
+    delimiter: str = Field(default=AUTO, description='one character, "\\t" for a tab; auto: found among , ; tab |')
+    quote: str = Field(default='"', max_length=1, description="the quote character; empty: there is none")
+    skip: int = Field(default=0, ge=0, description="rows above the header")
+    settle: float = Field(default=2, ge=0, description="seconds that a file must stay unchanged before it is read")
+    poll: float = Field(default=1, gt=0, description="seconds between two looks into the folder")
+    batch: int = Field(default=500, ge=1, le=900, description="rows per batch")
+
+    @field_validator("pattern")
+    @classmethod
+    def _in_the_folder(cls, pattern: str) -> str:
+        if "/" in pattern or "\\" in pattern:
+            raise ValueError("names files in the folder, not paths")
+        return pattern
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, form: str) -> str:
+        if form != AUTO and form not in FORMATS:
+            raise ValueError(f"write auto or one of {', '.join(FORMATS)}")
+        return form
+
+    @field_validator("encoding")
+    @classmethod
+    def _of_text(cls, encoding: str) -> str:
+        try:
+            if encoding != AUTO:
+                "".encode(codecs.lookup(encoding).name)
+        except LookupError:
+            raise ValueError("no encoding of that name; write auto, utf-8, utf-16 or cp1252") from None
+        return encoding
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str) -> str:
+        if delimiter != AUTO and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            raise ValueError('write auto or one character, "\\t" for a tab')
+        return delimiter
+
+
+class FileDrop:
+    """Reads one folder, one file at a time, oldest first."""
+
+    Config: ClassVar[type[ConnectorConfig]] = FileDropConfig
+    sees: ClassVar[Sees] = Sees(updates=True, deletes=False)
+
+    def __init__(self, config: FileDropConfig, context: Context) -> None:
+        self._config, self._context = config, context
+        self._where = f"{context.app} source.{context.name}"
+        self._columns = Columns(config.key, config.required, config.columns)
+        self._layout = Layout(config.encoding, config.delimiter, config.quote, config.skip, self._columns.expected)
+        self._folder: DropFolder | None = None
+        self._reading: Reading | None = None
+        self._position: Position = {}
+
+    @property
+    def idle(self) -> float:
+        """Seconds between two looks into the folder."""
+        return self._config.poll
+
+    async def open(self, position: Position | None) -> None:
+        """Makes the folder ready. Raises ConfigError (no such folder), AccessError (not ours to write), Unavailable."""
+        root = self._context.folder / secret(self._config.folder, where=f"{self._where}.folder")
+        folder = DropFolder(root, self._config.pattern, self._config.settle, where=self._where)
+        await asyncio.to_thread(folder.prepare)
+        self._folder, self._position = folder, position or {}
+
+    async def read(self) -> Batch | None:
+        """The next rows of the file at hand, or of the next file. Raises AccessError, Unavailable."""
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> Batch | None:
+        folder = self._opened()
+        with folder.errors(), self._taken_up_again():
+            while reading := self._reading or self._begin(folder):
+                if reading.waiting:
+                    return None  # the last batch is not stored yet
+                if not reading.ended():
+                    return reading.batch(self._config.batch)
+                self._finish(folder, reading)
+        return None
+
+    def _begin(self, folder: DropFolder) -> Reading | None:
+        dropped = folder.claim()
+        if dropped is None:
+            return None
+        same = all(self._position.get(name) == value for name, value in dropped.identity.items())
+        stored = int(self._position.get("row", 0)) if same else 0
+        self._reading = Reading(dropped, self._columns, self._layout, self._config.format, stored=stored)
+        return self._reading
+
+    def _finish(self, folder: DropFolder, reading: Reading) -> None:
+        name = shown(reading.dropped.path.name)
+        self._reading = None
+        if not reading.finish(folder, self._context.timezone):
+            _log.warning("file changed while it was read: reading it again", source=self._where, file=name)
+        elif reading.failure:
+            _log.warning("file could not be read", source=self._where, file=name)
+        else:
+            _log.info("file read", source=self._where, file=name)
+
+    async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        """Notes what was rejected; after the last batch of a file writes its report and moves it."""
+        await asyncio.to_thread(self._commit, batch, rejections)
+
+    def _commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        folder, reading = self._opened(), self._reading
+        if reading is None or not reading.waiting:
+            return  # read again by now, since the folder did not answer
+        with folder.errors(), self._taken_up_again():
+            self._position = batch.position
+            reading.stored(batch, rejections)
+            if reading.failure or reading.ended():
+                self._finish(folder, reading)
+
+    @contextmanager
+    def _taken_up_again(self) -> Iterator[None]:
+        """After an error inside, the file is opened anew at the last row that is noted."""
+        try:
+            yield
+        except OSError:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        if self._reading:
+            self._reading.close()
+        self._reading = None
+
+    async def reread(self, key: str) -> Record | None:
+        """The row as it stands in the newest file that has it; None where none has. Raises AccessError, Unavailable."""
+        return await asyncio.to_thread(self._reread, key)
+
+    def _reread(self, key: str) -> Record | None:
+        folder = self._opened()
+        with folder.errors():
+            left = folder.left()
+            for path in [*([left.path] if left else []), *folder.processed()]:
+                if found := find(path, key, self._open_file):
+                    return found
+        return None
+
+    def _open_file(self, path: Path) -> OpenFile:
+        return OpenFile(Dropped.at(path), self._columns, self._layout, self._config.format)
+
+    async def close(self) -> None:
+        """Closes the file at hand; the next `open` takes it up again."""
+        self._let_go()
+
+    def _opened(self) -> DropFolder:
+        if self._folder is None:
+            raise RuntimeError("file_drop is not open")
+        return self._folder

@@ -1,5 +1,6 @@
 """Event types: what they are, which ones exist, and what may change about them."""
 
+from bus.events.reasons import reason, reasons
 from bus.events.registry import Catalogue, EventType, event_type_of
 
-__all__ = ["Catalogue", "EventType", "event_type_of"]
+__all__ = ["Catalogue", "EventType", "event_type_of", "reason", "reasons"]

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import inspect
 from base64 import b32encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -18,6 +18,10 @@ from bus.errors import ConfigError
 from bus.subjects import EventName
 
 TOKEN_LENGTH = 16  #: base32 characters of a key token: 80 bits
+
+
+def _no_warnings(_data: BaseModel) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class EventType:
     schema_version: str = "1.0"  #: of the published JSON Schema; its first number is the name's major
     parties: Mapping[str, str] = field(default_factory=dict)  #: fields that name others concerned -> kind of key
     corrects: EventName | None = None  #: the type that an event of this type withdraws
+    example: Mapping[str, object] = field(default_factory=dict)  #: data that validates, with invented values
+    warnings: Callable[[BaseModel], tuple[str, ...]] = _no_warnings  #: codes of what looks odd and is no error
 
     @cached_property
     def dataschema(self) -> str:
@@ -43,6 +49,15 @@ class EventType:
     def fields(self) -> frozenset[str]:
         """All fields of the data."""
         return frozenset(self.model.model_fields)
+
+    @cached_property
+    def classification(self) -> Mapping[str, str]:
+        """``umum``, ``pribadi`` or ``pribadi_spesifik`` of each field (UU 27/2022 art. 4)."""
+        extras = {name: info.json_schema_extra for name, info in self.model.model_fields.items()}
+        return {
+            name: str(extra.get("x-klasifikasi", "")) if isinstance(extra, dict) else ""
+            for name, extra in extras.items()
+        }
 
     @property
     def required(self) -> frozenset[str]:
@@ -64,7 +79,7 @@ class Catalogue(Mapping[str, EventType]):
         for point in entry_points(group="bus.events"):
             for _, member in inspect.getmembers(point.load(), inspect.isclass):
                 found = event_type_of(member)
-                if found is None or str(found.name) in types and types[str(found.name)] is found:
+                if found is None or types.get(str(found.name)) is found:
                     continue
                 if str(found.name) in types:
                     raise ConfigError(f"event type {found.name} is declared twice", where=f"{member.__module__}")
@@ -86,7 +101,8 @@ class Catalogue(Mapping[str, EventType]):
             return self._by_model[model]
         except KeyError:
             raise ConfigError(
-                f"{model.__name__} is not an event type", hint="declare it in schemas/ and list its module under bus.events"
+                f"{model.__name__} is not an event type",
+                hint="declare it in schemas/ and list its module under bus.events",
             ) from None
 
 

@@ -1,0 +1,50 @@
+"""What is wrong with a value, in a clerk's words: short Bahasa Indonesia, never the value itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+BLANK = frozenset(("", "-", "--", "0000-00-00", "0000-00-00 00:00:00", "00-00-0000", "NULL", "null"))
+"""How the applications write "unknown" (OpenSID, SIMRS Khanza), after trimming."""
+
+LOST_DIGITS: LiteralString = (
+    "angka sudah dipotong oleh spreadsheet; jadikan kolom ini teks lalu isi ulang dari sumbernya"
+)
+
+
+def fault(code: LiteralString, text: LiteralString, **counts: int) -> PydanticCustomError:
+    """An error with a stable code and a text for clerks. ``counts`` fill ``{name}`` in it: lengths, never values."""
+    return PydanticCustomError(code, text, dict(counts) if counts else None)
+
+
+def blank(value: object) -> bool:
+    """Whether a value says "unknown": None, empty, a dash, MySQL's zero date."""
+    return value is None or (isinstance(value, str) and value.strip() in BLANK)
+
+
+def none_if_blank(value: object) -> object:
+    """Turns the many spellings of "unknown" into None, for optional fields."""
+    return None if type(value) is str and value.strip() in BLANK else value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """The annotation that gives a type its validator and its JSON Schema.
+
+    One Python call per value and none to write it: pydantic's own ``PlainValidator`` serializes by the annotated
+    type's rules, which costs more than the whole validation.
+    """
+
+    validate: Callable[[object], Any]
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(self.schema)

@@ -1,88 +1,20 @@
 """file_drop: files in, records out; what a clerk finds afterwards; nothing lost or twice across crashes."""
 
 import asyncio
-import os
 import tracemalloc
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
-from adapters.connectors.file_drop import FileDrop, FileDropConfig
 from bus.errors import AccessError, ConfigError, Unavailable
-from bus.ports import Batch, Context, Position, Record, Rejection, Source
-from bus.subjects import AppName
-
-Judge = Callable[[Record], str]
-
-
-def accept(record: Record) -> str:
-    """A mapper that finds no fault of its own."""
-    return record.fault
-
-
-class Office:
-    """A drop folder, and an engine that stores positions as the bus does."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.position: Position | None = None
-        self.stored: list[Record] = []  # every record of every stored batch, repeats after a crash included
-        self.rejected: list[Rejection] = []
-
-    def drop(self, name: str, text: str | bytes, *, age: int = 0) -> Path:
-        path = self.folder / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        stamp = 1_700_000_000 - age
-        os.utime(path, (stamp, stamp))
-        return path
-
-    def source(self, **options: object) -> FileDrop:
-        config = FileDropConfig.model_validate({"folder": str(self.folder), "settle": 0, **options})
-        return FileDrop(config, Context(AppName("bppkad", "pajak"), "bank", self.folder, ZoneInfo("Asia/Jakarta")))
-
-    async def run(self, source: FileDrop, *, judge: Judge = accept, crash: str = "", batches: int = 10**6) -> None:
-        """Reads until there is nothing new, or dies at the given step of batch number ``batches``."""
-        await source.open(self.position)
-        for number in range(1, 10**6):
-            batch = await source.read()
-            if batch is None:
-                break
-            if number == batches and crash == "before storing":
-                break
-            self._store(batch, judge)
-            if number == batches and crash == "before commit":
-                break
-            await source.commit(batch, self.rejections(batch, judge))
-            if number == batches:
-                break
-        await source.close()
-
-    def _store(self, batch: Batch, judge: Judge) -> None:
-        self.position = dict(batch.position)
-        self.stored += batch.records
-        self.rejected += self.rejections(batch, judge)
-
-    @staticmethod
-    def rejections(batch: Batch, judge: Judge) -> Sequence[Rejection]:
-        return [Rejection(record, reason) for record in batch.records if (reason := judge(record))]
-
-    def report(self, name: str, kind: str = "done") -> str:
-        return (self.folder / kind / f"{name}.laporan.txt").read_text(encoding="utf-8")
-
-    def names(self, kind: str = "") -> set[str]:
-        return {path.name for path in (self.folder / kind).iterdir() if path.is_file()}
+from bus.ports import Record, Source
+from tests.adapters.connectors.office import Office, rows
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Office:
     return Office(tmp_path)
-
-
-def rows(count: int, start: int = 1) -> str:
-    return "ref;jumlah\n" + "".join(f"R{n};{n}\n" for n in range(start, start + count))
 
 
 def test_it_is_a_source(office: Office) -> None:
@@ -267,120 +199,6 @@ async def test_names_that_are_taken_are_numbered(office: Office) -> None:
     assert {"a.ditolak.csv", "a (2).ditolak.csv", "a (3).ditolak.csv"} <= office.names("done")
 
 
-@pytest.mark.parametrize("crash", ["before storing", "before commit", "after commit"])
-@pytest.mark.parametrize("batches", [1, 2, 3, 4])
-async def test_a_crash_at_every_step_loses_nothing_and_the_report_knows_every_row(
-    office: Office, crash: str, batches: int
-) -> None:
-    office.drop("a.csv", rows(10))
-
-    def judge(record: Record) -> str:
-        return "tidak boleh" if record.data["ref"] in {"R2", "R5", "R10"} else ""
-
-    await office.run(office.source(key=["ref"], batch=3), judge=judge, crash=crash, batches=batches)
-    seen = len(office.stored)
-    await office.run(office.source(key=["ref"], batch=3), judge=judge)
-    assert {record.key for record in office.stored} == {f'["R{n}"]' for n in range(1, 11)}
-    repeated = len(office.stored) - 10
-    assert repeated == (0 if crash != "before commit" else min(3, seen - 3 * (batches - 1)))
-    report = office.report("a.csv")
-    assert "Baris dibaca  : 10" in report
-    assert "Ditolak       : 3" in report
-    assert [line.split(":")[0].strip() for line in report.splitlines() if line.startswith("  Baris")] == [
-        "Baris 3",
-        "Baris 6",
-        "Baris 11",
-    ]
-    assert (office.folder / "done/a.ditolak.csv").read_text("utf-8-sig") == "ref;jumlah\nR2;2\nR5;5\nR10;10\n"
-
-
-@pytest.mark.parametrize("step", ["replace", "fsync", "unlink"])
-async def test_a_crash_on_the_way_to_done_is_taken_up_again(
-    office: Office, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    office.drop("a.csv", rows(3))
-    (office.folder / "done").mkdir()
-    office.drop("done/a.csv", "yang lama")
-    real = {"replace": Path.replace, "fsync": os.fsync, "unlink": Path.unlink}
-    done = {"times": 0}
-    for crash_at in range(1, 8):
-        with monkeypatch.context() as patched:
-
-            def dies(*args: object, crash_at: int = crash_at, **kwargs: object) -> object:
-                done["times"] += 1
-                if done["times"] == crash_at:
-                    raise OSError(5, "mati")
-                return real[step](*args, **kwargs)  # type: ignore[operator]
-
-            patched.setattr(os if step == "fsync" else Path, step, dies)
-            done["times"] = 0
-            try:
-                await office.run(office.source(key=["ref"]), judge=lambda record: "salah")
-            except Unavailable:
-                continue
-        break
-    await office.run(office.source(key=["ref"]), judge=lambda record: "salah")
-    assert {record.key for record in office.stored} == {'["R1"]', '["R2"]', '["R3"]'}
-    assert office.names("reading") - {".a.csv.jurnal"} == set()
-    assert office.names("done") == {"a.csv", "a (2).csv", "a (2).csv.laporan.txt", "a (2).ditolak.csv"}
-    assert (office.folder / "done/a.csv").read_text() == "yang lama"
-    assert "Ditolak       : 3" in office.report("a (2).csv")
-
-
-async def test_a_batch_in_flight_is_waited_for(office: Office) -> None:
-    office.drop("a.csv", rows(3))
-    source = office.source(batch=2)
-    await source.open(None)
-    first = await source.read()
-    assert first is not None
-    assert await source.read() is None
-    await source.commit(first, [])
-    second = await source.read()
-    assert second is not None
-    assert len(second.records) == 1
-    await source.close()
-
-
-async def test_a_file_changed_while_it_is_read_is_read_again(office: Office) -> None:
-    office.drop("a.csv", rows(3))
-    source = office.source(key=["ref"])
-    await source.open(None)
-    batch = await source.read()
-    assert batch is not None
-    (office.folder / "reading/a.csv").write_text(rows(5))
-    await source.commit(batch, [])
-    again = await source.read()
-    assert again is not None
-    assert [record.key for record in again.records] == [f'["R{n}"]' for n in range(1, 6)]
-    await source.commit(again, [])
-    assert "Baris dibaca  : 5" in office.report("a.csv")
-    await source.close()
-
-
-async def test_a_cursor_set_back_reads_the_file_at_hand_again(office: Office) -> None:
-    office.drop("a.csv", rows(10))
-    await office.run(office.source(key=["ref"], batch=3), batches=2)
-    office.position, office.stored = None, []
-    await office.run(office.source(key=["ref"], batch=3))
-    assert len(office.stored) == 10
-    assert "Baris dibaca  : 10" in office.report("a.csv")
-
-
-async def test_a_file_taken_away_meanwhile_is_no_error(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    office.drop("a.csv", rows(1), age=1)
-    office.drop("b.csv", rows(1))
-    real = Path.rename
-
-    def vanishes(path: Path, target: Path) -> Path:
-        if path.name == "a.csv":
-            path.unlink()
-        return real(path, target)
-
-    monkeypatch.setattr(Path, "rename", vanishes)
-    await office.run(office.source())
-    assert [record.place for record in office.stored] == ["b.csv baris 2"]
-
-
 async def test_what_is_wrong_with_the_folder_is_said_clearly(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = office.source(folder=str(office.folder / "tidak-ada"))
     with pytest.raises(ConfigError, match=r"bppkad/pajak source\.bank: no folder .*create it"):
@@ -410,7 +228,7 @@ async def test_a_long_number_in_a_file_s_name_stays_out_of_places(office: Office
     assert office.stored[0].place == "… juli.csv baris 2"
 
 
-async def test_memory_stays_flat_and_speed_is_fair(office: Office) -> None:
+async def test_memory_stays_flat(office: Office) -> None:
     def write(name: str, count: int) -> None:
         with (office.folder / name).open("w") as file:
             file.write("ref;nama;jumlah\n")
@@ -430,9 +248,9 @@ async def test_memory_stays_flat_and_speed_is_fair(office: Office) -> None:
         assert seen == count
         return highest
 
-    small = await peak("kecil.csv", 5_000)
-    large = await peak("besar.csv", 60_000)
-    assert large < small * 1.5 + 500_000
+    small = await peak("kecil.csv", 2_000)
+    large = await peak("besar.csv", 20_000)
+    assert large < small + 100_000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+-- The aid application's own table, and what it lets the bus write beside it. `dihentikan_oleh` is the event that stopped an aid.
+
+CREATE TABLE penerima (
+    id INTEGER PRIMARY KEY, nik TEXT NOT NULL, nama TEXT NOT NULL, program TEXT NOT NULL, periode TEXT NOT NULL,
+    tanggal_ditetapkan DATE NOT NULL, status TEXT NOT NULL DEFAULT 'aktif', tanggal_berhenti DATE, dihentikan_oleh TEXT, event_id TEXT,
+    UNIQUE (nik, program)
+);
+
+CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
+CREATE TABLE bus_penduduk (nik TEXT PRIMARY KEY, nama TEXT NOT NULL, status TEXT, kode_wilayah TEXT, event_id TEXT NOT NULL);
+CREATE TABLE bus_kelahiran (nik TEXT PRIMARY KEY, tanggal_lahir DATE NOT NULL, no_kk TEXT, event_id TEXT NOT NULL);
+CREATE TABLE bus_pindah (nik TEXT PRIMARY KEY, tanggal_pindah DATE NOT NULL, event_id TEXT NOT NULL);
+CREATE TABLE bus_kedatangan (nik TEXT PRIMARY KEY, tanggal_datang DATE NOT NULL, event_id TEXT NOT NULL);

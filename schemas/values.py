@@ -11,15 +11,13 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, LiteralString, TypeVar
 
-from pydantic import BeforeValidator
-
-from schemas.faults import Rule, blank, fault, none_if_blank
+from schemas.faults import BLANK, NoneIfBlank, Rule, blank, fault
 
 WIB = timezone(timedelta(hours=7), "WIB")
 """Western Indonesian time, Asia/Jakarta: no daylight saving, so a fixed offset."""
 
 T = TypeVar("T")
-Opsional = Annotated[T | None, BeforeValidator(none_if_blank)]
+Opsional = Annotated[T | None, NoneIfBlank()]
 """An optional field: '-', empty and ``0000-00-00`` mean unknown and become None."""
 
 MAX_EXACT_FLOAT = 2.0**53
@@ -103,7 +101,7 @@ def text(form: str, longest: int) -> Rule:
         if type(value) is not str:
             raise fault("kosong", "belum diisi") if value is None else fault("bukan_teks", "harus berupa teks")
         clean = " ".join(value.split())
-        if not clean or clean == "-":
+        if clean in BLANK:
             raise fault("kosong", "belum diisi")
         if len(clean) > longest:
             raise fault("terlalu_panjang", "paling banyak {paling} huruf, ada {ada}", paling=longest, ada=len(clean))
@@ -140,6 +138,8 @@ def _whole(value: object) -> int:
 
 def _rupiah(value: object) -> int:
     """Whole rupiah: ``150000``, ``150000.00`` (decimal column), ``Rp 1.500.000,00`` (as people write it)."""
+    if type(value) is int and value >= 0:
+        return value
     if blank(value):
         raise fault("kosong", "belum diisi")
     if isinstance(value, str):

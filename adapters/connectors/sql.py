@@ -1,0 +1,145 @@
+"""What the SQL connectors share: values with one stable text form, keys, and reading by key.
+
+A position is JSON and comes back as the value it was (``pack``, ``unpack``); a key is text, the same on every database
+and in every process (``key_of``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from bus.database import errors
+from bus.errors import ConfigError, Rejected
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect, RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+Packed = list[str]  #: a value's type and text, as JSON keeps them
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "Decimal": Decimal,
+    "bool": lambda text: text == "1",
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timedelta": lambda text: timedelta(seconds=float(text)),
+    "UUID": UUID,
+    "bytes": bytes.fromhex,
+}
+
+
+def text_of(value: Any) -> str:  # noqa: PLR0911 - one line per type
+    """A value's one text form: ``12.5`` (never ``12.50``), ISO 8601, hexadecimal bytes; NULL is empty."""
+    match value:
+        case str():
+            return str(value.value) if isinstance(value, Enum) else value
+        case None:
+            return ""
+        case bool():
+            return "1" if value else "0"
+        case Decimal() if value.is_finite():
+            return f"{value.normalize():f}" if value else "0"
+        case float() if value.is_integer():
+            return str(int(value))
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return repr(value.total_seconds())
+        case bytes():
+            return value.hex()
+    return str(value)
+
+
+def pack(value: Any) -> Packed:
+    """A key's or watermark's value as JSON keeps it."""
+    return [type(value).__name__, text_of(value)]
+
+
+def unpack(packed: Sequence[str]) -> Any:
+    """The value again. Raises ConfigError for a position that this connector did not write."""
+    try:
+        kind, written = packed
+        return _READERS[kind](written)
+    except (KeyError, ValueError, TypeError):
+        raise ConfigError("the stored position is not one of this source", hint="remove the source's cursor") from None
+
+
+def key_of(values: Sequence[Any]) -> str:
+    """A row's key as text: a single column's text itself, of several columns a JSON list of texts."""
+    if len(values) == 1:
+        return text_of(values[0])
+    return json.dumps([text_of(value) for value in values], ensure_ascii=False, separators=(",", ":"))
+
+
+def parts_of(key: str, columns: int) -> list[str] | None:
+    """The texts of a key's columns; None for a text that is no such key."""
+    if columns == 1:
+        return [key]
+    try:
+        parts = json.loads(key)
+    except ValueError:
+        return None
+    return parts if isinstance(parts, list) and len(parts) == columns else None
+
+
+def derived(query: str) -> str:
+    """The owner's SELECT as a derived table ``src``, its colons kept from being taken for parameters."""
+    return "(" + query.strip().rstrip(";").replace(":", r"\:") + ") AS src"
+
+
+def quoted(dialect: Dialect, name: str) -> str:
+    """A column as the database quotes it, a table with or without its schema."""
+    return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in name.split("."))
+
+
+def column_named(wanted: str, columns: Iterable[str], where: str) -> str:
+    """The output column that an option means: ``l.id`` is ``id``. Raises ConfigError."""
+    name = wanted.rpartition(".")[2]
+    for column in (columns := list(columns)):
+        if column == name:
+            return column
+    for column in columns:
+        if column.lower() == name.lower():
+            return column
+    raise ConfigError(f"the query has no column {name!r}", where=where, hint=f"it gives {', '.join(columns)}")
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """``errors`` for a query of the owner: what fails on a row there is the query's fault, not an event's."""
+    try:
+        with errors(where):
+            yield
+    except Rejected as error:
+        raise ConfigError(
+            f"the query fails on the data: {error.what}", where=where, hint="repair the query in the contract"
+        ) from None
+
+
+async def row_by_key(connection: AsyncConnection, table: str, keys: Sequence[str], key: str) -> RowMapping | None:
+    """One row of a derived table by its key; None where it is gone. The key's types are those of any row."""
+    parts = parts_of(key, len(keys))
+    sample = (await connection.execute(text(f"SELECT src.* FROM {table} LIMIT 1"))).mappings().first()  # noqa: S608
+    if parts is None or sample is None:
+        return None
+    try:
+        values = [_READERS.get(type(sample[name]).__name__, str)(part) for name, part in zip(keys, parts, strict=True)]
+    except ValueError:
+        return None
+    where = " AND ".join(f"src.{quoted(connection.dialect, name)} = :k{place}" for place, name in enumerate(keys))
+    statement = text(f"SELECT src.* FROM {table} WHERE {where} LIMIT 1")  # noqa: S608 - the owner's query, bound values
+    found = await connection.execute(statement, {f"k{place}": value for place, value in enumerate(values)})
+    return found.mappings().first()

@@ -1,0 +1,90 @@
+"""The registry of connectors: classes in the entry point group ``bus.connectors``, imported on first use.
+
+The bus knows none by itself, and an office installs only the extras of those that it runs.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from bus.contracts.loader import explain
+from bus.contracts.model import ConnectorTable
+from bus.errors import ConfigError
+from bus.ports import ConnectorConfig, Context
+
+GROUP = "bus.connectors"
+
+_OF_EXTRA = re.compile(r"""([\w.-]+).*;.*\bextra\s*==\s*['"]([\w-]+)['"]""")
+
+
+def names() -> list[str]:
+    """All connectors that are installed, by the names that contracts use."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def load(name: str, *, where: str = "") -> type[Any]:
+    """The class of a connector. Raises ConfigError where there is none, or where a package that it needs is missing."""
+    point = next(iter(entry_points(group=GROUP, name=name)), None)
+    if point is None:
+        near = get_close_matches(name, names(), 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}"
+        raise ConfigError(f"unknown connector {name}", where=where, hint=hint)
+    try:
+        found: type[Any] = point.load()
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the connector {name} needs the package {error.name}", where=where, hint=_extra(point, error.name or "")
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"the connector {name} cannot be loaded: {error}", where=where) from error
+    if not (is_source(found) or is_sink(found)):
+        raise ConfigError(f"{point.value} is neither a source nor a sink", where=where, hint="see bus.ports")
+    return found
+
+
+def configure(connector: type[Any], options: dict[str, Any], *, where: str = "", key: str = "") -> ConnectorConfig:
+    """The options of a connector, checked. Raises ConfigError, one line per fault, without values."""
+    try:
+        config: ConnectorConfig = connector.Config.model_validate(options)
+    except ValidationError as error:
+        raise ConfigError(explain(error, (key,) if key else ()), where=where) from None
+    return config
+
+
+def build(table: ConnectorTable, context: Context, *, where: str = "") -> Any:
+    """The source or sink that a table of a contract describes, not yet open. Raises ConfigError."""
+    connector = load(table.connector, where=where)
+    return connector(configure(connector, table.options, where=where), context)
+
+
+def is_source(connector: type[Any]) -> bool:
+    """Whether records can be read out of it."""
+    return all(hasattr(connector, name) for name in ("read", "commit", "reread"))
+
+
+def is_sink(connector: type[Any]) -> bool:
+    """Whether deliveries can be applied to it."""
+    return hasattr(connector, "apply")
+
+
+def _extra(point: EntryPoint, module: str) -> str:
+    """Which extra of the connector's distribution brings a missing package."""
+    wanted = module.partition(".")[0].replace("_", "-").lower()
+    required = (point.dist.requires or []) if point.dist else []
+    extras = [
+        match[2]
+        for line in required
+        if (match := _OF_EXTRA.match(line)) and match[1].replace("_", "-").lower() == wanted
+    ]
+    if point.dist and extras:
+        return (
+            f"install {point.dist.name}[{sorted(extras)[0]}]"
+            if len(extras) == 1
+            else (f"install one of {', '.join(f'{point.dist.name}[{extra}]' for extra in sorted(extras))}")
+        )
+    return "install it"

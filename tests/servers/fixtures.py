@@ -26,7 +26,7 @@ REQUIRED = os.environ.get("BUS_TEST_SERVERS") == "required"
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
     """This process's PostgreSQL; tests take ``postgresql``."""
-    yield from _serving(
+    yield from serving(
         PostgreSQL, postgresql_kind.installed(), "PostgreSQL is not installed (apt-get install postgresql)"
     )
 
@@ -34,7 +34,7 @@ def postgresql_server() -> Iterator[PostgreSQL]:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[MariaDB]:
     """This process's MariaDB; tests take ``mariadb``."""
-    yield from _serving(MariaDB, mariadb_kind.installed(), "MariaDB is not installed (apt-get install mariadb-server)")
+    yield from serving(MariaDB, mariadb_kind.installed(), "MariaDB is not installed (apt-get install mariadb-server)")
 
 
 @pytest.fixture
@@ -73,7 +73,8 @@ async def proxy() -> AsyncIterator[Callable[[str | int], Awaitable[Proxy]]]:
         yield open_proxy
 
 
-def _serving(kind: Callable[[Path], S], programs: Path | None, missing: str) -> Iterator[S]:
+def serving(kind: Callable[[Path], S], programs: Path | None, missing: str) -> Iterator[S]:
+    """One server for the session; skips, or fails, with the reason where it is not installed."""
     if programs is None:
         if REQUIRED:
             pytest.fail(missing)

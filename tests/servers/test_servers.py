@@ -14,6 +14,8 @@ import pytest
 
 from bus import database
 from bus.errors import Unavailable
+from tests.servers import fixtures
+from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import Database, ServerError
 
 KINDS = ["postgresql", "mariadb"]
@@ -151,3 +153,12 @@ def test_nothing_is_left_when_the_tests_are_killed(request: pytest.FixtureReques
 def test_sqlite_url_names_no_file_yet(sqlite_url: str) -> None:
     assert sqlite_url.startswith("sqlite:////")
     assert not Path(sqlite_url.removeprefix("sqlite:///")).exists()
+
+
+@pytest.mark.parametrize(("required", "outcome"), [(False, pytest.skip.Exception), (True, pytest.fail.Exception)])
+def test_a_missing_server_skips_unless_it_is_required(
+    monkeypatch: pytest.MonkeyPatch, required: bool, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setattr(fixtures, "REQUIRED", required)
+    with pytest.raises(outcome, match="not here"):
+        next(fixtures.serving(PostgreSQL, None, "it is not here"))

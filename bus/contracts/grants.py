@@ -22,8 +22,9 @@ Start = Literal["last", "all", "new"] | datetime
 class ConsumerGrant:
     """One durable consumer that one application may pull from.
 
-    ``place`` is the subscription's name, or ``source-<name>`` for the redrive of a source's records; it names receipts and dead
-    letters too. ``subscribe`` is None for a source's redrive. ``start`` says where a consumer that does not exist yet begins.
+    ``place`` is the subscription's name, or ``source-<name>`` for the redrive of a source's records; it names receipts
+    and dead letters too. ``subscribe`` is None for a source's redrive. ``start`` says where a consumer that does not
+    exist yet begins.
     """
 
     app: AppName
@@ -43,9 +44,10 @@ class ConsumerGrant:
 def consumers(contracts: Sequence[Contract]) -> list[ConsumerGrant]:
     """Every durable consumer that these contracts call for, in a stable order.
 
-    A subscription expands to one consumer per stream with a granted publisher, and one on ``REDRIVE``; so does each source, without
-    the former. A retired application consumes nothing; what it has published stays readable. A subscription to a publisher
-    that no contract here grants has no stream: that is for the lint to say. Raises ConfigError where two would share a name.
+    A subscription expands to one consumer per stream with a granted publisher, and one on ``REDRIVE``; so does each
+    source, without the former. A retired application consumes nothing; what it has published stays readable. A
+    subscription to a publisher that no contract here grants has no stream: that is for the lint to say. Raises
+    ConfigError where two would share a name.
     """
     granted: dict[tuple[str, str], ConsumerGrant] = {}
     for contract in contracts:
@@ -63,7 +65,8 @@ def consumers(contracts: Sequence[Contract]) -> list[ConsumerGrant]:
 def publishers(subscribe: Subscribe, consumer: AppName, contracts: Iterable[Contract]) -> list[AppName]:
     """The applications that a subscription gets events from.
 
-    Where the contract names none: every one that publishes the type but the consumer itself, whose own events would come back as an echo.
+    Where the contract names none: every one that publishes the type but the consumer itself, whose own events would
+    come back as an echo.
     """
     granted = sorted(each.name for each in contracts if subscribe.event in each.emits)
     if subscribe.publishers:
@@ -80,8 +83,9 @@ def _of_contract(contract: Contract, contracts: Sequence[Contract]) -> Iterator[
     if contract.stage == "retired":
         return
     for subscribe in contract.subscribe:
+        durable = subjects.durable(contract.name, subscribe.consumer)
         for stream, filters in _streams(subscribe, contract.name, contracts).items():
-            yield _grant(contract.name, subscribe.consumer, stream, filters, subscribe, subscribe.start)
+            yield ConsumerGrant(contract.name, subscribe.consumer, stream, durable, filters, subscribe, subscribe.start)
         yield _redrive(contract.name, subscribe.consumer, subscribe)
     for source in contract.source:
         yield _redrive(contract.name, source_place(source), None)
@@ -97,10 +101,5 @@ def _streams(subscribe: Subscribe, app: AppName, contracts: Sequence[Contract]) 
 
 
 def _redrive(app: AppName, place: str, subscribe: Subscribe | None) -> ConsumerGrant:
-    return _grant(app, place, REDRIVE_STREAM, (subjects.redrive(app, place),), subscribe, "all")
-
-
-def _grant(
-    app: AppName, place: str, stream: str, filters: tuple[str, ...], subscribe: Subscribe | None, start: Start
-) -> ConsumerGrant:
-    return ConsumerGrant(app, place, stream, subjects.durable(app, place), filters, subscribe, start)
+    filters = (subjects.redrive(app, place),)
+    return ConsumerGrant(app, place, REDRIVE_STREAM, subjects.durable(app, place), filters, subscribe, "all")

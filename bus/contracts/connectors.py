@@ -36,11 +36,14 @@ def load(name: str, *, where: str = "") -> type[Any]:
         raise ConfigError(f"unknown connector {name}", where=where, hint=hint)
     try:
         found: type[Any] = point.load()
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        missing = error.name or ""
+        if not isinstance(error, ModuleNotFoundError) or missing.startswith(point.module.partition(".")[0]):
+            raise ConfigError(f"the connector {name} cannot be loaded: {error}", where=where) from error
         raise ConfigError(
-            f"the connector {name} needs the package {error.name}", where=where, hint=_extra(point, error.name or "")
+            f"the connector {name} needs the package {missing}", where=where, hint=_extra(point, missing)
         ) from error
-    except (ImportError, AttributeError) as error:
+    except AttributeError as error:
         raise ConfigError(f"the connector {name} cannot be loaded: {error}", where=where) from error
     if not (is_source(found) or is_sink(found)):
         raise ConfigError(f"{point.value} is neither a source nor a sink", where=where, hint="see bus.ports")
@@ -76,15 +79,9 @@ def _extra(point: EntryPoint, module: str) -> str:
     """Which extra of the connector's distribution brings a missing package."""
     wanted = module.partition(".")[0].replace("_", "-").lower()
     required = (point.dist.requires or []) if point.dist else []
-    extras = [
+    extras = sorted(
         match[2]
         for line in required
-        if (match := _OF_EXTRA.match(line)) and match[1].replace("_", "-").lower() == wanted
-    ]
-    if point.dist and extras:
-        return (
-            f"install {point.dist.name}[{sorted(extras)[0]}]"
-            if len(extras) == 1
-            else (f"install one of {', '.join(f'{point.dist.name}[{extra}]' for extra in sorted(extras))}")
-        )
-    return "install it"
+        if (match := _OF_EXTRA.match(line)) and match[1].replace("_", "-").lower() == wanted and match[2] != "all"
+    )
+    return f"install {' or '.join(f'{point.dist.name}[{extra}]' for extra in extras)}" if point.dist and extras else ""

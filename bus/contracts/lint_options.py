@@ -1,0 +1,77 @@
+"""Lint of connectors' options: known, valid, no secrets in clear, nothing that the law keeps out of payloads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from bus.contracts import connectors
+from bus.contracts.faults import Fault, fault, of_error
+from bus.contracts.model import ConnectorTable, Contract
+from bus.errors import ConfigError
+
+Load = Callable[[str], type[Any]]  #: a connector's class by name; raises ConfigError
+
+FORBIDDEN = frozenset(
+    ("cacat", "cacat_id", "disabilitas", "iris", "penyandang_cacat", "sidik_jari", "tanda_tangan", "ttd")
+)
+"""Columns and fields that never go into a payload: UU 24/2013 art. 84 (disability, fingerprint, iris, signature)."""
+
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
+_REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
+_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_IN_TEXT = re.compile(r"\b(password|passwd|pwd|secret|token|api_?key)\s*=\s*[^\s;&]", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(password|passwd|pwd|secret|token|api_?key)$", re.IGNORECASE)
+
+
+def table(
+    contract: Contract, key: str, connector: ConnectorTable, load: Load, role: Literal["source", "sink"]
+) -> Iterator[Fault]:
+    """The faults of one ``[source.*]`` or ``to``."""
+    yield from secrets(contract, key, connector.options)
+    yield from forbidden(contract, key, _words(connector.options))
+    try:
+        found = load(connector.connector)
+        fits = connectors.is_source(found) if role == "source" else connectors.is_sink(found)
+        if not fits:
+            yield fault(contract, f"{key}.connector", f"{connector.connector} is no {role}")
+            return
+        connectors.configure(found, connector.options, where=str(contract.path), key=key)
+    except ConfigError as error:
+        yield of_error(contract, f"{key}.connector" if "connector" in error.what else "", error)
+
+
+def secrets(contract: Contract, key: str, options: object) -> Iterator[Fault]:
+    """Passwords that stand in the contract itself. Values are not repeated."""
+    for path, value in _strings(key, options):
+        if _REFERENCE.fullmatch(value):
+            continue
+        named = _SECRET_NAME.search(path.rpartition(".")[2])
+        if value.startswith(("env:", "file:")):
+            yield fault(contract, path, "not a reference", "write env:NAME or file:PATH")
+        elif named or _IN_URL.search(value) or _IN_TEXT.search(value):
+            yield fault(contract, path, "a secret in clear", "write env:NAME or file:PATH, and change the secret")
+
+
+def forbidden(contract: Contract, key: str, words: Iterable[str]) -> Iterator[Fault]:
+    """Names of columns or fields that UU 24/2013 art. 84 keeps out of payloads."""
+    for word in sorted({word.lower() for word in words} & FORBIDDEN):
+        yield fault(contract, key, f"{word} must not leave the application", "UU 24/2013 pasal 84: take it out")
+
+
+def _words(options: object) -> Iterator[str]:
+    for _, value in _strings("", options):
+        yield from _WORD.findall(value.lower())
+
+
+def _strings(path: str, options: object) -> Iterator[tuple[str, str]]:
+    """Every text in nested options, with its key path; the names of options that are columns, too."""
+    if isinstance(options, str):
+        yield path, options
+    elif isinstance(options, Mapping):
+        for name, value in options.items():
+            yield from _strings(f"{path}.{name}", value)
+    elif isinstance(options, Sequence):
+        for number, value in enumerate(options):
+            yield from _strings(f"{path}.{number}", value)

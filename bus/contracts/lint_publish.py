@@ -1,0 +1,123 @@
+"""Lint of ``[source.*]`` and ``[[publish]]``: events known, complete, published by their walidata, from somewhere."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from bus import subjects
+from bus.contracts import lint_options
+from bus.contracts.faults import Fault, fault, meant, note, of_error
+from bus.contracts.lint_options import Load
+from bus.contracts.mapping_module import load_function
+from bus.contracts.model import Contract, Publish
+from bus.errors import ConfigError
+from bus.events import Catalogue, EventType
+
+PREVIOUS = "$previous"  #: instead of a column: the id of the event that a correction withdraws
+RESERVED = "lease"  #: names a subject of its own beside the cursors
+
+
+def sources(contract: Contract, load: Load) -> Iterator[Fault]:
+    """The faults of the sources."""
+    used = {entry.source for entry in contract.publish}
+    for name, table in contract.source.items():
+        key = f"source.{name}"
+        try:
+            subjects.token(name)
+        except ConfigError as error:
+            yield of_error(contract, key, error)
+        if name == RESERVED:
+            yield fault(contract, key, "this name is taken by the bus", "give the source another name")
+        if name not in used:
+            yield fault(contract, key, "no [[publish]] uses this source", f'add one with from = "{name}", or remove it')
+        yield from lint_options.table(contract, key, table, load, "source")
+
+
+def publishes(contract: Contract, catalogue: Catalogue) -> Iterator[Fault]:
+    """The faults of what the application emits."""
+    for number, entry in enumerate(contract.publish):
+        key = f"publish.{number}"
+        yield from _origin(contract, key, entry)
+        if any(_same(entry, other) for other in contract.publish[:number]):
+            yield fault(contract, key, "the same as one above: each row would be published twice", "remove one")
+        yield from _event(contract, key, entry, catalogue)
+
+
+def _origin(contract: Contract, key: str, entry: Publish) -> Iterator[Fault]:
+    if entry.source is None:
+        if not any(each.handler for each in contract.subscribe):
+            yield fault(contract, f"{key}.from", "missing", "name a [source.*]; only a handler's events have none")
+        if entry.map or entry.match:
+            yield fault(contract, key, "map and match need a source", "add `from`; a handler returns whole events")
+    elif entry.source not in contract.source:
+        yield fault(contract, f"{key}.from", f"no [source.{entry.source}]", meant(entry.source, contract.source))
+
+
+def _same(one: Publish, other: Publish) -> bool:
+    return (one.event, one.source, one.match, one.map) == (other.event, other.source, other.match, other.map)
+
+
+def _event(contract: Contract, key: str, entry: Publish, catalogue: Catalogue) -> Iterator[Fault]:
+    kind = catalogue.get(str(entry.event))
+    if kind is None:
+        yield fault(contract, f"{key}.event", f"unknown event {entry.event}", meant(str(entry.event), catalogue))
+        return
+    walidata = {opd.replace("-", "_") for opd in kind.walidata}
+    if contract.opd.replace("-", "_") not in walidata:
+        yield fault(
+            contract,
+            f"{key}.event",
+            f"{contract.opd} is not the walidata of {entry.event}",
+            f"{' or '.join(sorted(walidata))} may publish it",
+        )
+    if entry.source is None:
+        return
+    if isinstance(entry.map, str):
+        yield from _function(contract, f"{key}.map", entry.map)
+    else:
+        yield from _fields(contract, f"{key}.map", entry, kind)
+    yield from lint_options.forbidden(contract, f"{key}.match", entry.match)
+
+
+def _fields(contract: Contract, key: str, entry: Publish, kind: EventType) -> Iterator[Fault]:
+    mapped = dict(entry.map) if not isinstance(entry.map, str) else {}
+    if missing := sorted(kind.required - mapped.keys()):
+        hint = f'write {missing[0]} = "<column>"'
+        if kind.corrects and "membatalkan" in missing:
+            hint = f'write membatalkan = "{PREVIOUS}", the event that is withdrawn'
+        yield fault(contract, key, f"{', '.join(missing)} missing: {entry.event} needs it", hint)
+    for field in sorted(mapped.keys() - kind.fields):
+        yield fault(contract, f"{key}.{field}", f"{entry.event} has no such field", meant(field, kind.fields))
+    for field, column in mapped.items():
+        if not column.strip():
+            yield fault(contract, f"{key}.{field}", "no column", "name the source's column")
+        if column == PREVIOUS and not kind.corrects:
+            yield fault(contract, f"{key}.{field}", f"{PREVIOUS} is for corrections (…-dibatalkan) alone")
+    yield from lint_options.forbidden(contract, key, (*mapped, *mapped.values()))
+
+
+def _function(contract: Contract, key: str, reference: str) -> Iterator[Fault]:
+    try:
+        function = load_function(contract, reference)
+    except ConfigError as error:
+        yield of_error(contract, key, error)
+        return
+    if inspect.iscoroutinefunction(function):
+        yield fault(contract, key, f"{reference} is async", "a mapping only computes: write `def`")
+    try:
+        inspect.signature(function).bind({})
+    except TypeError:
+        yield fault(contract, key, f"{reference} does not take one row", "write `def name(row): …`")
+
+
+def emitted(contract: Contract) -> Iterator[Fault]:
+    """What is published from a source for one type in more than one way, unless told apart by ``match``."""
+    seen: set[tuple[str | None, str]] = set()
+    for number, entry in enumerate(contract.publish):
+        origin = (entry.source, str(entry.event))
+        if origin in seen and not entry.match and not isinstance(entry.map, str):
+            yield note(
+                contract, f"publish.{number}", "every row is published as this event more than once", "add `match`"
+            )
+        seen.add(origin)

@@ -1,8 +1,8 @@
-"""The applications of the demo: a SQLite database each, made from the tables that stand beside its contract, and watched.
+"""The applications of the demo: a SQLite database each, from the tables that stand beside its contract, and watched.
 
-The demo watches at both ends with triggers, so that its audit needs nothing of the bus: every write of a target table appends
-(table, key, event_id, time) to ``catatan_target``, every write of a source table (table, key, what, time) to ``catatan_sumber``.
-Times are UTC, RFC 3339, milliseconds.
+The demo watches at both ends with triggers, so that its audit needs nothing of the bus: every write of a target table
+appends (table, key, event_id, time) to ``catatan_target``, every write of a source table (table, key, what, time) to
+``catatan_sumber``. Times are UTC, RFC 3339, milliseconds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters import departments
-from adapters.demo.city import City, Resident
 
 DEPARTMENTS = Path(next(iter(departments.__path__)))
 NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+PATIENCE = 15.0  #: seconds that a clerk's program waits for a lock
+
+_NOTES = """
+CREATE TABLE catatan_target (tabel TEXT, kunci TEXT, event_id TEXT, waktu TEXT);
+CREATE INDEX target_kunci ON catatan_target (tabel, kunci, waktu);
+CREATE TABLE catatan_sumber (tabel TEXT, kunci TEXT, apa TEXT, waktu TEXT);
+CREATE INDEX sumber_kunci ON catatan_sumber (tabel, kunci, waktu);
+"""
+_TARGET = """
+CREATE TRIGGER catat_{table}_{what} AFTER {what} ON {table}
+BEGIN INSERT INTO catatan_target VALUES ('{table}', new.{key}, new.event_id, {now}); END;
+"""
+_SOURCE = """
+CREATE TRIGGER catat_{table}_{what} AFTER {what} ON {table}
+BEGIN INSERT INTO catatan_sumber VALUES ('{table}', new.{key}, '{what}', {now}); END;
+"""
+# OpenSID keeps no trace of a death that was withdrawn (it deletes the log row): the demo keeps one for its audit.
+_DEATHS = """
+CREATE TRIGGER catat_meninggal AFTER UPDATE OF status_dasar ON tweb_penduduk
+WHEN old.status_dasar = 1 AND new.status_dasar = 2
+BEGIN INSERT INTO catatan_sumber VALUES ('kematian', new.id, 'meninggal', {now}); END;
+CREATE TRIGGER catat_batal AFTER UPDATE OF status_dasar ON tweb_penduduk
+WHEN old.status_dasar = 2 AND new.status_dasar = 1
+BEGIN INSERT INTO catatan_sumber VALUES ('kematian', new.id, 'batal', {now}); END;
+"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +50,7 @@ class Application:
 
     opd: str
     app: str
-    variable: str  #: the environment variable by which its contract finds it
+    variable: str  #: the environment variable by which its contract finds the database
     targets: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,16 +99,26 @@ BANSOS = Application(
         "bus_pindah": "nik",
         "bus_kedatangan": "nik",
         "bus_kematian_batal": "membatalkan",
-        "penerima": "id",
+        "penerima": "nik || ' ' || new.program",
     },
 )
 APPLICATIONS = (SIAK, PERIZINAN, PAJAK, BANSOS)
 
 
+def drop_folder(home: Path) -> Path:
+    """Where the bank drops its files for the tax office."""
+    return home / "applications" / "pajak-bank"
+
+
+def bank_books(home: Path) -> Path:
+    """The bank's own database: what it has sent, and when."""
+    return home / "applications" / "bank.db"
+
+
 @contextmanager
 def connect(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection as an application would have one: transactions are explicit, other writers are waited for."""
-    connection = sqlite3.connect(path, timeout=15, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -102,6 +136,15 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("COMMIT")
 
 
+@contextmanager
+def away(path: Path) -> Iterator[None]:
+    """Nobody else can write to a database while this lasts: whoever tries waits, and gives up in the end."""
+    with connect(path) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
 def create(application: Application, home: Path) -> None:
     """Makes an application's database with its tables, without any watch yet."""
     path = application.database(home)
@@ -111,71 +154,12 @@ def create(application: Application, home: Path) -> None:
 
 
 def watch(application: Application, home: Path) -> None:
-    """Installs the triggers that the audit counts with."""
-    with connect(application.database(home)) as connection:
-        connection.executescript(
-            "CREATE TABLE catatan_target (tabel TEXT, kunci TEXT, event_id TEXT, waktu TEXT);"
-            "CREATE INDEX target_kunci ON catatan_target (tabel, kunci, waktu);"
-            "CREATE TABLE catatan_sumber (tabel TEXT, kunci TEXT, apa TEXT, waktu TEXT);"
-            "CREATE INDEX sumber_kunci ON catatan_sumber (tabel, kunci, waktu);"
-        )
-        for table, key in application.targets.items():
-            for what in ("INSERT", "UPDATE"):
-                connection.execute(
-                    f"CREATE TRIGGER catat_{table}_{what.lower()} AFTER {what} ON {table} BEGIN "
-                    f"INSERT INTO catatan_target VALUES ('{table}', new.{key}, new.event_id, {NOW}); END"
-                )
-        for table, key in application.sources.items():
-            for what in ("INSERT", "UPDATE"):
-                connection.execute(
-                    f"CREATE TRIGGER catat_{table}_{what.lower()} AFTER {what} ON {table} BEGIN "
-                    f"INSERT INTO catatan_sumber VALUES ('{table}', new.{key}, '{what.lower()}', {NOW}); END"
-                )
+    """Installs the triggers that the audit counts with: from here on every write is noted."""
+    script = [_NOTES]
+    for kind, tables in ((_TARGET, application.targets), (_SOURCE, application.sources)):
+        for table, key in tables.items():
+            script += [kind.format(table=table, key=key, what=what, now=NOW) for what in ("insert", "update")]
     if application is SIAK:
-        _watch_deaths(application.database(home))
-
-
-def _watch_deaths(path: Path) -> None:
-    """OpenSID keeps no trace of a death that was withdrawn (it deletes the log row): the demo keeps one for its audit."""
-    with connect(path) as connection:
-        for what, before, after in (("meninggal", 1, 2), ("batal", 2, 1)):
-            connection.execute(
-                f"CREATE TRIGGER catat_{what} AFTER UPDATE OF status_dasar ON tweb_penduduk "
-                f"WHEN old.status_dasar = {before} AND new.status_dasar = {after} BEGIN "
-                f"INSERT INTO catatan_sumber VALUES ('kematian', new.id, '{what}', {NOW}); END"
-            )
-
-
-def fill_registry(city: City, home: Path) -> None:
-    """Writes the residents into OpenSID's tables, as they stood before the day began."""
-    clusters = [(each.id, each.rt, each.rw, each.kelurahan) for each in city.clusters]
-    families = [(each.id, each.number, str(each.head.id), each.address, each.cluster.id) for each in city.households]
-    with transaction(SIAK.database(home)) as connection:
-        connection.executemany("INSERT INTO tweb_wil_clusterdesa (id, rt, rw, dusun) VALUES (?, ?, ?, ?)", clusters)
-        connection.executemany(
-            "INSERT INTO tweb_keluarga (id, no_kk, nik_kepala, alamat, id_cluster) VALUES (?, ?, ?, ?, ?)", families
-        )
-        connection.executemany(RESIDENT, [resident_row(each) for each in city.residents])
-
-
-RESIDENT = (
-    "INSERT INTO tweb_penduduk (id, nama, nik, id_kk, kk_level, sex, tempatlahir, tanggallahir, agama_id, pekerjaan_id, status_kawin, "
-    "id_cluster, alamat_sekarang) VALUES (?, ?, ?, ?, ?, ?, 'KEDIRI', ?, 1, ?, ?, ?, ?)"
-)
-
-
-def resident_row(person: Resident, *, nik: str = "", born: str = "") -> tuple[object, ...]:
-    """A resident as the values of ``RESIDENT``; ``nik`` and ``born`` replace the true ones where a clerk mistyped them."""
-    return (
-        person.id,
-        person.name,
-        nik or person.nik,
-        person.household,
-        person.level,
-        person.sex,
-        born or person.born.isoformat(),
-        person.job,
-        person.marital,
-        person.cluster.id,
-        person.address,
-    )
+        script.append(_DEATHS.format(now=NOW))
+    with connect(application.database(home)) as connection:
+        connection.executescript("\n".join(script))

@@ -1,7 +1,7 @@
 """2,000 residents of Kota Kediri who do not exist: the same ones for the same seed.
 
-Identifiers follow their real formats (FACTS: NIK = region 6 + DDMMYY, women day + 40, + serial 4 from 0001). Names are drawn from
-lists of common words; no row describes a real person.
+Identifiers have their real forms: a NIK is the region's 6 digits, DDMMYY (women: day + 40) and a serial from 0001. Names
+are drawn from lists of common words; no row describes a real person.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
+from typing import NamedTuple
 
 from schemas.wilayah import KELURAHAN
 
@@ -18,26 +19,57 @@ RESIDENTS = 2_000
 MALE, FEMALE = 1, 2
 HEAD, WIFE, CHILD, FAMILY = 1, 3, 4, 9  #: rows of tweb_penduduk_hubungan
 SINGLE, MARRIED = 1, 2  #: rows of tweb_penduduk_kawin
-PUPIL, HOUSEHOLD, FARMER, TRADER, EMPLOYEE = 3, 2, 9, 84, 15  #: rows of tweb_penduduk_pekerjaan
+PUPIL, HOUSEWORK, FARMER, TRADER, EMPLOYEE = 3, 2, 9, 84, 15  #: rows of tweb_penduduk_pekerjaan
 SURABAYA = "357801"
+COUPLES = 0.8  #: households of a couple
 ADULT = timedelta(days=365 * 21)
 
-_MEN = "Agus Bambang Budi Dedi Eko Hadi Joko Kusno Margono Nanang Prayitno Rudi Slamet Sugeng Sutrisno Teguh Wahyu Yanto".split()
+_MEN = (
+    "Agus",
+    "Bambang",
+    "Budi",
+    "Dedi",
+    "Eko",
+    "Hadi",
+    "Joko",
+    "Margono",
+    "Rudi",
+    "Slamet",
+    "Sugeng",
+    "Teguh",
+    "Wahyu",
+    "Yanto",
+)
 _WOMEN = (
-    "Ani Dewi Endang Fitri Indah Kartini Lestari Murni Nur Puji Ratna Rini Siti Sri Sulastri Tutik Wati Yuni".split()
+    "Ani",
+    "Dewi",
+    "Endang",
+    "Fitri",
+    "Indah",
+    "Kartini",
+    "Murni",
+    "Puji",
+    "Ratna",
+    "Rini",
+    "Siti",
+    "Sri",
+    "Tutik",
+    "Yuni",
 )
-_LAST = "Santoso Wibowo Saputra Hidayat Nugroho Susanto Kurniawan Setiawan Rahayu Utami Handayani Pratama Hartono Maulana".split()
-_STREETS = (
-    "Dhoho",
-    "Brawijaya",
-    "Hayam Wuruk",
-    "Veteran",
-    "Joyoboyo",
-    "Kusuma Bangsa",
-    "Mastrip",
-    "Panglima Polim",
-    "Urip Sumoharjo",
+_LAST = (
+    "Hartono",
+    "Hidayat",
+    "Kurniawan",
+    "Maulana",
+    "Nugroho",
+    "Pratama",
+    "Rahayu",
+    "Santoso",
+    "Setiawan",
+    "Utami",
+    "Wibowo",
 )
+_STREETS = ("Brawijaya", "Dhoho", "Hayam Wuruk", "Joyoboyo", "Kusuma Bangsa", "Mastrip", "Panglima Polim", "Veteran")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +118,20 @@ class Household:
     number: str
     cluster: Cluster
     address: str
-    members: tuple[Resident, ...]
+    members: list[Resident]
 
     @property
     def head(self) -> Resident:
         """Who stands first on the family card."""
         return self.members[0]
+
+
+class Birth(NamedTuple):
+    """What a NIK is made of."""
+
+    sex: int
+    day: date
+    region: str = ""  #: of first registration, six digits; empty: where the household lives
 
 
 @dataclass(slots=True)
@@ -117,63 +157,46 @@ class City:
 
     def newborn(self, household: Household, born: date) -> Resident:
         """A child born into a household; the caller writes it into the registry."""
-        return self._person(
-            household.id, household.cluster, household.address, self.random.choice((MALE, FEMALE)), CHILD, born
-        )
+        return self._person(household, Birth(self.random.choice((MALE, FEMALE)), born), CHILD)
 
     def newcomer(self, household: Household, born: date) -> Resident:
-        """A grown-up who moves in with a household. The NIK names the region of first registration: another one (Surabaya)."""
-        sex = self.random.choice((MALE, FEMALE))
-        return self._person(household.id, household.cluster, household.address, sex, FAMILY, born, region=SURABAYA)
+        """A grown-up who moves in with a household. Their NIK names the city where they were registered first."""
+        return self._person(household, Birth(self.random.choice((MALE, FEMALE)), born, SURABAYA), FAMILY)
 
     def add_household(self, today: date) -> Household:
         """One more household of one to six people."""
         random, cluster = self.random, self.random.choice(self.clusters)
-        number, address = len(self.households) + 1, f"Jl. {random.choice(_STREETS)} No. {random.randint(1, 250)}"
-        head_born = today - timedelta(days=random.randint(9_000, 28_000))
-        couple = random.random() < 0.8  # noqa: PLR2004 - four households of five
-        members = [
-            self._person(
-                number, cluster, address, MALE if couple else random.choice((MALE, FEMALE)), HEAD, head_born, couple
-            )
-        ]
-        if couple:
-            members.append(
-                self._person(
-                    number, cluster, address, FEMALE, WIFE, head_born + timedelta(days=random.randint(0, 2_000)), True
-                )
-            )
-            for _ in range(random.randint(0, 4)):
-                age = random.randint(30, max(60, (today - members[1].born - ADULT).days))
-                members.append(
-                    self._person(
-                        number, cluster, address, random.choice((MALE, FEMALE)), CHILD, today - timedelta(days=age)
-                    )
-                )
+        address = f"Jl. {random.choice(_STREETS)} No. {random.randint(1, 250)}"
         stem = f"{cluster.region}{today - timedelta(days=random.randint(30, 6_000)):%d%m%y}"
         self._serials[f"kk{stem}"] += 1
-        household = Household(number, f"{stem}{self._serials[f'kk{stem}']:04}", cluster, address, tuple(members))
+        household = Household(len(self.households) + 1, f"{stem}{self._serials[f'kk{stem}']:04}", cluster, address, [])
+        born, couple = today - timedelta(days=random.randint(9_000, 28_000)), random.random() < COUPLES
+        head = Birth(MALE if couple else random.choice((MALE, FEMALE)), born)
+        household.members.append(self._person(household, head, HEAD, MARRIED if couple else SINGLE))
+        if couple:
+            wife = Birth(FEMALE, born + timedelta(days=random.randint(0, 2_000)))
+            household.members.append(self._person(household, wife, WIFE, MARRIED))
+            oldest = max(60, (today - wife.day - ADULT).days)
+            for _ in range(random.randint(0, 4)):
+                household.members.append(self.newborn(household, today - timedelta(days=random.randint(30, oldest))))
         self.households.append(household)
         return household
 
-    def _person(
-        self,
-        household: int,
-        cluster: Cluster,
-        address: str,
-        sex: int,
-        level: int,
-        born: date,
-        married: bool = False,
-        region: str = "",
-    ) -> Resident:
-        random = self.random
+    def _person(self, household: Household, birth: Birth, level: int, marital: int = SINGLE) -> Resident:
+        random, cluster = self.random, household.cluster
         self._people += 1
-        name = f"{random.choice(_MEN if sex == MALE else _WOMEN)} {random.choice(_LAST)}"
-        job = PUPIL if level == CHILD else HOUSEHOLD if level == WIFE else random.choice((FARMER, TRADER, EMPLOYEE))
-        nik = self.nik(region or cluster.region, sex, born)
         return Resident(
-            self._people, nik, name, sex, born, household, level, job, MARRIED if married else SINGLE, cluster, address
+            id=self._people,
+            nik=self.nik(birth.region or cluster.region, birth.sex, birth.day),
+            name=f"{random.choice(_MEN if birth.sex == MALE else _WOMEN)} {random.choice(_LAST)}",
+            sex=birth.sex,
+            born=birth.day,
+            household=household.id,
+            level=level,
+            job=PUPIL if level == CHILD else HOUSEWORK if level == WIFE else random.choice((FARMER, TRADER, EMPLOYEE)),
+            marital=marital,
+            cluster=cluster,
+            address=household.address,
         )
 
 

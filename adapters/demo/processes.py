@@ -1,4 +1,4 @@
-"""The adapters of the demo as processes of their own: `bus run` of one contract, with its own credential, settings and log."""
+"""The adapters of the demo as processes of their own: `bus run` of one contract, own credential, settings and log."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Adapter:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # a Ctrl-C in the terminal is for the demo, which then stops its adapters in order
+                start_new_session=True,  # a Ctrl-C is for the demo alone, which then stops its adapters
                 preexec_fn=_die_with_parent(),
             )
 

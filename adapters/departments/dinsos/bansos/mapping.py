@@ -1,7 +1,7 @@
 """What a death, and its withdrawal, mean for social aid.
 
-The two events come through consumers of their own, so that either may be handled first: a withdrawal is remembered, and a death that
-is withdrawn already stops nothing. Both handlers lock the person's rows first, so that they wait for each other.
+The two events come through consumers of their own, so that either may be handled first: a withdrawal is remembered, and
+a death that is withdrawn already stops nothing. Both handlers lock the person's rows first: they wait for each other.
 """
 
 from __future__ import annotations

@@ -1,0 +1,142 @@
+"""The demo audits itself, by SQL over the databases at both ends alone: nothing here knows of the bus.
+
+lost                 expected rows that their target does not hold as expected, and bad rows that are no dead letter
+duplicates_applied   writes of a target row by an event that had written that row before
+unexpected           rows in a target that no source accounts for, and dead letters of rows that were good
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from adapters.demo.flows import FLOWS, REJECTS, Flow
+
+DATABASES = ("siak", "perizinan", "pajak", "bansos", "bank")
+TARGETS = ("perizinan", "pajak", "bansos")
+
+DeadLetters = Mapping[tuple[str, str], int]  #: (application, place) -> how many distinct ones
+
+_VIEWS = """
+CREATE TEMP VIEW warga AS
+SELECT id, CAST(nik AS TEXT) AS nik, nama, status_dasar, tanggallahir,
+       LENGTH(CAST(nik AS TEXT)) = 16 AS nik_sah, tanggallahir NOT LIKE '0000%' AS tanggal_sah
+FROM siak.tweb_penduduk;
+CREATE TEMP VIEW kematian AS
+SELECT w.nik, c.apa, c.waktu FROM siak.catatan_sumber c JOIN warga w ON w.id = c.kunci WHERE c.tabel = 'kematian';
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One flow's account. ``missing`` and ``unexpected`` count rows."""
+
+    name: str
+    expected: int
+    missing: int
+    unexpected: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit found. Times are milliseconds from the write in the source to the write in the target."""
+
+    accounts: Sequence[Account]
+    applied: int  #: distinct (target row, event)
+    duplicates_applied: int
+    dead_letters: int
+    lost: int
+    unexpected: int
+    latencies: Sequence[float]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing lost, nothing twice, nothing out of nowhere."""
+        return not (self.lost or self.duplicates_applied or self.unexpected)
+
+    def percentile(self, share: float) -> float:
+        """The latency that this share of the writes did not exceed (nearest rank)."""
+        if not self.latencies:
+            return 0.0
+        return self.latencies[max(0, ceil(share * len(self.latencies)) - 1)]
+
+
+def audit(folder: Path, dead_letters: DeadLetters, *, since: str = "") -> Audit:
+    """Compares both ends. ``folder`` holds the databases; only writes in sources after ``since`` are timed."""
+    with closing(_attach(folder)) as connection:
+        accounts = [_account(connection, flow) for flow in FLOWS]
+        accounts += _rejects(connection, dead_letters)
+        applied, duplicates = _writes(connection)
+        return Audit(
+            accounts=accounts,
+            applied=applied,
+            duplicates_applied=duplicates,
+            dead_letters=sum(dead_letters.values()),
+            lost=sum(each.missing for each in accounts),
+            unexpected=sum(each.unexpected for each in accounts),
+            latencies=sorted(_latencies(connection, since)),
+        )
+
+
+def first_write(folder: Path) -> str | None:
+    """When the first event arrived in a target, UTC; None: not yet."""
+    with closing(_attach(folder)) as connection:
+        union = " UNION ALL ".join(f"SELECT MIN(waktu) AS waktu FROM {name}.catatan_target" for name in TARGETS)  # noqa: S608
+        found: str | None = connection.execute(f"SELECT MIN(waktu) FROM ({union})").fetchone()[0]  # noqa: S608
+        return found
+
+
+def _attach(folder: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", timeout=20)
+    for name in DATABASES:
+        connection.execute(f"ATTACH DATABASE ? AS {name}", (str(folder / f"{name}.db"),))
+    connection.executescript(_VIEWS)
+    return connection
+
+
+def _account(connection: sqlite3.Connection, flow: Flow) -> Account:
+    expected = _rows(connection, flow.expected)
+    actual = _rows(connection, flow.actual)
+    return Account(flow.name, len(expected), len(expected - actual), len(actual - expected))
+
+
+def _rows(connection: sqlite3.Connection, query: str) -> set[tuple[str, str]]:
+    return {(str(key), str(content)) for key, content in connection.execute(query)}
+
+
+def _rejects(connection: sqlite3.Connection, dead_letters: DeadLetters) -> Iterator[Account]:
+    """Bad rows against dead letters, per source; a dead letter at any other place is unexpected."""
+    for place in sorted({*REJECTS, *dead_letters}):
+        expected = connection.execute(REJECTS[place]).fetchone()[0] if place in REJECTS else 0
+        found = dead_letters.get(place, 0)
+        name = f"bad rows of {' '.join(place)}"
+        yield Account(name, expected, max(0, expected - found), max(0, found - expected))
+
+
+def _writes(connection: sqlite3.Connection) -> tuple[int, int]:
+    """How many events the targets' triggers saw applied to a row, and how many of them again."""
+    applied = writes = 0
+    for name in TARGETS:
+        query = f"SELECT COUNT(*), COUNT(DISTINCT tabel || ' ' || kunci || ' ' || event_id) FROM {name}.catatan_target"  # noqa: S608
+        total, distinct = connection.execute(query).fetchone()
+        writes, applied = writes + total, applied + distinct
+    return applied, writes - applied
+
+
+def _latencies(connection: sqlite3.Connection, since: str) -> Iterator[float]:
+    """From each timed write in a source to the first write of its row in the target after it."""
+    for flow in FLOWS:
+        if not flow.origin:
+            continue
+        target, table = flow.target.split(".")
+        query = f"""
+            WITH o (kunci, waktu) AS ({flow.origin})
+            SELECT (julianday(MIN(t.waktu)) - julianday(o.waktu)) * 86400000
+            FROM o JOIN {target}.catatan_target t ON t.tabel = '{table}' AND t.kunci = o.kunci AND t.waktu >= o.waktu
+            WHERE o.waktu >= ? GROUP BY o.kunci, o.waktu
+        """  # noqa: S608 - all texts are of flows.py
+        yield from (row[0] for row in connection.execute(query, (since,)))

@@ -1,0 +1,26 @@
+-- What the bus would have written, had it carried everything: from the same databases, by hand.
+
+INSERT INTO bansos.bus_penduduk SELECT p.nik, p.nama, s.nama, '', 'tercatat' || p.id
+    FROM siak.tweb_penduduk p JOIN siak.tweb_status_dasar s ON s.id = p.status_dasar WHERE LENGTH(CAST(p.nik AS TEXT)) = 16;
+INSERT INTO bansos.bus_kelahiran SELECT p.nik, p.tanggallahir, '', 'lahir' || p.id FROM siak.tweb_penduduk p
+    JOIN siak.log_penduduk l ON l.id_pend = p.id WHERE l.kode_peristiwa = 1 AND p.tanggallahir NOT LIKE '0000%';
+INSERT INTO bansos.bus_pindah SELECT p.nik, SUBSTR(l.tgl_peristiwa, 1, 10), 'keluar' || p.id FROM siak.tweb_penduduk p
+    JOIN siak.log_penduduk l ON l.id_pend = p.id WHERE l.kode_peristiwa = 3;
+INSERT INTO pajak.bus_pindah_keluar SELECT nik, tanggal_pindah, event_id FROM bansos.bus_pindah;
+INSERT INTO bansos.bus_kedatangan SELECT p.nik, SUBSTR(l.tgl_peristiwa, 1, 10), 'datang' || p.id FROM siak.tweb_penduduk p
+    JOIN siak.log_penduduk l ON l.id_pend = p.id WHERE l.kode_peristiwa = 5 AND LENGTH(CAST(p.nik AS TEXT)) = 16;
+INSERT INTO perizinan.bus_kematian SELECT p.nik, '2026-03-02', 'mati' || p.id FROM siak.tweb_penduduk p
+    JOIN siak.catatan_sumber c ON c.tabel = 'kematian' AND c.apa = 'meninggal' AND c.kunci = p.id;
+INSERT INTO perizinan.bus_kematian_batal SELECT 'mati' || c.kunci, 'hidup' || c.kunci FROM siak.catatan_sumber c
+    WHERE c.tabel = 'kematian' AND c.apa = 'batal';
+INSERT INTO pajak.bus_penerima_berhenti SELECT r.nik, r.program, '2026-03-02', 'henti' || r.id FROM bansos.penerima r
+    WHERE r.nik IN (SELECT nik FROM perizinan.bus_kematian);
+UPDATE bansos.penerima SET status = 'dihentikan', event_id = 'mati'
+    WHERE nik IN (SELECT nik FROM perizinan.bus_kematian);
+UPDATE bansos.penerima SET status = 'aktif', event_id = 'hidup'
+    WHERE nik IN (SELECT nik FROM siak.tweb_penduduk WHERE status_dasar = 1) AND status = 'dihentikan';
+INSERT INTO pajak.bus_penerima SELECT nik, program, periode, event_id || id FROM bansos.penerima WHERE event_id = 'hidup';
+INSERT INTO pajak.bus_izin SELECT nomor, jenis, tanggal_terbit, nib, kbli, nama_usaha, '', 'izin' || id FROM perizinan.izin;
+INSERT INTO pajak.bus_izin_dicabut SELECT nomor, tanggal_cabut, 'cabut' || id FROM perizinan.izin WHERE status = 'dicabut';
+INSERT INTO perizinan.bus_pembayaran SELECT nop, tahun, tanggal_bayar, 'bayar' || rowid FROM bank.setoran
+    WHERE LENGTH(nik) = 16;

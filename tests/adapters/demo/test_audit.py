@@ -1,0 +1,137 @@
+"""The audit sees what is lost, what is applied twice and what comes out of nowhere, each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from adapters.demo.applications import APPLICATIONS, BANSOS, PAJAK, PERIZINAN, connect, create, watch
+from adapters.demo.audit import Audit, audit, first_write
+from adapters.demo.city import build
+from adapters.demo.offices import Aid, Bank, Payment, Permits, Registry
+
+TODAY = date(2026, 3, 2)
+LETTERS = {
+    ("dukcapil/siak", "source-mutasi"): 2,
+    ("dukcapil/siak", "source-penduduk"): 1,
+    ("bppkad/pajak", "source-bank"): 1,
+}
+
+ARRIVED = Path(__file__).with_name("arrived.sql")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A small day, and everything of it where it should be."""
+    city = build(residents=60)
+    people = city.residents
+    registry, permits, bank = Registry(tmp_path), Permits(tmp_path), Bank(tmp_path)
+    for application in APPLICATIONS:
+        create(application, tmp_path)
+    registry.fill(city)
+    Aid(tmp_path).fill([(each, "BPNT") for each in people[:9]], date(2026, 1, 5))
+    for application in APPLICATIONS:
+        watch(application, tmp_path)
+    bank.open()
+
+    for number, person in enumerate(people[:4]):
+        permits.grant(f"503/{number:04}/419.104/2026", "Izin Toko", "47111", person, TODAY)
+    permits.revoke("503/0003/419.104/2026", TODAY, "Usaha tutup")
+    registry.born(city.newborn(city.households[0], TODAY))
+    registry.born(city.newborn(city.households[1], TODAY), mistyped="0000-00-00")
+    registry.died(people[0], TODAY, "RSUD Gambiran")
+    registry.died(people[1], TODAY, "Rumah")
+    registry.died(people[20], TODAY, "Rumah")
+    registry.withdraw_death(people[1])
+    registry.moved_out(people[30], TODAY, "Surabaya")
+    newcomer = city.newcomer(city.households[2], date(1990, 5, 5))
+    registry.moved_in(newcomer, TODAY)
+    other = city.newcomer(city.households[2], date(1991, 5, 5))
+    registry.moved_in(other, TODAY, mistyped=other.nik[:15])
+    good = Payment("T1", "357100100100100010", "2026", "185000", "0", "2026-03-02", "Bank Jatim", people[5].nik)
+    bank.send("a.csv", [good, good._replace(no_transaksi="T2", nop="357100100100100020", nik="3,57101E+15")])
+
+    with connect(PAJAK.database(tmp_path)) as connection:
+        for name in ("siak", "perizinan", "pajak", "bansos", "bank"):
+            connection.execute(f"ATTACH ? AS {name}", (str(tmp_path / "applications" / f"{name}.db"),))
+        connection.executescript(ARRIVED.read_text(encoding="utf-8"))
+    return tmp_path
+
+
+def look(home: Path) -> Audit:
+    return audit(home / "applications", LETTERS)
+
+
+def execute(path: Path, statement: str) -> None:
+    with connect(path) as connection:
+        assert connection.execute(statement).rowcount == 1
+
+
+def test_a_day_that_arrived_whole(home: Path) -> None:
+    found = look(home)
+
+    assert [each for each in found.accounts if each.missing or each.unexpected] == []
+    assert all(each.expected > 0 for each in found.accounts), "every flow has something to compare"
+    assert (found.ok, found.lost, found.duplicates_applied, found.dead_letters) == (True, 0, 0, 4)
+    assert found.applied > 60
+    assert found.latencies
+    assert found.percentile(0.5) <= found.percentile(0.99) == found.latencies[-1]
+    assert first_write(home / "applications") is not None
+
+
+DELETED: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "a state": (BANSOS.database, "DELETE FROM bus_penduduk WHERE nik = (SELECT MAX(nik) FROM bus_penduduk)"),
+    "a fact": (PAJAK.database, "DELETE FROM bus_izin_dicabut"),
+    "a follow-up": (PAJAK.database, "DELETE FROM bus_penerima"),
+    "a payment": (PERIZINAN.database, "DELETE FROM bus_pembayaran"),
+    "a withdrawal": (PAJAK.database, "DELETE FROM bus_penerima_berhenti WHERE rowid = 1"),
+}
+
+
+@pytest.mark.parametrize("what", DELETED)
+def test_one_target_row_deleted(home: Path, what: str) -> None:
+    database, statement = DELETED[what]
+    execute(database(home), statement)
+
+    found = look(home)
+
+    assert (found.ok, found.lost, found.duplicates_applied) == (False, 1, 0)
+
+
+def test_one_event_applied_again(home: Path) -> None:
+    execute(BANSOS.database(home), "UPDATE bus_kelahiran SET event_id = event_id")
+
+    found = look(home)
+
+    assert (found.ok, found.lost, found.duplicates_applied) == (False, 0, 1)
+
+
+def test_a_row_that_no_source_accounts_for(home: Path) -> None:
+    execute(PAJAK.database(home), "INSERT INTO bus_pindah_keluar VALUES ('3571010101010001', '2026-03-02', 'x')")
+
+    found = look(home)
+
+    assert (found.ok, found.lost, found.unexpected) == (False, 0, 1)
+
+
+def test_aid_that_was_not_resumed(home: Path) -> None:
+    execute(BANSOS.database(home), "UPDATE penerima SET status = 'dihentikan', event_id = 'y' WHERE event_id = 'hidup'")
+
+    assert look(home).lost == 1
+
+
+def test_a_bad_row_without_a_dead_letter(home: Path) -> None:
+    letters = {place: count for place, count in LETTERS.items() if place != ("bppkad/pajak", "source-bank")}
+
+    found = audit(home / "applications", letters)
+
+    assert (found.ok, found.lost, found.dead_letters) == (False, 1, 3)
+
+
+def test_a_dead_letter_of_a_good_row(home: Path) -> None:
+    found = audit(home / "applications", {**LETTERS, ("dinsos/bansos", "kependudukan-penduduk-lahir-v1"): 1})
+
+    assert (found.ok, found.lost, found.unexpected) == (False, 0, 1)

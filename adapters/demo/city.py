@@ -1,7 +1,7 @@
 """2,000 residents of Kota Kediri who do not exist: the same ones for the same seed.
 
-Identifiers have their real forms: a NIK is the region's 6 digits, DDMMYY (women: day + 40) and a serial from 0001. Names
-are drawn from lists of common words; no row describes a real person.
+Identifiers have their real forms: a NIK is the region's 6 digits, DDMMYY (women: day + 40) and a serial from 0001.
+Names are drawn from lists of common words; no row describes a real person.
 """
 
 from __future__ import annotations

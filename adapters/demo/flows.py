@@ -42,8 +42,7 @@ _RECIPIENT = "JOIN bansos.penerima p ON p.nik = k.nik"
 _RECIPIENT_KEY = "p.nik || ' ' || p.program"
 _BAD_NIK = "LENGTH(nik) <> 16 OR nik GLOB '*[^0-9]*'"
 _PERMIT = "SELECT c.kunci, c.waktu FROM perizinan.catatan_sumber c WHERE c.tabel = 'izin' AND c.apa = '{}'"
-_NEW_BAD_NIK = "LENGTH(nik) <> 16 OR nik GLOB '*[^0-9]*'"
-_PERMIT = "SELECT kunci FROM perizinan.catatan_sumber WHERE tabel = 'izin' AND apa = 'insert'"
+_NEW_PERMIT = "SELECT kunci FROM perizinan.catatan_sumber WHERE tabel = 'izin' AND apa = 'insert'"
 
 FLOWS = (
     Flow(

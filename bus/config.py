@@ -20,13 +20,21 @@ class Settings(BaseSettings):
         env_prefix="BUS_", toml_file="bus.toml", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    home: Path = Field(default=Path(".bus"), description="keys, credentials, ledgers, the index, the embedded server's data")
-    nats_url: str | None = Field(default=None, description="an external server; none: the embedded one that runs from `home`")
-    credential: Path | None = Field(default=None, description="a .creds file; none: the one that `bus up` made in `home`")
+    home: Path = Field(
+        default=Path(".bus"), description="keys, credentials, ledgers, the index, the embedded server's data"
+    )
+    nats_url: str | None = Field(
+        default=None, description="an external server; none: the embedded one that runs from `home`"
+    )
+    credential: Path | None = Field(
+        default=None, description="a .creds file; none: the one that `bus up` made in `home`"
+    )
     entity_key: Path | None = Field(default=None, description="the key of key tokens; none: keys/entity.key in `home`")
     otlp_endpoint: str | None = Field(default=None, description="where spans go, http://host:4318; none: nowhere")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal, else JSON")
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, else JSON"
+    )
     max_age_days: float = Field(default=30, gt=0, description="how long streams keep events")
     max_bytes: int = Field(default=8 * 1024**3, gt=0, description="how large one OPD's stream may get, bytes")
     replicas: int = Field(default=1, ge=1, le=5, description="copies of each stream; 3 in a cluster")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from bus.config import secret
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg", "mysql": "asyncmy", "mariadb": "asyncmy"}
@@ -60,7 +60,7 @@ def engine(
             hide_parameters=True,
             pool_pre_ping=kind != "sqlite",
             connect_args=_connect_options(kind, readonly),
-            **({"isolation_level": "AUTOCOMMIT"} if readonly else {}),
+            **_isolation(kind, readonly),
         )
     except (ArgumentError, ValueError):
         raise ConfigError(
@@ -88,6 +88,13 @@ def engine(
     return made
 
 
+def _isolation(kind: str, readonly: bool) -> dict[str, str]:
+    """Sources need no transaction. MariaDB's default would lock the gaps between keys against other subscriptions."""
+    if readonly:
+        return {"isolation_level": "AUTOCOMMIT"}
+    return {} if kind in {"sqlite", "postgresql"} else {"isolation_level": "READ COMMITTED"}
+
+
 def _existing_file(url: URL) -> URL:
     """The same SQLite database, but never made where it is missing."""
     if not url.database or url.database == ":memory:" or "uri" in url.query:
@@ -110,40 +117,42 @@ def _first_statements(kind: str, readonly: bool, zone: tzinfo | None) -> list[st
     if kind == "sqlite":
         return [f"PRAGMA busy_timeout={CONNECT_TIMEOUT * 1000}", *(["PRAGMA query_only=ON"] if readonly else [])]
     if kind in {"mysql", "mariadb"}:
-        shown = [f"SET time_zone='{_offset(zone)}'"] if zone else []
+        shown = [f"SET time_zone='{offset(zone)}'"] if zone else []
         return [*shown, *(["SET SESSION TRANSACTION READ ONLY"] if readonly else [])]
     return []
 
 
-def _offset(zone: tzinfo) -> str:
+def offset(zone: tzinfo) -> str:
     """A zone as MariaDB takes it without its table of zones, ``+07:00``."""
     text = datetime.now(zone).strftime("%z")
     return f"{text[:3]}:{text[3:5]}"
 
 
-@asynccontextmanager
-async def written_by_bus(connection: AsyncConnection) -> AsyncIterator[None]:
+async def mark_as_bus(connection: AsyncConnection) -> None:
     """Marks what the open transaction writes as the bus's own: an outbox leaves it out, so that nothing echoes.
 
-    Enter it after the transaction has begun and leave it before the commit. The application's own connections never
-    see the mark.
+    The application's own connections never see the mark.
     """
     kind = connection.dialect.name
     if kind == "postgresql":
         await connection.exec_driver_sql(f"SET LOCAL {WRITING_SETTING} = '1'")
-        yield
     elif kind == "sqlite":
-        query = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{WRITING_TABLE}'"  # noqa: S608 - constant
-        marked = (await connection.exec_driver_sql(query)).first() is not None
-        if marked:
-            await connection.exec_driver_sql(f"INSERT INTO {WRITING_TABLE} (writing) VALUES (1)")  # noqa: S608 - constant
-        yield
-        if marked:
-            await connection.exec_driver_sql(f"DELETE FROM {WRITING_TABLE}")  # noqa: S608 - constant
+        query = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{WRITING_TABLE}'"  # noqa: S608
+        if (await connection.exec_driver_sql(query)).first():
+            await connection.exec_driver_sql(f"INSERT INTO {WRITING_TABLE} (writing) VALUES (1)")  # noqa: S608
+            await connection.run_sync(_unmark_at_commit)
     else:
         await connection.exec_driver_sql(f"SET {WRITING_VARIABLE} = 1")
-        yield
-        await connection.exec_driver_sql(f"SET {WRITING_VARIABLE} = NULL")
+
+
+def _unmark_at_commit(connection: Connection) -> None:
+    """The row goes before the commit, so that no other connection ever sees it; a rollback takes it along anyhow."""
+    from sqlalchemy import event
+
+    def unmark(marked: Connection) -> None:
+        marked.exec_driver_sql(f"DELETE FROM {WRITING_TABLE}")  # noqa: S608
+
+    event.listen(connection, "commit", unmark, once=True)
 
 
 @contextmanager

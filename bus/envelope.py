@@ -85,7 +85,9 @@ def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
         raise EnvelopeError("ce-hop is not a number", where="CloudEvent")
     if int(hop) > MAX_HOPS:
         raise EnvelopeError(
-            f"more than {MAX_HOPS} follow-ups in a row", where="CloudEvent", hint="departments answer each other in a loop"
+            f"more than {MAX_HOPS} follow-ups in a row",
+            where="CloudEvent",
+            hint="departments answer each other in a loop",
         )
     trace = lower.get("traceparent", "")
     return Event(

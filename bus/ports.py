@@ -54,7 +54,9 @@ class Record:
     mark: str = ""
     place: str = ""
     at: datetime | None = None  #: when the source recorded it; None: now
-    fault: str = ""  #: why the source could not read it, in a clerk's words without values; such a record is rejected as it is
+    fault: str = (
+        ""  #: why the source could not read it, in a clerk's words without values; such a record is rejected as it is
+    )
 
 
 @dataclass(frozen=True, slots=True)

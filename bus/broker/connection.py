@@ -43,7 +43,9 @@ class Connection:
         self._refused: str | None = None
         self._closing = False
         if credential is not None and not credential.is_file():
-            raise ConfigError("no such credential", where=str(credential), hint="`bus app credentials OPD/APP` makes it")
+            raise ConfigError(
+                "no such credential", where=str(credential), hint="`bus app credentials OPD/APP` makes it"
+            )
         self.broker = NatsBroker(
             url,
             name=name,
@@ -73,7 +75,9 @@ class Connection:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.broker.stop(), CLOSE_TIMEOUT)
             if connection._refused or "uthorization" in str(error):
-                raise AccessError("the server refuses the credential", where=url, hint="is it this server's, and not revoked?") from None
+                raise AccessError(
+                    "the server refuses the credential", where=url, hint="is it this server's, and not revoked?"
+                ) from None
             raise Unavailable("no NATS server answers", where=url, hint="start `bus up`, or set BUS_NATS_URL") from None
         connection.replies = await Replies.open(connection)
         return connection
@@ -91,13 +95,20 @@ class Connection:
         return self._client is not None and bool(self._client.is_connected)
 
     async def request(
-        self, subject: str, payload: bytes = b"", *, headers: dict[str, str] | None = None, timeout: float = REQUEST_TIMEOUT
+        self,
+        subject: str,
+        payload: bytes = b"",
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: float = REQUEST_TIMEOUT,
     ) -> Msg:
         """A request and its reply. Raises AccessError, Unavailable."""
         try:
             return await self.client.request(subject, payload, timeout=timeout, headers=headers)
         except NoRespondersError:
-            raise Unavailable("nobody answers this request", where=subject, hint="is JetStream up, and does the stream exist?") from None
+            raise Unavailable(
+                "nobody answers this request", where=subject, hint="is JetStream up, and does the stream exist?"
+            ) from None
         except (TimeoutError, asyncio.TimeoutError):
             self.raise_if_denied(subject)
             raise Unavailable(f"no answer within {timeout:g} s", where=subject) from None
@@ -115,7 +126,9 @@ class Connection:
     def raise_if_denied(self, subject: str) -> None:
         """Raises AccessError where the server said that this subject is not permitted."""
         if subject in self._denied:
-            raise AccessError("not permitted", where=subject, hint="is it in the contract, and was the credential made after it?")
+            raise AccessError(
+                "not permitted", where=subject, hint="is it in the contract, and was the credential made after it?"
+            )
 
     async def close(self) -> None:
         """Closes within a bound, also while the server is away."""
@@ -163,7 +176,9 @@ class Replies:
     async def open(cls, connection: Connection) -> Self:
         """Subscribes to the inbox of replies."""
         replies = cls(connection, connection.client.new_inbox() + ".")
-        await connection.client.subscribe(replies._prefix + "*", cb=replies._on_reply, pending_msgs_limit=0, pending_bytes_limit=0)
+        await connection.client.subscribe(
+            replies._prefix + "*", cb=replies._on_reply, pending_msgs_limit=0, pending_bytes_limit=0
+        )
         return replies
 
     def expect(self) -> tuple[str, asyncio.Future[Msg]]:
@@ -201,5 +216,9 @@ STORE_FULL = (10077, 10047, 10052, 10023)
 def stream_full(error: dict[str, Any], where: str) -> StreamFull | None:
     """StreamFull where an answer says that a limit is reached, else None."""
     if "maximum" in str(error.get("description", "")) or error.get("err_code") in STORE_FULL:
-        return StreamFull("the stream is full and discards new messages", where=where, hint="let consumers catch up, or raise max_bytes and run `bus streams apply`")
+        return StreamFull(
+            "the stream is full and discards new messages",
+            where=where,
+            hint="let consumers catch up, or raise max_bytes and run `bus streams apply`",
+        )
     return None

@@ -1,4 +1,4 @@
-"""Ways out of JetStream: a durable consumer pulled in batches through a FastStream subscriber, and a plain read of a stream.
+"""Out of JetStream into an application: a durable consumer, pulled in batches through a FastStream subscriber.
 
 FastStream owns the pull loop and the life of the subscriber; acknowledging is the engine's (``AckPolicy.MANUAL``). The consumer must
 exist: it is provisioned by the bus, since FastStream would make one with its own settings and never update it.
@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsMessage, PullSub
 from nats.aio.msg import Msg
-from nats.errors import Error, TimeoutError
+from nats.errors import Error, MsgAlreadyAckdError, TimeoutError
 
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.errors import ConfigError, Unavailable
 
 FILL = 0.1  #: seconds that a batch waits to fill; the price of batching at a low rate
-IDLE_CONSUMER = 300_000_000_000  #: ns after which the server forgets a reader's ephemeral consumer
+NANOSECOND = 1_000_000_000
+ACK_TIMEOUT = 5.0  #: seconds
 
-_V1_TOKENS = 9  #: ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; v2 has domain and account before
-
-log = structlog.get_logger(__name__)
+_V1_TOKENS = (
+    9  #: ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; v2 has domain and account before
+)
 
 
 class Incoming:
     """A message of a stream, with the ways to settle it."""
 
-    __slots__ = ("_message", "body", "headers", "sequence", "stream", "subject")
+    __slots__ = ("_message", "_stored_ns", "body", "headers", "sequence", "stream", "subject")
 
     def __init__(self, message: Msg) -> None:
         self._message = message
@@ -42,25 +42,37 @@ class Incoming:
         first = 2 if len(tokens) == _V1_TOKENS else 4
         self.stream = tokens[first]
         self.sequence = int(tokens[first + 3])
+        self._stored_ns = tokens[first + 5]
+
+    @property
+    def stored_ms(self) -> int:
+        """When the stream stored it, Unix milliseconds."""
+        return int(self._stored_ns) // 1_000_000
 
     async def ack(self) -> None:
-        """Settled; without waiting for the server. For where a repetition does no harm."""
-        await self._message.ack()
+        """Settled; without waiting for the server. For where a repetition does no harm. Raises Unavailable."""
+        await self._say(self._message.ack())
 
     async def ack_sync(self) -> None:
         """Settled, and the server knows. Raises Unavailable."""
-        try:
-            await self._message.ack_sync(timeout=5.0)
-        except (TimeoutError, asyncio.TimeoutError, Error) as error:
-            raise Unavailable(f"no answer to an acknowledgement ({type(error).__name__})", where=self.stream) from None
+        await self._say(self._message.ack_sync(timeout=ACK_TIMEOUT))
 
     async def term(self) -> None:
-        """Never to be delivered again."""
-        await self._message.term()
+        """Never to be delivered again. Raises Unavailable."""
+        await self._say(self._message.term())
 
     async def in_progress(self) -> None:
-        """Still being worked on: begins the server's ack_wait anew."""
-        await self._message.in_progress()
+        """Still being worked on: begins the server's ack_wait anew. Without a server there is nobody to tell."""
+        with contextlib.suppress(Error):
+            await self._message.in_progress()
+
+    async def _say(self, word: Awaitable[Any]) -> None:
+        try:
+            await word
+        except MsgAlreadyAckdError:
+            return  # settled once already, by an attempt whose answer was lost
+        except (TimeoutError, asyncio.TimeoutError, Error) as error:
+            raise Unavailable(f"cannot settle a message ({type(error).__name__})", where=self.stream) from None
 
 
 Handle = Callable[[Sequence[Incoming]], Awaitable[None]]
@@ -69,10 +81,13 @@ Handle = Callable[[Sequence[Incoming]], Awaitable[None]]
 class Subscription:
     """Pulls one durable consumer and hands each batch to ``handle``, which settles it; the next is pulled when it returns."""
 
-    def __init__(self, connection: Connection, stream: str, durable: str, handle: Handle, *, batch: int, fill: float = FILL) -> None:
+    def __init__(
+        self, connection: Connection, stream: str, durable: str, handle: Handle, *, batch: int, fill: float = FILL
+    ) -> None:
         self._connection, self._stream, self._durable, self._handle = connection, stream, durable, handle
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._busy = asyncio.Lock()
+        self.ack_wait = 30.0  #: seconds until the server delivers an unsettled message again; known after the start
         self._subscriber = connection.broker.subscriber(
             f"{stream}.{durable}",  # a name only: the durable's own filter decides
             stream=JStream(stream, declare=False),
@@ -95,9 +110,13 @@ class Subscription:
         except ApiError as error:
             if error.err_code in NOT_FOUND:
                 raise ConfigError(
-                    "this consumer does not exist", where=f"{self._stream}/{self._durable}", hint="an administrator runs `bus streams apply`"
+                    "this consumer does not exist",
+                    where=f"{self._stream}/{self._durable}",
+                    hint="an administrator runs `bus streams apply`",
                 ) from None
             raise
+        info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
+        self.ack_wait = info["config"]["ack_wait"] / NANOSECOND
         await self._subscriber.start()
 
     async def failed(self) -> None:
@@ -129,67 +148,3 @@ class Subscription:
 
 async def _undecoded(_message: Any) -> None:
     """The engine validates bodies itself, once."""
-
-
-async def read_stream(
-    connection: Connection,
-    stream: str,
-    *,
-    after: int = 0,
-    filters: Sequence[str] = (),
-    headers_only: bool = False,
-    follow: bool = True,
-    batch: int = 500,
-    start: Mapping[str, Any] | None = None,
-) -> AsyncIterator[list[Incoming]]:
-    """Reads a stream in batches from the message behind ``after``, without a trace on it. For operations, not for applications.
-
-    With ``follow`` it goes on for ever, and yields an empty list each second without messages; else it ends with the stream.
-    ``start`` overrides where it begins (a consumer's ``deliver_policy``). Survives reconnects: it goes on behind what it has read.
-    Raises Unavailable where there is no such stream.
-    """
-    while True:
-        config = {
-            "ack_policy": "none",
-            "headers_only": headers_only,
-            "inactive_threshold": IDLE_CONSUMER,
-            "filter_subjects": list(filters),
-            "mem_storage": True,
-            "num_replicas": 1,
-        } | (start or {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1})
-        info = await connection.api(f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
-        subscription = await connection.client.jetstream().pull_subscribe_bind(
-            consumer=info["name"], stream=stream, inbox_prefix=f"{connection.inbox}.".encode()
-        )
-        pending = info["num_pending"]
-        try:
-            while follow or pending > 0:
-                try:
-                    messages = [Incoming(each) for each in await subscription.fetch(batch, timeout=1.0)]
-                except (TimeoutError, asyncio.TimeoutError):
-                    messages = []
-                    if not await _alive(connection, stream, info["name"]):
-                        break
-                if messages:
-                    after, start = messages[-1].sequence, None
-                    pending -= len(messages)
-                yield messages
-            else:
-                return
-        finally:
-            with contextlib.suppress(Error):
-                await subscription.unsubscribe()
-
-
-async def _alive(connection: Connection, stream: str, consumer: str) -> bool:
-    """Whether an ephemeral consumer is still there: a server's restart forgets it."""
-    while True:
-        try:
-            await connection.api(f"CONSUMER.INFO.{stream}.{consumer}")
-        except ApiError as error:
-            return error.err_code not in NOT_FOUND
-        except Unavailable:
-            log.debug("waiting for the server", stream=stream)
-            await asyncio.sleep(0.5)
-        else:
-            return True

@@ -105,7 +105,12 @@ class Publisher:
         subject, future = self._connection.replies.expect()
         try:
             for number, message in enumerate(messages, 1):
-                headers = {**message.headers, MSG_ID: message.id, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+                headers = {
+                    **message.headers,
+                    MSG_ID: message.id,
+                    "Nats-Batch-Id": batch,
+                    "Nats-Batch-Sequence": str(number),
+                }
                 self._check_size(message, headers)
                 # The first message asks for an answer: an error shows at once and not as a gap at the commit.
                 await publish(message.subject, message.body, headers=headers)
@@ -143,7 +148,9 @@ class Publisher:
             raise Unavailable(f"the connection failed ({type(error).__name__})", where=message.subject) from None
         return subject, future
 
-    async def _await(self, messages: Sequence[Message], waiting: Sequence[tuple[str, asyncio.Future[Msg]]]) -> list[Stored]:
+    async def _await(
+        self, messages: Sequence[Message], waiting: Sequence[tuple[str, asyncio.Future[Msg]]]
+    ) -> list[Stored]:
         try:
             return [await self._acknowledged(message, sent) for message, sent in zip(messages, waiting, strict=True)]
         finally:
@@ -161,7 +168,11 @@ class Publisher:
                 raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=message.subject) from None
         reply = future.result()
         if not reply.data and (reply.headers or {}).get("Status") == _NO_RESPONDERS:
-            raise Unavailable("no stream stores this subject", where=message.subject, hint="run `bus streams apply`, or wait until the server is up")
+            raise Unavailable(
+                "no stream stores this subject",
+                where=message.subject,
+                hint="run `bus streams apply`, or wait until the server is up",
+            )
         answer = json.loads(reply.data)
         if error := answer.get("error"):
             raise self._refusal(error, message.subject)
@@ -171,9 +182,15 @@ class Publisher:
         size = len(message.body) + sum(len(name) + len(value) + 4 for name, value in headers.items()) + 12
         limit = self._connection.client.max_payload
         if size > limit:
-            raise ContractError(f"the event has {size:,} bytes, the server takes {limit:,}", where=message.subject.rpartition(".")[0], hint="leave large fields out of the event, or raise max_payload")
+            raise ContractError(
+                f"the event has {size:,} bytes, the server takes {limit:,}",
+                where=message.subject.rpartition(".")[0],
+                hint="leave large fields out of the event, or raise max_payload",
+            )
 
     def _refusal(self, error: dict[str, Any], subject: str) -> BusError:
         if error.get("err_code") in WRONG_LAST_SEQUENCE:
             return Fenced("another instance has moved this cursor", where=subject)
-        return stream_full(error, subject) or Unavailable(f"{error.get('description', 'refused')} ({error.get('err_code')})", where=subject)
+        return stream_full(error, subject) or Unavailable(
+            f"{error.get('description', 'refused')} ({error.get('err_code')})", where=subject
+        )

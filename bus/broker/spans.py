@@ -37,7 +37,9 @@ def context_of(event: Event) -> SpanContext | None:
     return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
 
 
-def attributes(operation: str, kind: str, template: str, *, count: int | None = None, consumer: str = "") -> dict[str, str | int]:
+def attributes(
+    operation: str, kind: str, template: str, *, count: int | None = None, consumer: str = ""
+) -> dict[str, str | int]:
     """The attributes of a messaging span. Raw subjects never appear: their last token would be one value per person."""
     values: dict[str, str | int] = {
         "messaging.system": "nats",
@@ -57,9 +59,15 @@ def attributes(operation: str, kind: str, template: str, *, count: int | None = 
 def send(template: str, *, count: int) -> Iterator[Span]:
     """The ``send`` span of a batch."""
     values = attributes("send", "send", template, count=count)
-    with _failing(tracer.start_as_current_span(
-        f"send {template}", kind=SpanKind.PRODUCER, attributes=values, record_exception=False, set_status_on_exception=False
-    )) as span:
+    with _failing(
+        tracer.start_as_current_span(
+            f"send {template}",
+            kind=SpanKind.PRODUCER,
+            attributes=values,
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+    ) as span:
         yield span
 
 
@@ -76,7 +84,13 @@ def process(event: Event, template: str, consumer: str) -> Iterator[Span]:
     context = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else None
     values = attributes("process", "process", template, consumer=consumer) | {"messaging.message.id": event.id}
     started = tracer.start_as_current_span(
-        f"process {template}", context=context, kind=SpanKind.CONSUMER, attributes=values, links=_sent(event), record_exception=False, set_status_on_exception=False
+        f"process {template}",
+        context=context,
+        kind=SpanKind.CONSUMER,
+        attributes=values,
+        links=_sent(event),
+        record_exception=False,
+        set_status_on_exception=False,
     )
     with _failing(started) as span:
         yield span
@@ -87,7 +101,14 @@ def process_batch(events: Sequence[Event], template: str, consumer: str) -> Iter
     """The ``process`` span of a batch that is applied as a whole, linked to the events in it (the first 128)."""
     values = attributes("process", "process", template, count=len(events), consumer=consumer)
     links = [Link(context) for event in events[:128] if (context := context_of(event))] if _recording() else []
-    started = tracer.start_as_current_span(f"process {template}", kind=SpanKind.CONSUMER, attributes=values, links=links, record_exception=False, set_status_on_exception=False)
+    started = tracer.start_as_current_span(
+        f"process {template}",
+        kind=SpanKind.CONSUMER,
+        attributes=values,
+        links=links,
+        record_exception=False,
+        set_status_on_exception=False,
+    )
     with _failing(started) as span:
         yield span
 

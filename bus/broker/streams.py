@@ -40,7 +40,14 @@ def declared_streams(opds: Iterable[str], settings: Settings) -> list[dict[str, 
     """The configuration of every stream: one per OPD, and those of the bus itself."""
     names = sorted(set(opds))
     events = [
-        _stream(settings, subjects.stream(opd), [subjects.stream_subjects(opd)], allow_atomic=True, allow_batched=True, allow_msg_ttl=True)
+        _stream(
+            settings,
+            subjects.stream(opd),
+            [subjects.stream_subjects(opd)],
+            allow_atomic=True,
+            allow_batched=True,
+            allow_msg_ttl=True,
+        )
         for opd in names
     ]
     return [
@@ -48,7 +55,13 @@ def declared_streams(opds: Iterable[str], settings: Settings) -> list[dict[str, 
         _stream(settings, subjects.DLQ_STREAM, ["dlq.>"], max_age=0),
         _stream(settings, subjects.RECEIPTS_STREAM, ["receipt.>"]),
         _stream(settings, subjects.REDRIVE_STREAM, ["redrive.>"]),
-        _stream(settings, subjects.ADVISORIES_STREAM, ["$JS.EVENT.ADVISORY.CONSUMER.>"], discard="old", max_bytes=64 * 1024**2),
+        _stream(
+            settings,
+            subjects.ADVISORIES_STREAM,
+            ["$JS.EVENT.ADVISORY.CONSUMER.>"],
+            discard="old",
+            max_bytes=64 * 1024**2,
+        ),
     ]
 
 
@@ -90,7 +103,9 @@ def _start(start: Literal["last", "all", "new"] | datetime) -> dict[str, Any]:
     return {"deliver_policy": {"last": "last_per_subject", "all": "all", "new": "new"}[start]}
 
 
-async def plan(connection: Connection, settings: Settings, opds: Iterable[str], grants: Sequence[ConsumerGrant]) -> list[Change]:
+async def plan(
+    connection: Connection, settings: Settings, opds: Iterable[str], grants: Sequence[ConsumerGrant]
+) -> list[Change]:
     """What differs from the declared. Raises Unavailable, AccessError."""
     changes = []
     for stream in declared_streams(opds, settings):
@@ -133,7 +148,9 @@ async def _info(connection: Connection, subject: str) -> dict[str, Any] | None:
 _FIXED = frozenset({"deliver_policy", "opt_start_time"})
 
 
-def _compare(kind: Literal["stream", "consumer"], name: str, live: dict[str, Any] | None, declared: dict[str, Any]) -> list[Change]:
+def _compare(
+    kind: Literal["stream", "consumer"], name: str, live: dict[str, Any] | None, declared: dict[str, Any]
+) -> list[Change]:
     if live is None:
         return [Change(kind, name, "create", {})]
     if "filter_subject" in live:

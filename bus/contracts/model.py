@@ -40,7 +40,9 @@ class Publish(_Table):
     """One kind of event that a source's records become (a grant, once verified)."""
 
     event: Name = Field(description="event type, domain.entity.event.v1")
-    source: str | None = Field(default=None, alias="from", description="name of the [source.*]; none: emitted by a handler")
+    source: str | None = Field(
+        default=None, alias="from", description="name of the [source.*]; none: emitted by a handler"
+    )
     basis: Purpose = Field(description="legal basis (UU 27/2022 art. 20)")
     match: Mapping[str, str | int | bool] = Field(default_factory=dict, description="only records with these values")
     map: Mapping[str, str] | str = Field(

@@ -15,7 +15,7 @@ class Backoff:
     def next(self) -> float:
         """The next waiting time."""
         self.attempts += 1
-        longest = min(self._ceiling, self._first * 2 ** min(self.attempts - 1, 16))
+        longest: float = min(self._ceiling, self._first * 2 ** min(self.attempts - 1, 16))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
 
     def reset(self) -> None:

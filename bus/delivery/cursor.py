@@ -50,5 +50,3 @@ class Cursor:
             stored = found.sequence
         self.sequence, self.state = stored, state
         return stored
-
-

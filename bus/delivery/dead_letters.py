@@ -67,9 +67,31 @@ class DeadLetter:
         return cls(**json.loads(body))
 
 
-def of_record(app: AppName, place: str, *, key: str, content: bytes, reason: str, where: str, columns: Mapping[str, Any], code: str = "contract") -> DeadLetter:
+def of_record(
+    app: AppName,
+    place: str,
+    *,
+    key: str,
+    content: bytes,
+    reason: str,
+    where: str,
+    columns: Mapping[str, Any],
+    code: str = "contract",
+) -> DeadLetter:
     """The dead letter of a record. The same content of the same record is the same dead letter."""
-    return DeadLetter(_digest("record", str(app), place, key, content.hex()), "record", str(app), place, code, reason, 1, now(), key=key, where=where, columns=columns)
+    return DeadLetter(
+        _digest("record", str(app), place, key, content.hex()),
+        "record",
+        str(app),
+        place,
+        code,
+        reason,
+        1,
+        now(),
+        key=key,
+        where=where,
+        columns=columns,
+    )
 
 
 def of_event(

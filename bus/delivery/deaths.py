@@ -29,7 +29,8 @@ class Deaths:
             self._counts[event_id] = self._counts.get(event_id, 0) + (1 if len(in_hand) == 1 else 0)
         if in_hand:
             self._save()
-        self._clear()
+        self._hand: set[str] = set()
+        self._write()
 
     def suspect(self, event_id: str) -> bool:
         """Whether a process died with this event in hand."""
@@ -47,12 +48,13 @@ class Deaths:
     @contextmanager
     def in_hand(self, event_ids: Sequence[str]) -> Iterator[None]:
         """These events are being applied; leaving by an error is no death."""
-        self._file.write(" ".join(event_ids))
-        self._file.flush()
+        self._hand.update(event_ids)
+        self._write()
         try:
             yield
         finally:
-            self._clear()
+            self._hand.difference_update(event_ids)
+            self._write()
 
     def acquit(self, event_ids: Sequence[str]) -> None:
         """These events are settled: no longer suspects."""
@@ -67,9 +69,11 @@ class Deaths:
         """Closes the journal."""
         self._file.close()
 
-    def _clear(self) -> None:
+    def _write(self) -> None:
         self._file.seek(0)
         self._file.truncate()
+        self._file.write(" ".join(self._hand))
+        self._file.flush()
 
     def _load(self) -> dict[str, int]:
         return json.loads(self._counts_path.read_text()) if self._counts_path.exists() else {}

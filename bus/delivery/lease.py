@@ -35,7 +35,14 @@ log = structlog.get_logger(__name__)
 class Lease:
     """The lease of one application, as one instance sees it."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, app: AppName, home: Path, health: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        publisher: Publisher,
+        app: AppName,
+        home: Path,
+        health: Callable[[], dict[str, Any]],
+    ) -> None:
         self._connection, self._publisher, self._app, self._health = connection, publisher, app, health
         self._subject = subjects.lease(app)
         self._sequence = 0
@@ -75,7 +82,9 @@ class Lease:
                 renewed = loop.time()
             except Unavailable as error:
                 # While the server is away nobody else can take over either; the fence decides when it is back.
-                log.warning("cannot renew the lease", app=str(self._app), error=str(error), seconds=round(loop.time() - renewed))
+                log.warning(
+                    "cannot renew the lease", app=str(self._app), error=str(error), seconds=round(loop.time() - renewed)
+                )
 
     async def release(self) -> None:
         """Gives the lease up, so that a standby need not wait for it to run out."""
@@ -107,7 +116,9 @@ class Lease:
         except OSError:
             # A second instance needs a home of its own: its own ledger, its own name.
             raise ConfigError(
-                f"{self._app} is already running from this home", where=self._lock.name, hint="stop it, or give this one another BUS_HOME"
+                f"{self._app} is already running from this home",
+                where=self._lock.name,
+                hint="stop it, or give this one another BUS_HOME",
             ) from None
 
 

@@ -57,7 +57,7 @@ class Version(NamedTuple):
     """Which change of its key a record is."""
 
     text: str
-    count: int
+    counter: int
 
 
 class Ledger:

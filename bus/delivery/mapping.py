@@ -13,10 +13,10 @@ from pydantic import BaseModel, ValidationError
 from bus.broker import spans
 from bus.contracts import Contract, Publish
 from bus.contracts.mapping_module import load_function
-from bus.delivery import reasons
 from bus.envelope import Event, event_id, rfc3339
 from bus.errors import ConfigError, ContractError
-from bus.events.registry import Catalogue, EventType, KeyTokens
+from bus.events import Catalogue, EventType, reasons
+from bus.events.registry import KeyTokens
 from bus.ports import Record
 from bus.subjects import EventName
 
@@ -98,7 +98,9 @@ class Mapper:
 class _Entry:
     """One ``[[publish]]`` table, ready to map."""
 
-    def __init__(self, entry: Publish, kind: EventType, function: MapFunction, columns: Mapping[str, str], drafting: Drafting) -> None:
+    def __init__(
+        self, entry: Publish, kind: EventType, function: MapFunction, columns: Mapping[str, str], drafting: Drafting
+    ) -> None:
         self.kind = kind
         self.named = frozenset(columns.values()) | frozenset(entry.match)
         self._match = {name: str(value) for name, value in entry.match.items()}
@@ -111,7 +113,9 @@ class _Entry:
         try:
             kind = catalogue[str(entry.event)]
         except KeyError:
-            raise ConfigError(f"unknown event type {entry.event}", where=str(contract.path), hint="`bus check` lists what is near") from None
+            raise ConfigError(
+                f"unknown event type {entry.event}", where=str(contract.path), hint="`bus check` lists what is near"
+            ) from None
         if isinstance(entry.map, str):
             return cls(entry, kind, load_function(contract, entry.map), {}, drafting)
         return cls(entry, kind, _renaming(entry.map), entry.map, drafting)
@@ -127,16 +131,21 @@ class _Entry:
             if not isinstance(data, BaseModel):
                 data = self.kind.model.model_validate(data, extra="forbid")
         except ValidationError as error:
-            raise ContractError(reasons.of_validation(error, self._columns)) from None
+            raise ContractError("; ".join(self._of_column(*fault) for fault in reasons(error))) from None
         except KeyError as error:
             raise ContractError(f"kolom {error.args[0]}: tidak ada di sumber") from None
         return self._drafting.draft(self.kind, data)
+
+    def _of_column(self, field: str, text: str) -> str:
+        """A fault in the words of the source: by the name of its column."""
+        return f"kolom {self._columns.get(field, field)}: {text}" if field else text
 
     def _with_previous(self, row: Mapping[str, Any], previous: Mapping[str, str]) -> Mapping[str, Any]:
         if self.kind.corrects is None:
             return row
         earlier = previous.get(str(self.kind.corrects))
-        if earlier is None and self._columns:  # a function decides for itself: rows of persons who never died are no corrections
+        # A function decides for itself: rows of persons who never died are no corrections.
+        if earlier is None and self._columns:
             raise ContractError("tidak ada peristiwa terkirim yang dapat dibatalkan")
         return {**row, PREVIOUS: earlier}
 

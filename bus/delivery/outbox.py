@@ -57,7 +57,9 @@ class Relay:
                     rows = (await connection.execute(query)).all()
                 if not rows:
                     return sent
-                await self._publisher.send_all([message_of(self._app, _event(row.attributes, row.data)) for row in rows])
+                await self._publisher.send_all(
+                    [message_of(self._app, _event(row.attributes, row.data)) for row in rows]
+                )
                 async with self._engine.begin() as transaction:
                     await transaction.execute(delete(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows])))
                 sent += len(rows)

@@ -57,7 +57,15 @@ class Outflow:
     """One source of one application."""
 
     def __init__(
-        self, app: AppName, name: str, source: Source, mapper: Mapper, ledger: Ledger, cursor: Cursor, publisher: Publisher, health: PlaceHealth
+        self,
+        app: AppName,
+        name: str,
+        source: Source,
+        mapper: Mapper,
+        ledger: Ledger,
+        cursor: Cursor,
+        publisher: Publisher,
+        health: PlaceHealth,
     ) -> None:
         self._app, self._name, self._place = app, name, source_place(name)
         self._source, self._mapper, self._ledger, self._cursor = source, mapper, ledger, cursor
@@ -134,7 +142,7 @@ class Outflow:
                 "at": now(),
                 "part": f"{number}/{len(parts)}",
             }
-            sequence = await self._insist(lambda events=events, state=state: self._send(events, state))  # type: ignore[misc]
+            sequence = await self._insist(lambda events=events, state=state: self._send(events, state))
             self._ledger.commit(entries, sequence)
         self._written = asyncio.get_running_loop().time()
 
@@ -181,7 +189,7 @@ class Outflow:
                 ids[str(draft.type.name)] = event.id
         if record.version is not None and not self._mapper.corrects:
             return None
-        return Entry(key, content, mark_of(record), version.count, ids)
+        return Entry(key, content, mark_of(record), version.counter, ids)
 
     def _reject(self, record: Record, reason: str, content: bytes, prepared: Prepared) -> None:
         prepared.rejections.append(Rejection(record, reason))
@@ -202,7 +210,9 @@ class Outflow:
         headers = event.headers()
         if tracestate:
             headers["tracestate"] = tracestate
-        return Message(subjects.event(self._app, EventName.parse(event.type), event.subject), event.data, event.id, headers)
+        return Message(
+            subjects.event(self._app, EventName.parse(event.type), event.subject), event.data, event.id, headers
+        )
 
     def _position(self) -> dict[str, Any] | None:
         return self._cursor.state["position"] if self._cursor.state else None

@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from bus import envelope, subjects
 from bus.broker.consume import Incoming
 from bus.contracts import Subscribe
-from bus.delivery import reasons
 from bus.envelope import Event
 from bus.errors import ConfigError, ContractError, EnvelopeError
-from bus.events.registry import Catalogue, EventType
+from bus.events import Catalogue, EventType, reason
 from bus.ports import Delivery
 
 ORIGIN = "Bus-Origin"  #: header of a redriven event: ``<stream>:<sequence>`` of its first publication
@@ -69,7 +68,7 @@ class Reader:
         try:
             data = self._validate(event.data)
         except ValidationError as error:
-            raise ContractError(reasons.of_validation(error, {}), where=str(self.type.name)) from None
+            raise ContractError(reason(error), where=str(self.type.name)) from None
         return Inbound(incoming, event, Delivery(event, data, self._fields, stream, sequence))
 
     def _check_subject(self, subject: str, event: Event) -> None:
@@ -81,5 +80,3 @@ class Reader:
             raise EnvelopeError("ce-source is not the application of the subject", where="CloudEvent")
         if event.subject != parts[7]:
             raise EnvelopeError("ce-subject is not the key token of the subject", where="CloudEvent")
-
-

@@ -57,12 +57,10 @@ def breaks(old: Node, new: Node) -> list[Break]:
     """What the new schema breaks of the old one. Raises ConfigError for a schema that refers to itself or outside."""
     before, after = _inline(old, old), _inline(new, new)
     found = [*_identity(old.get("x-event", {}), new.get("x-event", {})), *_fields(before, after, "")]
-    narrowed = _shared_members(before, after)
     for name in _common(before, after):
-        wrapped = (_only(before, name), _only(narrowed, name))
-        found += _judge(*wrapped, where=name)
+        found += _judge(_only(before, name), _only(after, name), where=name)
     if not found:
-        found += _judge(before, narrowed, where="")
+        found += _judge(before, after, where="")
     return found
 
 
@@ -160,18 +158,6 @@ def _inline(node: Any, root: Node, above: tuple[str, ...] = ()) -> Any:
     return {key: _inline(value, root, above) for key, value in node.items() if key not in {"$defs", "x-event"}}
 
 
-def _shared_members(old: Any, new: Any) -> Any:
-    """The new schema without the members that its discriminated unions gained: the engine would reject any."""
-    if isinstance(new, list) and isinstance(old, list) and len(old) == len(new):
-        return [_shared_members(*pair) for pair in zip(old, new, strict=True)]
-    if not (isinstance(new, Mapping) and isinstance(old, Mapping)):
-        return new
-    if members := _members({"anyOf": [old]}):
-        kept = {tag: node for tag, node in _members({"anyOf": [new]}).items() if tag in members}
-        return {**new, "oneOf": [_shared_members(members[tag], node) for tag, node in kept.items()]}
-    return {key: _shared_members(old[key], value) if key in old else value for key, value in new.items()}
-
-
 def _only(schema: Node, name: str) -> Node:
     """A schema of one field alone, there and present."""
     return {"type": "object", "properties": {name: schema["properties"][name]}, "required": [name]}
@@ -199,11 +185,17 @@ def _holds(old: Any, new: Any, role: Literal["serializer", "deserializer"]) -> b
 
 
 def _view(node: Any, *, closed: bool) -> Any:
-    """What the engine gets to see: no annotations; objects closed as by a writer, or open as by a reader."""
+    """What the engine gets to see: no annotations; objects closed as by a writer, or open as by a reader.
+
+    A discriminated union becomes an object with one optional field per member, so that members are compared in pairs:
+    the engine cannot tell them apart by their tags, and rejects every new one.
+    """
     if isinstance(node, list):
         return [_view(each, closed=closed) for each in node]
     if not isinstance(node, Mapping):
         return node
+    if "discriminator" in node:
+        node = {"type": "object", "properties": _members(node)}
     seen = {
         key: {name: _view(field, closed=closed) for name, field in value.items()}
         if key == "properties"

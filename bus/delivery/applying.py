@@ -1,0 +1,145 @@
+"""Applies deliveries, once: inbox, effect and follow-ups in one transaction of the application's database.
+
+A target without a database gets the event's id as idempotency key, and its follow-ups are published before the input is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import structlog
+
+from bus.broker.publish import Publisher
+from bus.delivery.follow_ups import FollowUps
+from bus.errors import AccessError, BusError, Rejected, Unavailable
+from bus.ports import Delivery, Sink
+from bus.subjects import AppName
+
+log = structlog.get_logger(__name__)
+
+
+class Applier(Protocol):
+    """What applies the deliveries of one subscription."""
+
+    atomic: bool  #: many at once, all or none
+    idempotent: bool  #: applying again does no harm, so that an acknowledgement need not be waited for
+
+    async def open(self) -> None:
+        """Connects, and finishes what a former process left. Raises ConfigError, AccessError, Unavailable."""
+
+    async def apply(self, deliveries: Sequence[Delivery]) -> int:
+        """Applies all or none (one, where not atomic), and returns how many follow-ups are stored. Raises BusError alone."""
+
+    async def reachable(self) -> bool:
+        """Whether the target answers at all: tells a target that is away from a delivery that it cannot take."""
+
+    async def close(self) -> None:
+        """Lets go of everything."""
+
+
+class DirectApplier:
+    """For a target without a database of ours."""
+
+    def __init__(self, sink: Sink, follow_ups: FollowUps, publisher: Publisher, app: AppName) -> None:
+        self.atomic, self.idempotent = sink.atomic, False
+        self._sink, self._follow_ups, self._publisher, self._app = sink, follow_ups, publisher, app
+
+    async def open(self) -> None:
+        await self._sink.open()
+
+    async def apply(self, deliveries: Sequence[Delivery]) -> int:
+        async with translated():
+            emitted = await self._sink.apply(deliveries, None)
+        if emitted:
+            from bus.delivery.outbox import message_of
+
+            await self._publisher.send_all([message_of(self._app, event) for event in self._follow_ups.events(emitted)])
+        return len(emitted)
+
+    async def reachable(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        await self._sink.close()
+
+
+class TransactionalApplier:
+    """For a sink or handler whose effect is a transaction in a SQL database."""
+
+    def __init__(self, sink: Sink, follow_ups: FollowUps, publisher: Publisher, app: AppName, consumer: str) -> None:
+        # Imported here: an office without SQL has no SQLAlchemy.
+        from bus import database
+        from bus.delivery import inbox, outbox
+
+        self.atomic, self.idempotent = sink.atomic, True
+        self._database, self._inbox, self._outbox = database, inbox, outbox
+        self._sink, self._follow_ups = sink, follow_ups
+        self._consumer, self._where = f"{app}/{consumer}", f"{app} database"
+        assert sink.database is not None  # noqa: S101 - decides which applier is made
+        self._engine = database.engine(sink.database, where=str(app))
+        self._relay = outbox.Relay(self._engine, publisher, app, self._consumer)
+
+    async def open(self) -> None:
+        with self._database.errors(self._where):
+            async with self._engine.begin() as transaction:
+                await transaction.run_sync(self._inbox.metadata.create_all)
+        await self._sink.open()
+        await self._relay.flush()
+
+    async def apply(self, deliveries: Sequence[Delivery]) -> int:
+        emitted = 0
+        with self._database.errors(self._where):
+            async with translated(), self._engine.begin() as transaction:
+                await self._database.mark_as_bus(transaction)
+                seen = await self._inbox.seen(transaction, self._consumer, [each.event.id for each in deliveries])
+                fresh = [each for each in _once(deliveries) if each.event.id not in seen]
+                if fresh:
+                    follow_ups = self._follow_ups.events(await self._sink.apply(fresh, transaction))
+                    await self._inbox.record(transaction, self._consumer, [each.event.id for each in fresh])
+                    await self._outbox.enqueue(transaction, self._consumer, follow_ups)
+                    emitted = len(follow_ups)
+        if emitted or seen:
+            # Also for what was seen: a former process may have died between its commit and this.
+            await self._relay.flush()
+        return emitted
+
+    async def reachable(self) -> bool:
+        with contextlib.suppress(BusError), self._database.errors(self._where):
+            async with self._engine.connect():
+                return True
+        return False
+
+    async def close(self) -> None:
+        await self._sink.close()
+        await self._engine.dispose()
+
+
+def _once(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Each event once, should a stream hold it twice within one batch."""
+    return list({each.event.id: each for each in deliveries}.values())
+
+
+@contextlib.asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turns what a handler raises into a BusError: a lost connection is worth a retry, anything else is refused by class name.
+
+    The text of a handler's exception may hold values, and is left out.
+    """
+    try:
+        yield
+    except (BusError, asyncio.CancelledError):
+        raise
+    except PermissionError as error:
+        raise AccessError(f"the target refuses ({type(error).__name__})") from None
+    except (OSError, TimeoutError, asyncio.TimeoutError) as error:
+        raise Unavailable(f"the target does not answer ({type(error).__name__})") from None
+    except Exception as error:
+        if type(error).__module__.startswith("sqlalchemy"):
+            raise  # `database.errors` knows these
+        log.debug("handler failed", exc_type=type(error).__name__)
+        raise Rejected(
+            f"the handler failed ({type(error).__name__})", hint="see its traceback with BUS_LOG_LEVEL=DEBUG"
+        ) from error

@@ -1,0 +1,148 @@
+"""Runs the flows of one adapter side by side: what an error of one means for it and for the others.
+
+retry      the flow starts again after a while
+stop       the flow ends, a person must act; the others go on
+stand-by   all end: another instance is the active one
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from bus.broker.consume import Subscription
+from bus.delivery.applying import Applier
+from bus.delivery.backoff import Backoff
+from bus.delivery.health import Health
+from bus.delivery.inflow import Inflow
+from bus.errors import Action, BusError, ConfigError, Fenced
+from bus.subjects import AppName
+
+GRACE = 10.0  #: seconds that a batch in hand gets to finish when the adapter stops
+BEATS = 3  #: signs of life per ack_wait
+
+Flow = Callable[[], Coroutine[Any, Any, None]]
+
+log = structlog.get_logger(__name__)
+
+
+async def together(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Runs until all are done or the first fails; the others are then cancelled, and its error is raised as it is."""
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(event: asyncio.Event, flow: Flow) -> None:
+    """Runs a flow until it ends or the event is set, which cancels it."""
+    working, waiting = asyncio.create_task(flow()), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
+
+
+class Flows:
+    """The flows of one adapter."""
+
+    def __init__(self, app: AppName, health: Health) -> None:
+        self._app, self._health = app, health
+        self._flows: dict[str, Flow] = {}
+        self._stopped: dict[str, BusError] = {}
+        self._at_end: list[Callable[[], None]] = []
+
+    def add(self, name: str, flow: Flow) -> None:
+        """A flow to run."""
+        self._flows[name] = flow
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Something to close when all flows have ended."""
+        self._at_end.append(close)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Runs all until ``stopping`` is set. Returns also when another instance has become the active one.
+
+        Raises the error of a flow where every flow has stopped.
+        """
+        try:
+            await until(stopping, lambda: together(*(self._guard(name, flow) for name, flow in self._flows.items())))
+        except Fenced as error:
+            log.warning("no longer the active instance", app=str(self._app), error=str(error))
+        finally:
+            for close in self._at_end:
+                close()
+
+    async def _guard(self, name: str, flow: Flow) -> None:
+        backoff = Backoff(ceiling=30.0)
+        while True:
+            try:
+                await flow()
+            except BusError as error:
+                if error.action is Action.STAND_BY:
+                    raise
+                self._health.place(name).problem = str(error)
+                if error.action is not Action.RETRY:
+                    log.error("stopped", app=str(self._app), place=name, error=str(error), code=error.code)
+                    self._stopped[name] = error
+                    if len(self._stopped) >= len(self._flows) - 1:  # only the lease is left
+                        raise
+                    return
+                log.warning("starts again", app=str(self._app), place=name, error=str(error))
+                await asyncio.sleep(backoff.next())
+            else:
+                return
+
+
+def consuming(make: Callable[[], Sequence[Subscription]], inflow: Inflow, applier: Applier) -> Flow:
+    """The flow of a subscription: opens its target, pulls from each of its consumers, and drains at the end."""
+
+    async def flow() -> None:
+        await applier.open()
+        try:
+            await _pull(make(), inflow)
+        finally:
+            await applier.close()
+
+    return flow
+
+
+def pulling(make: Callable[[], Sequence[Subscription]]) -> Flow:
+    """The flow of consumers whose handler needs no engine around it."""
+
+    async def flow() -> None:
+        await _pull(make(), None)
+
+    return flow
+
+
+async def _pull(subscriptions: Sequence[Subscription], inflow: Inflow | None) -> None:
+    if not subscriptions:
+        raise ConfigError(
+            "nothing is granted: no known application publishes this",
+            hint="`bus check`, then `bus up` or `bus streams apply`",
+        )
+    try:
+        for subscription in subscriptions:
+            await subscription.start()
+        waiting: list[Awaitable[None]] = [subscription.failed() for subscription in subscriptions]
+        if inflow is not None:
+            waiting.append(inflow.run(min(each.ack_wait for each in subscriptions) / BEATS))
+        await together(*waiting)  # type: ignore[arg-type]
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            for subscription in subscriptions:
+                await subscription.stop(grace=GRACE)

@@ -1,0 +1,306 @@
+"""Into an application: what was fetched is applied once, in order per key, whatever fails on the way.
+
+    fetch -> Reader -> (held lane?) -> apply together, or lane by lane -> receipt -> ack
+                 \\-> poison: dead letter -> term            \\-> transient: the lane is held and tried again
+
+While a batch cannot be applied because the target is away, ``handle`` does not return, and so nothing more is fetched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+
+import structlog
+
+from bus.broker import spans
+from bus.broker.consume import Incoming
+from bus.delivery.applying import Applier
+from bus.delivery.backoff import Backoff
+from bus.delivery.deaths import Deaths
+from bus.delivery.health import PlaceHealth
+from bus.delivery.lanes import Lane, Lanes
+from bus.delivery.reading import DISCARD, ORIGIN, Inbound, Reader
+from bus.delivery.settling import Outcome, Settler
+from bus.errors import Action, BusError, ContractError, Rejected
+
+WORKERS = 16  #: lanes that a handler works on at once
+PATIENCE = 3  #: attempts with a whole batch before it is split to find the one that fails
+
+log = structlog.get_logger(__name__)
+
+
+class Progress(Enum):
+    """What became of an attempt with one item."""
+
+    DONE = auto()
+    WAIT = auto()  #: a transient error: the same again later
+    PARK = auto()  #: poison on a subscription with `on_poison = "hold"`: a person decides
+
+
+class Inflow:
+    """One subscription of one application."""
+
+    def __init__(
+        self,
+        consumer: str,
+        reader: Reader,
+        applier: Applier,
+        settler: Settler,
+        deaths: Deaths,
+        health: PlaceHealth,
+        *,
+        hold_poison: bool,
+    ) -> None:
+        self._consumer, self._reader, self._applier, self._settler = consumer, reader, applier, settler
+        self._deaths, self._health, self._hold_poison = deaths, health, hold_poison
+        self._template = f"opd.*.*.{reader.type.name}.{{key}}"
+        self._lanes = Lanes()
+        self._working = asyncio.Lock()
+        self._in_flight: dict[tuple[str, int], Inbound] = {}
+
+    async def handle(self, incomings: Sequence[Incoming]) -> None:
+        """Settles a batch, or holds parts of it. Raises errors that stop, and Unavailable where the broker is away."""
+        self._health.reading()
+        items = await self._receive(incomings)
+        async with self._working:  # one batch at a time, also where several streams feed this subscription
+            await self._work(items)
+        await self._wait_for_room()
+
+    async def run(self, heartbeat: float) -> None:
+        """Works on held lanes and keeps the server from delivering again what is in hand, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat(heartbeat))
+            group.create_task(self._retry())
+
+    # --- receiving
+
+    async def _receive(self, incomings: Sequence[Incoming]) -> list[Inbound]:
+        items = []
+        for incoming in incomings:
+            if (known := self._in_flight.get((incoming.stream, incoming.sequence))) is not None:
+                known.incoming = incoming  # delivered again while we work on it: settle the latest delivery
+                continue
+            try:
+                item = self._reader.read(incoming)
+            except ContractError as error:
+                await self._settler.poisoned(incoming, None, error)
+                self._health.finished(0, 1)
+                continue
+            self._in_flight[item.place] = item
+            if ORIGIN in incoming.headers and await self._decided(item):
+                continue
+            items.append(item)
+        return items
+
+    async def _decided(self, item: Inbound) -> bool:
+        """A person has decided about a dead letter: frees the lane that waits for it. True where the event is not to be applied."""
+        discard = DISCARD in item.incoming.headers
+        lane = self._lanes.parked_on(item.lane, item.event.id)
+        if lane is not None:
+            await self._settle([lane.items.popleft()], "discarded")
+            if not discard:
+                lane.items.appendleft(item)
+            lane.parked, lane.due = False, 0.0
+            if not lane.items:
+                self._lanes.release(lane)
+            self._lanes.changed.set()
+        if discard:
+            await self._settle([item], "discarded")
+        return discard or lane is not None
+
+    # --- working
+
+    async def _work(self, items: list[Inbound]) -> None:
+        if self._deaths.any:
+            for item in items:  # in order, one at a time: the one that kills the process must be alone in hand
+                with self._deaths.in_hand([item.event.id]):
+                    await self._work_lane(deque(self._unheld([item])))
+            return
+        with self._deaths.in_hand([item.event.id for item in items]):
+            if self._applier.atomic:
+                await self._together(items)
+            else:
+                await self._by_lane(items)
+
+    async def _together(self, items: Sequence[Inbound]) -> None:
+        """Applies all in one go; where that fails for good, halves them until the failing one is alone."""
+        items = self._unheld(items)
+        if len(items) <= 1:
+            await self._work_lane(deque(items))
+            return
+        backoff = Backoff()
+        while True:
+            try:
+                await self._apply(items)
+            except BusError as error:
+                if error.action is Action.RETRY and (
+                    backoff.attempts < PATIENCE or not await self._applier.reachable()
+                ):
+                    await self._pause(error, backoff)
+                    continue
+                if error.action not in {Action.RETRY, Action.DEAD_LETTER}:
+                    raise
+                break
+            await self._settle(items)
+            return
+        middle = len(items) // 2
+        await self._together(items[:middle])
+        await self._together(items[middle:])
+
+    async def _by_lane(self, items: Sequence[Inbound]) -> None:
+        """Applies one at a time, different keys in parallel, and settles all of them together."""
+        lanes: dict[str, deque[Inbound]] = {}
+        for item in self._unheld(items):
+            lanes.setdefault(item.lane, deque()).append(item)
+        waiting = iter(list(lanes.values()))
+        done: list[Inbound] = []
+
+        async def worker() -> None:
+            for lane in waiting:
+                await self._work_lane(lane, done)
+
+        try:
+            if len(lanes) == 1:
+                await worker()
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(WORKERS, len(lanes))):
+                        group.create_task(worker())
+        finally:
+            await self._settle(done)
+
+    def _unheld(self, items: Sequence[Inbound]) -> list[Inbound]:
+        """The items whose lanes are not held; the others wait there."""
+        return [item for item in items if not self._lanes.take(item)]
+
+    async def _work_lane(self, items: deque[Inbound], done: list[Inbound] | None = None) -> None:
+        """Applies the items of one lane in order; holds the lane where the first cannot be applied now."""
+        while items:
+            progress = Progress.WAIT if self._lanes.open else await self._try(items[0], done)
+            if progress is not Progress.DONE:
+                lane = self._lanes.hold(items, parked=progress is Progress.PARK)
+                self._health.held = self._lanes.held
+                log.info(
+                    "holding a key", consumer=self._consumer, event_id=lane.items[0].event.id, lanes=len(self._lanes)
+                )
+                return
+            items.popleft()
+
+    async def _try(self, item: Inbound, done: list[Inbound] | None = None) -> Progress:
+        """Applies one item; a poisonous one becomes a dead letter."""
+        item.attempts += 1
+        try:
+            if self._deaths.fatal(item.event.id):
+                raise Rejected("the process died three times while applying it")
+            await self._apply([item])
+        except BusError as error:
+            if error.action is Action.RETRY:
+                self._lanes.failed()
+                self._problem(error)
+                return Progress.WAIT
+            if error.action is not Action.DEAD_LETTER:
+                raise
+            self._lanes.succeeded()
+            return await self._poisoned(item, error)
+        self._lanes.succeeded()
+        if done is None:
+            await self._settle([item])
+        else:
+            done.append(item)
+        return Progress.DONE
+
+    async def _apply(self, items: Sequence[Inbound]) -> None:
+        if self._applier.atomic:
+            with spans.process_batch([item.event for item in items], self._template, self._consumer):
+                await self._applier.apply([item.delivery for item in items])
+            return
+        for item in items:
+            with spans.process(item.event, self._template, self._consumer):
+                await self._applier.apply([item.delivery])
+
+    async def _poisoned(self, item: Inbound, error: BusError) -> Progress:
+        await self._settler.poisoned(
+            item.incoming, item.event, error, attempts=item.attempts, term=not self._hold_poison
+        )
+        self._health.finished(0, 1)
+        self._deaths.acquit([item.event.id])
+        if self._hold_poison:
+            return Progress.PARK
+        self._in_flight.pop(item.place, None)
+        return Progress.DONE
+
+    async def _settle(self, items: Sequence[Inbound], outcome: Outcome = "applied") -> None:
+        backoff = Backoff()
+        while items:
+            try:
+                await self._settler.applied(items, outcome)
+                break
+            except BusError as error:
+                if error.action is not Action.RETRY:
+                    raise
+                await self._pause(error, backoff)
+        for item in items:
+            self._in_flight.pop(item.place, None)
+        if items:
+            self._deaths.acquit([item.event.id for item in items])
+            self._health.finished(len(items))
+            self._health.held = self._lanes.held
+
+    # --- holding
+
+    async def _retry(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            for lane in list(self._lanes.due(loop.time())):
+                await self._advance(lane)
+            due = self._lanes.next_due()
+            self._lanes.changed.clear()
+            try:
+                async with asyncio.timeout(None if due is None else max(0.01, due - loop.time())):
+                    await self._lanes.changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _advance(self, lane: Lane) -> None:
+        """Works through one held lane until it is empty or fails again."""
+        while lane.items:
+            with self._deaths.in_hand([lane.items[0].event.id]):
+                progress = await self._try(lane.items[0])
+            if progress is not Progress.DONE:
+                lane.parked = progress is Progress.PARK
+                self._lanes.postpone(lane)
+                return
+            lane.items.popleft()
+            lane.backoff.reset()
+        self._lanes.release(lane)
+        self._health.held = self._lanes.held
+
+    async def _wait_for_room(self) -> None:
+        if self._lanes.crowded:
+            log.warning(
+                "fetches no more: the target is away or too much is held",
+                consumer=self._consumer,
+                held=self._lanes.held,
+            )
+            while self._lanes.crowded:
+                await asyncio.sleep(0.05)
+
+    async def _beat(self, interval: float) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(interval)
+            for item in list(self._in_flight.values()):
+                if loop.time() - item.seen_at >= interval:
+                    await item.incoming.in_progress()
+
+    def _problem(self, error: BusError) -> None:
+        if not self._health.problem:
+            log.warning("subscription pauses", consumer=self._consumer, error=str(error), code=error.code)
+        self._health.problem = str(error)
+
+    async def _pause(self, error: BusError, backoff: Backoff) -> None:
+        self._problem(error)
+        await asyncio.sleep(backoff.next())

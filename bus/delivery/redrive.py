@@ -1,0 +1,91 @@
+"""Redrive: dead letters sent again, to the one subscription or source that could not take them.
+
+bus dlq redrive -> redrive.<opd>.<app>.<place> -> the application's own durable consumer -> the same lanes and guards
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from time import time_ns
+
+import structlog
+
+from bus import subjects
+from bus.broker.consume import Incoming
+from bus.broker.publish import Message, Publisher
+from bus.delivery import dead_letters
+from bus.delivery.dead_letters import DeadLetter
+from bus.delivery.health import PlaceHealth
+from bus.delivery.outflow import Outflow
+from bus.delivery.reading import DEAD_LETTER, DISCARD, ORIGIN
+from bus.errors import Action, BusError, ContractError
+from bus.subjects import AppName
+
+AUTHOR = "Bus-Author"
+REASON = "Bus-Reason"
+
+log = structlog.get_logger(__name__)
+
+
+def message_of(letter: DeadLetter, *, author: str, reason: str, discard: bool = False) -> Message:
+    """A dead letter on its way back. Raises ContractError where its body was too large to be kept."""
+    app = AppName.parse(letter.app)
+    headers = {DEAD_LETTER: letter.id, AUTHOR: author, REASON: reason}
+    if letter.kind == "record":
+        body = json.dumps({"key": letter.key}).encode()
+    else:
+        if not letter.body and letter.size:
+            raise ContractError(
+                f"the dead letter {letter.id} was too large to keep its body", hint="emit it again from its source"
+            )
+        kept = {name: value for name, value in letter.headers.items() if not name.startswith("Nats-")}
+        headers = {**kept, **headers, ORIGIN: kept.get(ORIGIN, f"{letter.stream}:{letter.sequence}")}
+        body = letter.data
+    if discard:
+        headers[DISCARD] = "true"
+    identity = blake2b(f"{letter.id}{time_ns()}".encode(), digest_size=12).hexdigest()
+    return Message(subjects.redrive(app, letter.place), body, identity, headers)
+
+
+class SourceRedrive:
+    """Reads rejected records again, by their keys, through their source."""
+
+    def __init__(self, app: AppName, place: str, outflow: Outflow, publisher: Publisher, health: PlaceHealth) -> None:
+        self._app, self._place, self._outflow, self._publisher, self._health = app, place, outflow, publisher, health
+
+    async def handle(self, incomings: Sequence[Incoming]) -> None:
+        """Settles requests to read a record again. One that still does not fit becomes a dead letter again."""
+        for incoming in incomings:
+            if DISCARD not in incoming.headers:
+                await self._reread(incoming)
+            await incoming.ack_sync()
+
+    async def _reread(self, incoming: Incoming) -> None:
+        key = json.loads(incoming.body)["key"]
+        try:
+            event = await self._outflow.reread(key)
+        except BusError as error:
+            if error.action is not Action.DEAD_LETTER:
+                raise
+            again = dead_letters.of_record(
+                self._app,
+                self._place,
+                key=key,
+                content=str(incoming.sequence).encode(),
+                reason=error.what,
+                where="",
+                columns={},
+                code=error.code,
+            )
+            await dead_letters.store(self._publisher, [again])
+            self._health.finished(0, 1)
+            log.warning("redriven record is rejected again", place=self._place, letter=again.id, reason=error.what)
+        else:
+            log.info(
+                "redriven record",
+                place=self._place,
+                letter=incoming.headers.get(DEAD_LETTER, ""),
+                event_id=event.id if event else "",
+            )

@@ -1,0 +1,90 @@
+"""Settles messages: a receipt says what became of them, a dead letter keeps what could not be applied, then they are acknowledged.
+
+In this order, so that nothing is lost and `bus where` never says "not yet" of what is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Literal
+
+import structlog
+
+from bus import subjects
+from bus.broker.consume import Incoming
+from bus.broker.publish import Message, Publisher
+from bus.delivery import dead_letters
+from bus.delivery.health import now
+from bus.delivery.reading import Inbound
+from bus.envelope import Event
+from bus.errors import BusError
+from bus.subjects import AppName
+
+Outcome = Literal["applied", "dead-letter", "discarded"]
+
+log = structlog.get_logger(__name__)
+
+
+class Settler:
+    """Settles the messages of one subscription."""
+
+    def __init__(self, app: AppName, consumer: str, publisher: Publisher, *, wait: bool) -> None:
+        self._app, self._consumer, self._publisher, self._wait = app, consumer, publisher, wait
+        self._subject = subjects.receipt(app, consumer)
+
+    async def applied(self, items: Sequence[Inbound], outcome: Outcome = "applied") -> None:
+        """These are done. Raises Unavailable; doing it again is safe."""
+        if not items:
+            return
+        await self._receipt([item.event.id for item in items], outcome)
+        if self._wait:
+            await asyncio.gather(*(item.incoming.ack_sync() for item in items))
+        else:
+            for item in items:
+                await item.incoming.ack()
+
+    async def poisoned(
+        self, incoming: Incoming, event: Event | None, error: BusError, *, attempts: int = 1, term: bool = True
+    ) -> None:
+        """This one cannot be applied: stores its dead letter, then ends its delivery (unless its lane is to be held)."""
+        letter = dead_letters.of_event(
+            self._app,
+            self._consumer,
+            error,
+            event=event,
+            stream=incoming.stream,
+            sequence=incoming.sequence,
+            subject=incoming.subject,
+            headers=incoming.headers,
+            body=incoming.body,
+            attempts=attempts,
+            limit=self._publisher.room,
+        )
+        await dead_letters.store(self._publisher, [letter])
+        if event is not None:
+            await self._receipt([event.id], "dead-letter")
+        log.error(
+            "dead letter",
+            consumer=self._consumer,
+            letter=letter.id,
+            event_id=letter.event_id,
+            code=error.code,
+            reason=error.what,
+            trace_id=letter.trace,
+        )
+        if term:
+            await incoming.term()
+
+    async def _receipt(self, event_ids: Sequence[str], outcome: Outcome) -> None:
+        body = {
+            "app": str(self._app),
+            "consumer": self._consumer,
+            "outcome": outcome,
+            "at": now(),
+            "ids": list(event_ids),
+        }
+        identity = blake2b(f"{self._consumer}{outcome}{event_ids}".encode(), digest_size=16).hexdigest()
+        await self._publisher.send(Message(self._subject, json.dumps(body, separators=(",", ":")).encode(), identity))

@@ -1,0 +1,129 @@
+"""Composition root of ``bus up``: the embedded server, keys and credentials, streams and consumers, and the index.
+
+With ``BUS_NATS_URL`` set there is no embedded server, and what the administrator's credential permits is provisioned there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import structlog
+
+from bus import subjects
+from bus.broker import streams
+from bus.broker.connection import Connection
+from bus.broker.streams import Change
+from bus.config import Settings
+from bus.contracts import Contract
+from bus.contracts.grants import consumers
+from bus.errors import AccessError
+from bus.observability.index import Index
+from bus.observability.indexer import Indexer
+from bus.security import credentials, keys, trust
+from bus.security.credentials import Role
+from bus.server import EmbeddedServer
+
+log = structlog.get_logger(__name__)
+
+
+async def connect(settings: Settings, url: str, role: Role, *, home: Path | None = None) -> Connection:
+    """A connection of the bus itself, in one of its roles. Raises Unavailable, AccessError, ConfigError."""
+    credential = credentials.path(home or settings.home, role)
+    return await Connection.open(url, name=f"bus {role}", inbox=credentials.inbox(role), credential=credential)
+
+
+async def plan(settings: Settings, url: str, contracts: Sequence[Contract]) -> list[Change]:
+    """What of streams and consumers differs from the contracts."""
+    async with administrator(settings, url) as connection:
+        return await streams.plan(connection, settings, _opds(contracts), consumers(contracts))
+
+
+async def apply(settings: Settings, url: str, contracts: Sequence[Contract]) -> list[Change]:
+    """Creates and updates streams and consumers so that they are as the contracts say; returns what was changed."""
+    async with administrator(settings, url) as connection:
+        return await streams.apply(connection, settings, _opds(contracts), consumers(contracts))
+
+
+@contextlib.asynccontextmanager
+async def administrator(settings: Settings, url: str) -> AsyncIterator[Connection]:
+    """A connection that may provision."""
+    connection = await connect(settings, url, Role.ADMIN)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+class Platform:
+    """The bus itself, running."""
+
+    def __init__(self, settings: Settings, contracts: Sequence[Contract]) -> None:
+        self._settings, self._contracts = settings, contracts
+        self._server = None if settings.nats_url else EmbeddedServer(settings.home)
+        self._ops: Connection | None = None
+        self._indexing: asyncio.Task[None] | None = None
+        self.index = Index(settings.home / "index.db")
+
+    @property
+    def server(self) -> EmbeddedServer | None:
+        """The embedded server; None where an external one is used."""
+        return self._server
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return self._settings.nats_url or (self._server.url if self._server else "")
+
+    async def start(self) -> list[Change]:
+        """Starts everything and returns what was provisioned. Raises ConfigError, Unavailable, AccessError."""
+        if self._server is not None:
+            trust.establish(self._settings.home)
+            keys.make_entity_key(self._settings.entity_key_path)
+            credentials.issue(self._settings.home, self._contracts)
+            await self._server.start()
+            await self._announce()
+        changes = await apply(self._settings, self.url, self._contracts)
+        self._ops = await connect(self._settings, self.url, Role.OPS)
+        indexer = Indexer(self._ops, self.index, [subjects.stream(opd) for opd in _opds(self._contracts)])
+        self._indexing = asyncio.create_task(indexer.run())
+        return changes
+
+    async def wait(self) -> None:
+        """Waits until a part of the platform fails, and raises its error."""
+        parts = [self._indexing] if self._indexing else []
+        if self._server is not None:
+            parts.append(asyncio.create_task(self._server.wait()))
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """Stops everything."""
+        if self._indexing is not None:
+            self._indexing.cancel()
+            await asyncio.gather(self._indexing, return_exceptions=True)
+        if self._ops is not None:
+            await self._ops.close()
+        if self._server is not None:
+            await self._server.stop()
+        self.index.close()
+
+    async def _announce(self) -> None:
+        """Tells a running server what is revoked; it forgets nothing that it was told before."""
+        connection = await connect(self._settings, self.url, Role.SYSTEM)
+        try:
+            reply = json.loads(
+                (await connection.request(trust.CLAIMS_UPDATE, trust.claims_update(self._settings.home))).data
+            )
+        finally:
+            await connection.close()
+        if "error" in reply:
+            raise AccessError("the server refuses the account's new claims", where=self.url)
+
+
+def _opds(contracts: Sequence[Contract]) -> list[str]:
+    return sorted({contract.opd for contract in contracts})

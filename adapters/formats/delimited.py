@@ -54,27 +54,33 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._back.popleft() if self._back else self._stream.readline(_LONGEST)
+        line = self._back.popleft() if self._back else self._line()
         if not line:
             raise StopIteration
-        if len(line) == _LONGEST and line[-1] not in "\r\n":
-            self._skip_rest()
+        self.cut = self.cut or _unfinished(line)
         self.taken.append(line)
         return line
 
-    def _skip_rest(self) -> None:
-        self.cut = True
-        while (rest := self._stream.readline(_LONGEST)) and rest[-1] not in "\r\n":
-            pass
+    def _line(self) -> str:
+        line = self._stream.readline(_LONGEST)
+        rest = line
+        while _unfinished(rest):
+            rest = self._stream.readline(_LONGEST)
+        return line
 
     def give_back(self, lines: Sequence[str]) -> None:
         self._back.extendleft(reversed(lines))
 
     def peek(self, count: int) -> list[str]:
         """The next lines, without taking them."""
-        while len(self._back) < count and (line := self._stream.readline(_LONGEST)):
+        while len(self._back) < count and (line := self._line()):
             self._back.append(line)
         return list(self._back)[:count]
+
+
+def _unfinished(line: str) -> bool:
+    """Whether a line was longer than what was read of it."""
+    return len(line) == _LONGEST and line[-1] not in "\r\n"
 
 
 class DelimitedTable:

@@ -40,7 +40,7 @@ def _date(value: object) -> date:
         return value.astimezone(WIB).date() if value.tzinfo else value.date()
     if isinstance(value, date):
         return value
-    if blank(value):
+    if value is None:
         raise fault("tanggal_kosong", "tanggal kosong")
     if not isinstance(value, str):
         raise fault("bukan_tanggal", "harus tanggal, misalnya 2026-01-31; jangan angka dari spreadsheet")
@@ -48,6 +48,8 @@ def _date(value: object) -> date:
 
 
 def _date_of_text(text: str) -> date:
+    if text in BLANK:
+        raise fault("tanggal_kosong", "tanggal kosong")
     if len(text) > _ISO_LENGTH and text.endswith(("Z", "+00:00")):
         return _date(_moment(text))
     if match := _ISO_DATE.fullmatch(text):

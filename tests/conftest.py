@@ -2,4 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
+import hypothesis
+
 pytest_plugins = ["tests.servers.fixtures"]
+
+# Settings of whoever runs the tests must not decide them; processes that tests start inherit this.
+for name in [name for name in os.environ if name.startswith(("BUS_", "OTEL_")) and not name.startswith("BUS_TEST_")]:
+    del os.environ[name]
+
+# A busy machine makes examples slow, not wrong.
+hypothesis.settings.register_profile("tests", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("tests")

@@ -168,7 +168,7 @@ class Server(ABC):
             text=True,
             check=False,
             cwd=self.folder,
-            env={"PATH": f"{self.programs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", **(environment or {})},
+            env={**self._environment(), **(environment or {})},
             user=self._uid,
             group=self._gid,
             extra_groups=None if self._uid is None else [],
@@ -190,6 +190,7 @@ class Server(ABC):
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
+                env=self._environment(),
                 start_new_session=True,
                 user=self._uid,
                 group=self._gid,
@@ -210,6 +211,10 @@ class Server(ABC):
         finally:
             self._process = None
             (self.folder / guard.PID_FILE).unlink()
+
+    def _environment(self) -> dict[str, str]:
+        """A place of its own for temporary files: MariaDB servers that share one delete each other's."""
+        return {"PATH": f"{self.programs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": str(self.folder)}
 
     def _answers(self) -> bool:
         return subprocess.run(self.ping(), capture_output=True, check=False, cwd=self.folder).returncode == 0

@@ -23,8 +23,10 @@ def fault(code: LiteralString, text: LiteralString, **counts: int) -> PydanticCu
 
 
 def blank(value: object) -> bool:
-    """Whether a value says "unknown": None, empty, a dash, MySQL's zero date."""
-    return value is None or (isinstance(value, str) and value.strip() in BLANK)
+    """Whether a value says "unknown": None, empty, a dash, MySQL's zero date, a spreadsheet's missing number (NaN)."""
+    if isinstance(value, str):
+        return value.strip() in BLANK
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - only NaN is not itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)

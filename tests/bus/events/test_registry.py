@@ -50,7 +50,8 @@ def test_types_are_found_once_and_other_classes_passed_over(monkeypatch: pytest.
     catalogue = load(monkeypatch, declared(Data), Data, type("Child", (Data,), {}), dict)
     assert list(catalogue) == ["uji.benda.terjadi.v1"]
     found = catalogue.of_model(Data)
-    assert (found.fields, found.required) == ({"nik", "catatan"}, {"nik"})
+    assert found.fields == frozenset({"nik", "catatan"})
+    assert found.required == frozenset({"nik"})
     assert found.classification == {"nik": "", "catatan": ""}
     assert found.warnings(Data(nik="1")) == ()
     with pytest.raises(ConfigError, match="Other is not an event type"):

@@ -58,7 +58,7 @@ class Connection:
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
-            logger=logging.getLogger("bus.faststream"),
+            logger=logging.getLogger("faststream"),
             log_level=logging.DEBUG,
             graceful_timeout=CLOSE_TIMEOUT,
         )

@@ -17,9 +17,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error, MsgAlreadyAckdError, TimeoutError
 
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
-from bus.errors import ConfigError, Unavailable
+from bus.broker.pull import Pull
+from bus.errors import BusError, ConfigError, Unavailable
 
-FILL = 0.1  #: seconds that a batch waits to fill; the price of batching at a low rate
 NANOSECOND = 1_000_000_000
 ACK_TIMEOUT = 5.0  #: seconds
 
@@ -81,20 +81,18 @@ Handle = Callable[[Sequence[Incoming]], Awaitable[None]]
 class Subscription:
     """Pulls one durable consumer and hands each batch to ``handle``, which settles it; the next is pulled when it returns."""
 
-    def __init__(
-        self, connection: Connection, stream: str, durable: str, handle: Handle, *, batch: int, fill: float = FILL
-    ) -> None:
+    def __init__(self, connection: Connection, stream: str, durable: str, handle: Handle, *, batch: int) -> None:
         self._connection, self._stream, self._durable, self._handle = connection, stream, durable, handle
+        self._batch = batch
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._busy = asyncio.Lock()
         self.ack_wait = 30.0  #: seconds until the server delivers an unsettled message again; known after the start
-        self._subscriber = connection.broker.subscriber(
+        self._subscriber: Any = connection.broker.subscriber(
             f"{stream}.{durable}",  # a name only: the durable's own filter decides
             stream=JStream(stream, declare=False),
             durable=durable,
-            pull_sub=PullSub(batch_size=batch, timeout=fill, batch=True),
+            pull_sub=PullSub(batch_size=batch, batch=True),
             ack_policy=AckPolicy.MANUAL,
-            inbox_prefix=f"{connection.inbox}.".encode(),
             decoder=_undecoded,
             no_reply=True,
         )
@@ -107,6 +105,7 @@ class Subscription:
         """
         try:
             await self._connection.api(f"CONSUMER.RESET.{self._stream}.{self._durable}")
+            info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
         except ApiError as error:
             if error.err_code in NOT_FOUND:
                 raise ConfigError(
@@ -115,35 +114,46 @@ class Subscription:
                     hint="an administrator runs `bus streams apply`",
                 ) from None
             raise
-        info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
         self.ack_wait = info["config"]["ack_wait"] / NANOSECOND
+        # FastStream makes no subscription of its own where there is one; its pull loop is replaced by ours.
+        pull = self._subscriber.subscription = await Pull.open(self._connection, self._stream, self._durable)
         await self._subscriber.start()
+        self._subscriber.add_task(self._consume, (pull,), restart_on_failure=False)
 
     async def failed(self) -> None:
-        """Waits until the handler fails, and raises its error."""
+        """Waits until pulling or the handler fails, and raises its error."""
         await asyncio.shield(self._failure)
 
     async def stop(self, *, grace: float) -> None:
         """Pulls no more and waits for the batch in hand, ``grace`` seconds at most; what is unsettled then comes again."""
         self._subscriber.running = False
-        with contextlib.suppress(asyncio.TimeoutError):
-            async with asyncio.timeout(grace):
-                async with self._busy:
-                    pass
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace), self._busy:
+                pass
         with contextlib.suppress(Exception):  # the server may be away; the next start resets the consumer
             await asyncio.wait_for(self._subscriber.stop(), grace)
-        if not self._failure.done():
-            self._failure.cancel()
+        self._failure.cancel()
+
+    async def _consume(self, pull: Pull) -> None:
+        try:
+            while self._subscriber.running:
+                if messages := await pull.batch(self._batch):
+                    async with self._busy:
+                        await self._subscriber.consume(messages)
+        except BusError as error:
+            self._fail(error)
 
     async def _on_batch(self, _body: Any, message: NatsMessage) -> None:
-        async with self._busy:
-            try:
-                raw: Any = message.raw_message
-                await self._handle([Incoming(each) for each in raw])
-            except Exception as error:  # noqa: BLE001 - handed on to whoever waits in `failed`
-                if not self._failure.done():
-                    self._failure.set_exception(error)
-                self._subscriber.running = False
+        raw: Any = message.raw_message
+        try:
+            await self._handle([Incoming(each) for each in raw])
+        except Exception as error:  # noqa: BLE001 - handed on to whoever waits in `failed`
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._subscriber.running = False
+        if not self._failure.done():
+            self._failure.set_exception(error)
 
 
 async def _undecoded(_message: Any) -> None:

@@ -1,0 +1,95 @@
+"""Pulls a durable consumer: a whole batch at once where there is one, the next message at once where there is none.
+
+The client's own ``fetch`` waits for each message with a timer of its own, which costs more than the message, and its time-outs are of
+a kind that FastStream's pull loop takes for a crash. Here nothing is requested that is not waited for, so that no message lies in a
+queue while its ack_wait runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Self
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error
+
+from bus.broker.connection import Connection
+from bus.errors import ConfigError, Unavailable
+
+LINGER = 2.0  #: seconds that a request for the next message stays with the server
+ANSWER = 5.0  #: seconds until the server, asked for what there is, must have answered
+
+_DONE = {"404", "408"}  #: no (more) messages; the request has expired
+_BUSY = "409"  #: the consumer cannot deliver now, or is gone: the description tells
+
+
+class Pull:
+    """Pulls one durable consumer over one inbox."""
+
+    def __init__(self, connection: Connection, stream: str, durable: str) -> None:
+        self._connection, self._where = connection, f"{stream}/{durable}"
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._inbox = connection.client.new_inbox()
+        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._subscription: Subscription | None = None
+
+    @classmethod
+    async def open(cls, connection: Connection, stream: str, durable: str) -> Self:
+        """Subscribes to an inbox of its own. Raises Unavailable."""
+        pull = cls(connection, stream, durable)
+        try:
+            pull._subscription = await connection.client.subscribe(
+                pull._inbox, cb=pull._arrived.put, pending_msgs_limit=0, pending_bytes_limit=0
+            )
+        except Error as error:
+            raise Unavailable(f"the connection failed ({type(error).__name__})", where=pull._where) from None
+        return pull
+
+    async def batch(self, size: int) -> list[Msg]:
+        """Up to ``size`` messages as soon as there are any; an empty list when none came for a while.
+
+        Raises ConfigError where the consumer is gone, AccessError, Unavailable.
+        """
+        messages = await self._request({"batch": size, "no_wait": True}, ANSWER)
+        if messages:
+            return messages
+        messages = await self._request({"batch": 1, "expires": int(LINGER * 1e9)}, LINGER + ANSWER)
+        if messages and size > 1:
+            messages += await self._request({"batch": size - 1, "no_wait": True}, ANSWER)
+        return messages
+
+    async def unsubscribe(self) -> None:
+        """Ends the inbox; a request that the server still has ends with it."""
+        if self._subscription is not None and not self._connection.client.is_closed:
+            await self._subscription.unsubscribe()
+
+    async def _request(self, request: dict[str, object], patience: float) -> list[Msg]:
+        wanted = int(str(request["batch"]))
+        try:
+            await self._connection.client.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
+        except Error as error:
+            raise Unavailable(f"the connection failed ({type(error).__name__})", where=self._where) from None
+        messages: list[Msg] = []
+        try:
+            async with asyncio.timeout(patience):
+                while len(messages) < wanted:
+                    message = await self._arrived.get()
+                    if message.reply:
+                        messages.append(message)
+                    elif self._ends(message):
+                        break
+        except TimeoutError:
+            # The server went away with the request; what it had delivered is still ours.
+            self._connection.raise_if_denied(self._next)
+        return messages
+
+    def _ends(self, message: Msg) -> bool:
+        headers = message.headers or {}
+        status, description = headers.get("Status", ""), headers.get("Description", "")
+        if status == _BUSY and "eleted" in description:
+            raise ConfigError(
+                "the consumer was deleted", where=self._where, hint="an administrator runs `bus streams apply`"
+            )
+        return status in _DONE or status == _BUSY

@@ -8,7 +8,7 @@ While another instance holds the lease this one stands by; when the lease or a c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from bus.delivery.applying import Applier, DirectApplier, TransactionalApplier
 from bus.delivery.backoff import Backoff
 from bus.delivery.cursor import Cursor
 from bus.delivery.deaths import Deaths
+from bus.delivery.dry_run import Tried, records
 from bus.delivery.flows import Flows, consuming, pulling, until
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.handlers import HandlerSink
@@ -39,7 +40,7 @@ from bus.delivery.redrive import SourceRedrive
 from bus.delivery.settling import Settler
 from bus.errors import ConfigError, Unavailable
 from bus.events.registry import Catalogue, KeyTokens
-from bus.ports import Context, Sink, Source
+from bus.ports import Context, Installable, Sink, Source
 from bus.security import credentials, keys, permissions
 
 log = structlog.get_logger(__name__)
@@ -56,18 +57,36 @@ def server_url(settings: Settings) -> str:
 class Adapter:
     """One application on the bus."""
 
-    def __init__(self, contract: Contract, settings: Settings, catalogue: Catalogue) -> None:
+    def __init__(
+        self, contract: Contract, settings: Settings, catalogue: Catalogue, tokens: KeyTokens | None = None
+    ) -> None:
         self.contract, self._settings, self._catalogue = contract, settings, catalogue
         self.app = contract.name
         self.health = Health()
         self._timezone = ZoneInfo(contract.timezone)
-        self._drafting = Drafting(KeyTokens(keys.load_entity_key(settings.entity_key_path)))
+        self._drafting = Drafting(tokens or KeyTokens(keys.load_entity_key(settings.entity_key_path)))
         # Built before anything is connected: a fault in a contract shows at once.
         self._sources = {name: self._source(name) for name in contract.source}
         self._mappers = {name: Mapper(contract, name, catalogue, self._drafting) for name in contract.source}
         self._subscriptions = [
             (each, Reader(each, catalogue, str(contract.path)), self._sink(each)) for each in contract.subscribe
         ]
+
+    async def install(self) -> None:
+        """Makes what sources need in their applications' databases (outbox tables and triggers), as they print it."""
+        for source in self._sources.values():
+            if isinstance(source, Installable):
+                await source.install()
+
+    def ddl(self) -> str:
+        """What ``install`` would run, for the owner's approval."""
+        return "\n\n".join(source.ddl() for source in self._sources.values() if isinstance(source, Installable))
+
+    async def dry_run(self, limit: int) -> AsyncIterator[Tried]:
+        """What the records of every source would become, without a server."""
+        for name, source in self._sources.items():
+            async for tried in records(self.app, source, self._mappers[name], limit):
+                yield tried
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Runs until ``stopping`` is set. Raises ConfigError, AccessError where a person must act."""

@@ -113,6 +113,17 @@ class Source(Protocol):
         """Seconds between two reads while there is nothing new."""
 
 
+@runtime_checkable
+class Installable(Protocol):
+    """A source that needs something in its application's database, which its owner approves first."""
+
+    def ddl(self) -> str:
+        """The statements, for reading."""
+
+    async def install(self) -> None:
+        """Runs them; harmless where they have run. Raises AccessError, Unavailable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event on its way into an application.

@@ -2,48 +2,154 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bus.cli import running
 
-Paths = Annotated[list[Path], typer.Argument(help="Adapter folders, or folders above them.")]
+if TYPE_CHECKING:
+    from bus.app import Adapter
+    from bus.config import Settings
+
+Paths = Annotated[list[Path], typer.Argument(help="Adapters' folders, or folders above them.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")]
+
+new = typer.Typer(help="Start something new.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def run(
     context: typer.Context,
     paths: Paths,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Source rows to events on standard output; no server.")
+        bool, typer.Option("--dry-run", help="Print the events of the sources' first rows; no server.")
     ] = False,
-    limit: Annotated[int, typer.Option(help="With --dry-run: how many records per source.")] = 20,
-    install: Annotated[
-        bool, typer.Option("--install", help="First make the outbox tables and triggers of the sources.")
+    limit: Annotated[int, typer.Option(help="With --dry-run: how many records of each source.", min=1)] = 20,
+    ddl: Annotated[
+        bool, typer.Option("--ddl", help="Print the tables and triggers that the sources need, and end.")
     ] = False,
+    install: Annotated[bool, typer.Option("--install", help="Make those tables and triggers, then run.")] = False,
 ) -> None:
-    """Runs adapters: reads their sources, applies what they subscribe to, until Ctrl-C."""
+    """Run adapters: read their sources, apply what they subscribe to, until Ctrl-C.
+
+    Examples:
+
+      bus run adapters/departments/dukcapil/siak
+
+      bus run adapters/departments/dukcapil/siak --dry-run --limit 5
+    """
     settings = running.settings(context)
+    if ddl:
+        running.run(context, _ddl, settings, paths)
     if dry_run:
         running.run(context, _dry_run, settings, paths, limit)
     running.run(context, _run, settings, paths, install)
 
 
-async def _run(settings, paths: list[Path], install: bool) -> int:  # type: ignore[no-untyped-def]
+def check(
+    context: typer.Context,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Default: adapters/departments.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check contracts without network or database: names, types, mappings, purposes, secrets. Exit code 1 on a fault.
+
+    Example:
+
+      bus check adapters/departments/dukcapil
+    """
+    running.settings(context)
+    running.run(context, _check, paths or [Path("adapters/departments")], as_json)
+
+
+@new.command("adapter")
+def new_adapter(
+    context: typer.Context,
+    application: Annotated[str, typer.Argument(metavar="OPD/APP", help="For example dinkes/epuskesmas.")],
+    into: Annotated[Path, typer.Option(help="Where the departments' folders are.")] = Path("adapters/departments"),
+    connector: Annotated[str, typer.Option(help="The source's connector.")] = "file_drop",
+) -> None:
+    """Write a complete adapter that passes its tests, to be filled in.
+
+    Example:
+
+      bus new adapter dinkes/epuskesmas --connector sql_poll
+    """
+    running.settings(context)
+    running.run(context, _new_adapter, application, into, connector)
+
+
+def _adapters(settings: Settings, paths: list[Path], *, trial: bool = False) -> list[Adapter]:
+    """The adapters at these paths; a ``trial`` needs no key, and its key tokens mean nothing."""
     from bus.app import Adapter
     from bus.contracts import load_all
-    from bus.delivery.flows import together
+    from bus.errors import ConfigError
     from bus.events import Catalogue
+    from bus.events.registry import KeyTokens
+
+    catalogue, tokens = Catalogue.load(), KeyTokens(b"trial") if trial else None
+    adapters = [Adapter(each, settings, catalogue, tokens) for each in load_all(paths) if each.stage != "retired"]
+    if not adapters:
+        raise ConfigError("every application here is retired", where=" ".join(map(str, paths)))
+    return adapters
+
+
+async def _run(settings: Settings, paths: list[Path], install: bool) -> int:
+    from bus.delivery.flows import together
     from bus.observability.tracing import tracing
+    from bus.running import home_of
 
     stopping = running.stopping()
-    catalogue = Catalogue.load()
-    adapters = [Adapter(contract, settings, catalogue) for contract in load_all(paths)]
+    adapters = _adapters(home_of(settings), paths)
     if install:
         for adapter in adapters:
             await adapter.install()
-    service = str(adapters[0].app) if len(adapters) == 1 else "adapters"
-    with tracing(settings, service):
+    with tracing(settings, str(adapters[0].app) if len(adapters) == 1 else "adapters"):
         await together(*(adapter.run(stopping) for adapter in adapters))
+    return 0
+
+
+async def _dry_run(settings: Settings, paths: list[Path], limit: int) -> int:
+    rejected = 0
+    for adapter in _adapters(settings, paths, trial=True):
+        async for tried in adapter.dry_run(limit):
+            for event in tried.events:
+                print(json.dumps({**event.headers(), "data": json.loads(event.data)}, ensure_ascii=False))
+            if tried.rejected:
+                rejected += 1
+                print(f"rejected {adapter.app} {tried.place}: {tried.rejected}", file=sys.stderr)
+    return running.FAULTS if rejected else 0
+
+
+async def _ddl(settings: Settings, paths: list[Path]) -> int:
+    for adapter in _adapters(settings, paths, trial=True):
+        print(adapter.ddl())
+    return 0
+
+
+async def _check(paths: list[Path], as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from bus.contracts.lint import check as lint
+    from bus.events import Catalogue
+
+    faults = lint(paths, Catalogue.load())
+    if as_json:
+        print(json.dumps([asdict(fault) for fault in faults], ensure_ascii=False))
+    else:
+        for fault in faults:
+            print(fault)
+        if not faults:
+            print("no faults")
+    return running.FAULTS if any(fault.level == "error" for fault in faults) else 0
+
+
+async def _new_adapter(application: str, into: Path, connector: str) -> int:
+    from bus.cli.new import create
+    from bus.subjects import AppName
+
+    for path in create(AppName.parse(application), into=into, connector=connector):
+        print(path)
     return 0

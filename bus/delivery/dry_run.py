@@ -1,0 +1,61 @@
+"""What a source's records would become, without a server: for whoever writes a contract."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bus.delivery.mapping import Mapper
+from bus.envelope import Event
+from bus.errors import ContractError
+from bus.ports import Record, Source
+from bus.subjects import AppName
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one record would become: its events, or the reason why it would be rejected; neither where no entry matches."""
+
+    place: str
+    events: tuple[Event, ...] = ()
+    rejected: str = ""
+
+
+async def records(app: AppName, source: Source, mapper: Mapper, limit: int) -> AsyncIterator[Tried]:
+    """Reads up to ``limit`` records from the beginning of a source and tries to map them. Marks and moves nothing.
+
+    Raises ConfigError, AccessError, Unavailable of the source.
+    """
+    left = limit
+    ids: dict[str, dict[str, str]] = {}
+    await source.open(None)
+    async with contextlib.aclosing(_batches(source)) as batches:
+        async for batch in batches:
+            for record in batch[:left]:
+                known = ids.setdefault(record.key, {})
+                try:
+                    drafts = mapper.map(record, known)
+                except ContractError as error:
+                    yield Tried(record.place, rejected=error.what)
+                    continue
+                version = record.version or f"{record.mark}#1"
+                events = tuple(
+                    draft.event(app.ce_source, record.key, version, record.at or datetime.now(UTC)) for draft in drafts
+                )
+                known.update((str(draft.type.name), event.id) for draft, event in zip(drafts, events, strict=True))
+                yield Tried(record.place, events)
+            left -= len(batch)
+            if left <= 0:
+                return
+
+
+async def _batches(source: Source) -> AsyncGenerator[Sequence[Record], None]:
+    try:
+        while (batch := await source.read()) is not None:
+            yield batch.records
+            if not batch.more:
+                return
+    finally:
+        await source.close()

@@ -7,13 +7,13 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 STOP_TIMEOUT = 8.0  #: seconds an adapter gets to finish what it has begun
 RESTART_PAUSE = 0.5  #: seconds before one that died is started again
-MAX_RESTARTS = 5  #: of one that ends by itself: then something is wrong that a restart does not cure
+MAX_FAILURES = 3  #: of one that ends by itself: then something is wrong that a restart does not cure
 _PR_SET_PDEATHSIG = 1
 
 
@@ -25,7 +25,9 @@ class Adapter:
     contract: Path
     environment: Mapping[str, str]
     log: Path
+    options: Sequence[str] = ()
     restarts: int = 0
+    failures: int = 0  #: ends by itself, not killed
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _stopping: bool = False
 
@@ -43,6 +45,7 @@ class Adapter:
                 "bus",
                 "run",
                 str(self.contract),
+                *self.options,
                 env=_environment(self.environment),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -57,15 +60,15 @@ class Adapter:
             code = await self._process.wait()
             if self._stopping:
                 return
-            if code > 0:
-                self.restarts += 1
-            if self.restarts > MAX_RESTARTS:
-                tell(f"{self.name} ended {self.restarts} times (code {code}); see {self.log}")
+            self.failures += code >= 0
+            if self.failures > MAX_FAILURES:
+                tell(f"{self.name} ends again and again (code {code}); see {self.log}")
                 return
             await asyncio.sleep(RESTART_PAUSE)
             if self._stopping:
                 return
             await self.start()
+            self.restarts += 1
             tell(f"{self.name} is started again")
 
     def kill(self) -> None:

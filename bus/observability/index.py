@@ -199,6 +199,21 @@ class Index:
             for app in sorted({*published, *applied, *dead})
         ]
 
+    def dead_letters_by_place(self) -> dict[tuple[str, str], int]:
+        """Open dead letters per application and place (a source or a consumer)."""
+        query = "SELECT app, place, count(*) FROM dead_letter WHERE redriven_ms IS NULL GROUP BY app, place"
+        return {(str(row[0]), str(row[1])): int(row[2]) for row in self._db.execute(query)}
+
+    def waiting(self, app: str, types: Sequence[str]) -> tuple[int, int | None]:
+        """Events of these types of others that have no receipt of the application, and when the oldest was stored (Unix ms)."""
+        marks = ", ".join("?" * len(types))
+        query = (
+            f"SELECT count(*), min(stored_ms) FROM event WHERE type IN ({marks}) AND source <> ? "  # noqa: S608 - marks alone
+            "AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.event_id = event.id AND receipt.app = ?)"
+        )
+        count, oldest = self._db.execute(query, (*types, app, app)).fetchone()
+        return int(count), oldest
+
     def last_of_types(self, source: str) -> list[tuple[str, int, int]]:
         """Per event type that an application has published: how many, and when the last was stored (Unix ms)."""
         query = "SELECT type, count(*), max(stored_ms) FROM event WHERE source = ? GROUP BY type ORDER BY type"

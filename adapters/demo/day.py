@@ -1,0 +1,198 @@
+"""The script of the day: what the clerks do, and what goes wrong meanwhile. Every day is the same, but for its date.
+
+Each act is one transaction in one application; the acts of a part of the day are spread evenly over its seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+
+from adapters.demo.applications import APPLICATIONS, BANSOS, away, create, watch
+from adapters.demo.city import City, Resident, build
+from adapters.demo.offices import Aid, Bank, Payment, Permits, Registry
+
+Act = Callable[[], None]
+Tell = Callable[[str], None]
+
+BIRTHS, DEATHS, MOVED_OUT, MOVED_IN, PERMITS, FILES, LINES = 30, 24, 20, 16, 60, 4, 40
+RECIPIENTS, HOLDERS = 240, 80
+PARTS = 4
+AWAY = 11.5  #: seconds that Dinsos's database takes no writes: longer than an adapter waits for a lock (10 s)
+SPREADSHEET_NIK = "3,57102E+15"  #: what is left of a NIK once a spreadsheet took it for a number
+
+_PLACES = ("RSUD Gambiran", "RS Baptis", "Rumah", "RSUD Kilisuci")
+_KINDS = (("Izin Toko", "47111"), ("Izin Apotek", "47721"), ("Izin Rumah Makan", "56101"), ("Izin Bengkel", "45201"))
+_CITIES = ("Surabaya", "Malang", "Blitar", "Tulungagung")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a part of the day takes, seconds."""
+
+    part: float = 3.0
+    outage: float = AWAY
+
+
+@dataclass
+class Day:
+    """One day of the city. ``kill`` kills the adapter of the registry; ``tell`` hears what is happening now."""
+
+    home: Path
+    tell: Tell
+    kill: Act
+    pace: Pace = Pace()
+    today: date = field(default_factory=date.today)
+    city: City = field(init=False)
+
+    def prepare(self) -> None:
+        """The night before: the applications as the day finds them."""
+        self.city = build(today=self.today)
+        self._registry, self._permits, self._bank = Registry(self.home), Permits(self.home), Bank(self.home)
+        for application in APPLICATIONS:
+            create(application, self.home)
+        self._registry.fill(self.city)
+        grown_up = [each for each in self.city.residents if each.adult]
+        self.city.random.shuffle(grown_up)
+        recipients, holders = grown_up[:RECIPIENTS], grown_up[RECIPIENTS // 2 : RECIPIENTS // 2 + HOLDERS]
+        aid = [
+            (each, program) for n, each in enumerate(recipients) for program in (("BPNT", "PKH")[: 1 + (n % 4 == 0)])
+        ]
+        Aid(self.home).fill(aid, date(self.today.year, 1, 5))
+        for number, holder in enumerate(holders, 1):
+            self._permits.grant(self._permit(number), *_KINDS[number % len(_KINDS)], holder, self.today - timedelta(90))
+        self._people = iter(self._mixed(recipients, holders, grown_up))
+        self._bank.open()
+
+    def open(self) -> None:
+        """The doors open: from here on every write is noted."""
+        for application in APPLICATIONS:
+            watch(application, self.home)
+
+    async def live(self) -> None:
+        """Lets the day pass; returns when the counters have closed and all applications answer again."""
+        self._mistaken = next(self._people)
+        parts = self._parts()
+        self.tell("08.00 the counters open: births, deaths, moves, permits")
+        await self._do(self._died(self._mistaken))
+        await self._part(parts[0])
+
+        self.tell(
+            "09.30 bad rows: a NIK of 15 digits, a birth on 0000-00-00, a NIK that a spreadsheet took for a number"
+        )
+        await self._do(*self._bad_rows(), self._payments(1), self._payments(2))
+
+        self.tell("10.00 the database of Dinsos takes no writes; everybody else works on")
+        outage = asyncio.create_task(self._away())
+        await self._part(parts[1])
+
+        self.tell("11.00 the adapter of dukcapil/siak is killed (SIGKILL) and started again")
+        self.kill()
+        await self._part(parts[2])
+
+        self.tell("13.00 a death turns out to be a mistake and is withdrawn")
+        await self._do(partial(self._registry.withdraw_death, self._mistaken), self._payments(3), self._payments(4))
+        await self._part(parts[3])
+
+        self.tell("15.00 the counters close")
+        await outage
+
+    async def _away(self) -> None:
+        with away(BANSOS.database(self.home)):
+            await asyncio.sleep(self.pace.outage)
+        self.tell("15.30 the database of Dinsos is back: what waited is applied now")
+
+    def _parts(self) -> list[list[Act]]:
+        """The ordinary acts in a mixed order, in equal parts."""
+        acts = [*self._births(), *self._deaths(), *self._moves(), *self._issued()]
+        self.city.random.shuffle(acts)
+        parts = [acts[number::PARTS] for number in range(PARTS)]
+        parts[-1] += self._revoked()
+        return parts
+
+    async def _part(self, acts: Sequence[Act]) -> None:
+        for act in acts:
+            await self._do(act)
+            await asyncio.sleep(self.pace.part / len(acts))
+
+    @staticmethod
+    async def _do(*acts: Act) -> None:
+        """Off the event loop: a clerk's program waits for locks."""
+        for act in acts:
+            await asyncio.to_thread(act)
+
+    def _births(self) -> Iterator[Act]:
+        for _ in range(BIRTHS):
+            child = self.city.newborn(self.city.random.choice(self.city.households), self.today)
+            yield partial(self._registry.born, child)
+
+    def _deaths(self) -> Iterator[Act]:
+        for _ in range(DEATHS - 1):
+            yield self._died(next(self._people))
+
+    def _died(self, person: Resident) -> Act:
+        on = self.today - timedelta(days=self.city.random.randint(0, 3))
+        return partial(self._registry.died, person, on, self.city.random.choice(_PLACES))
+
+    def _moves(self) -> Iterator[Act]:
+        for _ in range(MOVED_OUT):
+            address = f"Jl. Merdeka 1, {self.city.random.choice(_CITIES)}"
+            yield partial(self._registry.moved_out, next(self._people), self.today, address)
+        for _ in range(MOVED_IN):
+            yield partial(self._registry.moved_in, self._newcomer(), self.today)
+
+    def _issued(self) -> Iterator[Act]:
+        for number in range(HOLDERS + 1, HOLDERS + PERMITS + 1):
+            kind, kbli = _KINDS[number % len(_KINDS)]
+            yield partial(self._permits.grant, self._permit(number), kind, kbli, next(self._people), self.today)
+
+    def _revoked(self) -> Iterator[Act]:
+        """Of permits that were there before the day: so that no act depends on another."""
+        for number in range(1, HOLDERS, 16):
+            yield partial(self._permits.revoke, self._permit(number), self.today, "Usaha tutup")
+
+    def _bad_rows(self) -> Iterator[Act]:
+        child = self.city.newborn(self.city.households[0], self.today)
+        yield partial(self._registry.born, child, mistyped="0000-00-00")
+        newcomer = self._newcomer()
+        yield partial(self._registry.moved_in, newcomer, self.today, mistyped=newcomer.nik[:-1])
+
+    def _newcomer(self) -> Resident:
+        random = self.city.random
+        return self.city.newcomer(
+            random.choice(self.city.households), date(1990, 1, 1) + timedelta(random.randint(0, 5_000))
+        )
+
+    def _payments(self, file: int) -> Act:
+        """One file of the bank; the first two have a line with a spoiled NIK each."""
+        payers = self.city.random.sample(self.city.households, LINES)
+        lines = [
+            Payment(
+                no_transaksi=f"BJ-{self.today:%Y%m%d}-{file}{number:04}",
+                nop=f"3571{file:03}{number:03}{payer.id:07}0"[:18],
+                tahun=str(self.today.year),
+                jumlah=str(self.city.random.randint(40, 900) * 1_000),
+                denda="0",
+                tanggal_bayar=str(self.today),
+                bank="Bank Jatim",
+                nik=SPREADSHEET_NIK if file <= 2 and number == LINES // 2 else payer.members[0].nik,  # noqa: PLR2004
+            )
+            for number, payer in enumerate(payers)
+        ]
+        return partial(self._bank.send, f"pbb-{self.today:%Y%m%d}-{file}.csv", lines)
+
+    def _permit(self, number: int) -> str:
+        return f"503/{number:04}/419.104/{self.today.year}"
+
+    def _mixed(
+        self, recipients: Sequence[Resident], holders: Sequence[Resident], everyone: Sequence[Resident]
+    ) -> list[Resident]:
+        """Whom the day happens to, each once: the first are recipients who hold a permit too."""
+        both = [each for each in recipients if each in holders][:12]
+        only = [each for each in recipients if each not in holders][:12]
+        known = {each.id for each in (*recipients, *holders)}
+        return [*both, *only, *(each for each in everyone if each.id not in known)]

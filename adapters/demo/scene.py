@@ -1,0 +1,231 @@
+"""The demo as a whole: prepares the city, runs its adapters, lets the day pass, audits it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+
+from adapters.demo.applications import APPLICATIONS, PAJAK, PERIZINAN, SIAK, Application, drop_folder
+from adapters.demo.audit import TARGETS, Audit, audit, first_write
+from adapters.demo.day import Day
+from adapters.demo.processes import Adapter
+from adapters.demo.view import LiveView, PlainView, Row, View, report
+from bus.errors import Unavailable
+
+REFRESH = 0.25  #: seconds between two looks
+START = 30.0  #: seconds that the adapters get to start
+DRAIN = 30.0  #: seconds that what is on its way gets to arrive
+QUIET = 1.0  #: seconds after everything has arrived, in which nothing may arrive twice
+INTERRUPTED = 130  #: exit code of a demo that was ended before its audit
+
+
+class Totals(Protocol):
+    """What the bus counted of one application."""
+
+    app: str
+    published: int
+    follow_ups: int
+    applied: int
+
+
+class Counts(Protocol):
+    """What the bus has counted; the audit uses none of it but the dead letters."""
+
+    def totals(self) -> Sequence[Totals]:
+        """Per application."""
+
+    def waiting(self, app: str, types: Sequence[str]) -> tuple[int, int | None]:
+        """Events of these types without a receipt of the application, and when the oldest was stored (Unix ms)."""
+
+    def dead_letters_by_place(self) -> Mapping[tuple[str, str], int]:
+        """Open dead letters per application and place."""
+
+
+class Demo:
+    """The four departments of Kota Kediri. ``home`` belongs to this demo alone."""
+
+    contracts = tuple(application.contract for application in APPLICATIONS)
+
+    def __init__(self, home: Path, *, once: bool, as_json: bool, environment: Mapping[str, str] | None = None) -> None:
+        self._home, self._once, self._as_json = home.absolute(), once, as_json
+        self._started, self._began = time.monotonic(), _now()
+        self._console = Console(stderr=as_json)
+        self._view: View = LiveView(self._console) if self._console.is_terminal else PlainView(self._console)
+        self._adapters = {each.name: self._adapter(each, environment or {}) for each in APPLICATIONS}
+        self._day = Day(self._home, self._view.tell, self._adapters[SIAK.name].kill)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._first = 0.0
+
+    def prepare(self) -> None:
+        """Makes the applications: needs no bus yet."""
+        self._day.prepare()
+
+    async def run(self, counts: Counts, stopping: asyncio.Event) -> int:
+        """Lets the day pass and audits it; returns the exit code: 0, 1 where the audit found faults, or 130."""
+        self._counts = counts
+        watching = asyncio.create_task(self._watch())
+        try:
+            story = asyncio.create_task(self._story())
+            interrupted = asyncio.create_task(stopping.wait())
+            await asyncio.wait({story, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            interrupted.cancel()
+            if not story.done():
+                story.cancel()
+                await asyncio.gather(story, return_exceptions=True)
+                return INTERRUPTED
+            found = story.result()
+            self._report(found)
+            if not self._once:
+                self._view.tell(
+                    "the bus stays up for `bus status`, `bus tail`, `bus dlq list` in a second terminal; Ctrl-C ends it"
+                )
+                await stopping.wait()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await self._stop()
+        if self._as_json:
+            print(json.dumps(self._figures(found)))
+        return 0 if found.ok else 1
+
+    async def _story(self) -> Audit:
+        self._day.open()
+        self._view.tell("the adapters start, each a process of its own")
+        for adapter in self._adapters.values():
+            await adapter.start()
+            self._tasks.append(asyncio.create_task(adapter.supervise(self._view.tell)))
+        if not await _until(self._ready, START):
+            raise Unavailable("the adapters do not start", where=str(self._home / "logs"), hint="read their logs")
+        self._first = _seconds(self._began, first_write(self._folder))
+        self._view.tell(
+            f"{len(self._day.city.residents)} residents flow from the registry to Dinsos; first event after {self._first:.1f} s"
+        )
+        since = _now()
+        await self._day.live()
+        await _until(lambda: self._audit(since).ok, DRAIN)
+        await asyncio.sleep(QUIET)
+        return self._audit(since)
+
+    @property
+    def _folder(self) -> Path:
+        return self._home / "applications"
+
+    def _audit(self, since: str) -> Audit:
+        return audit(self._folder, self._counts.dead_letters_by_place(), since=since)
+
+    def _adapter(self, application: Application, environment: Mapping[str, str]) -> Adapter:
+        logs = self._home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        own = {
+            "BUS_HOME": str(self._home),
+            "BUS_LOG_FORMAT": "json",
+            application.variable: f"sqlite:///{application.database(self._home)}",
+        }
+        if application is PAJAK:
+            own["PAJAK_FOLDER"] = str(drop_folder(self._home))
+        log = logs / f"{application.opd}.{application.app}.log"
+        options = ("--install",) if application is PERIZINAN else ()
+        return Adapter(application.name, application.contract, {**environment, **own}, log, options)
+
+    def _ready(self) -> bool:
+        """Every adapter works: its inbox stands in its application's database, and the first event has arrived."""
+        tables = {name: _tables(self._folder / f"{name}.db") for name in TARGETS}
+        installed = all("bus_inbox" in found for found in tables.values()) and "kejadian_bus" in tables[PERIZINAN.app]
+        return installed and first_write(self._folder) is not None
+
+    async def _watch(self) -> None:
+        types = {each.name: _subscribed(each) for each in APPLICATIONS}
+        while True:
+            totals = {each.app: each for each in self._counts.totals()}
+            letters = self._counts.dead_letters_by_place()
+            rows = []
+            for name, adapter in self._adapters.items():
+                waiting, oldest = self._counts.waiting(name, types[name])
+                rows.append(
+                    Row(
+                        name=name,
+                        published=totals[name].published if name in totals else 0,
+                        applied=totals[name].applied if name in totals else 0,
+                        waiting=waiting,
+                        oldest=max(0.0, time.time() - oldest / 1000) if oldest else 0.0,
+                        dead_letters=sum(count for (app, _), count in letters.items() if app == name),
+                        running=adapter.running,
+                        restarts=adapter.restarts,
+                    )
+                )
+            self._view.show(rows)
+            await asyncio.sleep(REFRESH)
+
+    async def _stop(self) -> None:
+        await asyncio.gather(*(adapter.stop() for adapter in self._adapters.values()))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._view.close()
+
+    def _report(self, found: Audit) -> None:
+        self._totals = list(self._counts.totals())
+        self._seconds = time.monotonic() - self._started
+        if isinstance(self._view, LiveView):
+            self._view.close()
+            self._view = PlainView(self._console)
+        report(self._console, found, self._first)
+        if not found.ok:
+            self._console.print(f"logs: {self._home / 'logs'}", highlight=False, soft_wrap=True)
+
+    def _figures(self, found: Audit) -> dict[str, int | float]:
+        """The line for scripts. ``delivered`` are receipts, ``applied`` is what the targets' triggers saw."""
+        return {
+            "emitted": sum(each.published for each in self._totals),
+            "delivered": sum(each.applied for each in self._totals),
+            "applied": found.applied,
+            "follow_ups": sum(each.follow_ups for each in self._totals),
+            "lost": found.lost,
+            "duplicates_applied": found.duplicates_applied,
+            "unexpected": found.unexpected,
+            "dead_letters": found.dead_letters,
+            "p50_ms": round(found.percentile(0.5), 1),
+            "p99_ms": round(found.percentile(0.99), 1),
+            "first_event_seconds": round(self._first, 1),
+            "seconds": round(self._seconds, 1),
+        }
+
+
+def _now() -> str:
+    """The time as the triggers write it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _seconds(since: str, until: str | None) -> float:
+    if until is None:
+        return 0.0
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
+
+
+def _tables(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path, timeout=20)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _subscribed(application: Application) -> list[str]:
+    """The event types that an application's contract subscribes to."""
+    contract = tomllib.loads((application.contract / "adapter.toml").read_text(encoding="utf-8"))
+    return [each["event"] for each in contract.get("subscribe", ())]
+
+
+async def _until(condition: Callable[[], bool], patience: float) -> bool:
+    """Waits for a condition; False where patience, seconds, ran out."""
+    ends = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > ends:
+            return False
+        await asyncio.sleep(REFRESH)
+    return True

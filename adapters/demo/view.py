@@ -1,0 +1,140 @@
+"""What the demo shows: a live table on a terminal, plain lines elsewhere, and the audit's report at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from adapters.demo.audit import Audit
+
+LINES = 6  #: of what happened last
+PLAIN_EVERY = 5.0  #: seconds between two lines of progress where there is no terminal
+
+
+@dataclass(frozen=True)
+class Row:
+    """One application as it stands now. Ages are seconds."""
+
+    name: str
+    published: int
+    applied: int
+    waiting: int
+    oldest: float
+    dead_letters: int
+    running: bool
+    restarts: int
+
+
+class View(Protocol):
+    """Shows what happens."""
+
+    def tell(self, what: str) -> None:
+        """Something happens now."""
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """The applications as they stand."""
+
+    def close(self) -> None:
+        """Nothing more will happen."""
+
+
+class PlainView:
+    """One line for what happens, and one of progress now and then: for pipes, logs and CI."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._started = console, time.monotonic()
+        self._shown = self._started
+
+    def tell(self, what: str) -> None:
+        """Prints it with the seconds since the demo began."""
+        self._console.print(f"{time.monotonic() - self._started:5.1f} s  {what}", highlight=False, soft_wrap=True)
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Prints sums, if the last ones are old."""
+        if time.monotonic() - self._shown < PLAIN_EVERY:
+            return
+        self._shown = time.monotonic()
+        waiting, oldest = sum(row.waiting for row in rows), max((row.oldest for row in rows), default=0.0)
+        self.tell(
+            f"published {sum(row.published for row in rows)}, applied {sum(row.applied for row in rows)}, "
+            f"waiting {waiting}{f' (oldest {oldest:.1f} s)' if waiting else ''}, "
+            f"dead letters {sum(row.dead_letters for row in rows)}"
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class LiveView:
+    """A table that keeps up, and what happened last below it."""
+
+    def __init__(self, console: Console) -> None:
+        self._started = time.monotonic()
+        self._told: deque[str] = deque(maxlen=LINES)
+        self._rows: Sequence[Row] = ()
+        self._live = Live(console=console, refresh_per_second=8, transient=False)
+        self._live.start()
+
+    def tell(self, what: str) -> None:
+        """Adds it below the table."""
+        self._told.append(f"{time.monotonic() - self._started:5.1f} s  {what}")
+        self._live.update(self._picture())
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Brings the table up to date."""
+        self._rows = rows
+        self._live.update(self._picture())
+
+    def close(self) -> None:
+        """Leaves the last picture on the screen."""
+        self._live.stop()
+
+    def _picture(self) -> Group:
+        table = Table(title="Kota Kediri", title_justify="left", expand=False)
+        for name in ("application", "published", "applied", "waiting", "oldest", "dead letters", "adapter"):
+            table.add_column(name, justify="left" if name in {"application", "adapter"} else "right")
+        for row in self._rows:
+            adapter = Text("running", "green") if row.running else Text("down", "bold red")
+            if row.restarts:
+                adapter.append(f", restarted {row.restarts}x", "yellow")
+            table.add_row(
+                row.name,
+                str(row.published),
+                str(row.applied),
+                Text(str(row.waiting), "yellow" if row.waiting else ""),
+                f"{row.oldest:.1f} s" if row.waiting else "",
+                Text(str(row.dead_letters), "red" if row.dead_letters else ""),
+                adapter,
+            )
+        return Group(table, *(Text(line) for line in self._told))
+
+
+def report(console: Console, audit: Audit, first: float) -> None:
+    """Prints the audit. ``first`` is when the first event arrived, seconds after the start."""
+    table = Table(title="Audit: both ends compared by SQL", title_justify="left")
+    for name in ("flow", "expected", "lost", "unexpected"):
+        table.add_column(name, justify="left" if name == "flow" else "right")
+    for each in audit.accounts:
+        style = "bold red" if each.missing or each.unexpected else ""
+        table.add_row(each.name, str(each.expected), str(each.missing), str(each.unexpected), style=style)
+    console.print(table)
+    console.print(
+        f"{audit.applied} applications of events to rows, {audit.duplicates_applied} of them twice; "
+        f"{audit.dead_letters} dead letters; first event delivered after {first:.1f} s",
+        highlight=False,
+    )
+    console.print(
+        f"from row to row: median {audit.percentile(0.5):.0f} ms, 99 in 100 within {audit.percentile(0.99):.0f} ms "
+        "(what waited for the database of Dinsos and for the killed adapter included)",
+        highlight=False,
+    )
+    verdict = ("nothing lost, nothing applied twice", "green") if audit.ok else ("the audit found faults", "bold red")
+    console.print(Text(*verdict))

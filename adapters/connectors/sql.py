@@ -100,6 +100,13 @@ def derived(query: str) -> str:
     return "(" + query.strip().rstrip(";").replace(":", r"\:") + ") AS src"
 
 
+def parameters(dialect: Dialect, count: int) -> list[str]:
+    """Parameters in the style of the dialect's driver, for statements that go to it as they are."""
+    if dialect.paramstyle == "numeric_dollar":
+        return [f"${place}" for place in range(1, count + 1)]
+    return ["?" if dialect.paramstyle == "qmark" else "%s"] * count
+
+
 def quoted(dialect: Dialect, name: str) -> str:
     """A column as the database quotes it, a table with or without its schema."""
     return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in name.split("."))

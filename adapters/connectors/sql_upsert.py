@@ -1,0 +1,215 @@
+"""Writes events into a table: one row per key, inserted or updated, or deleted with ``on_event = "delete"``.
+
+Existing rows are looked up by ``key`` and locked, then updated or inserted; so neither another unique key nor a NOT
+NULL column that the contract leaves alone decides what happens. Each event hits the table once, in order per key; one
+that is older than what stands there (see ``sql_versions``) is skipped. All of it happens in the engine's transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.connectors import sql_versions
+from adapters.connectors.sql_columns import Convert, reflected
+from adapters.connectors.sql_target import Operation, Target, folded
+from adapters.connectors.sql_versions import ALL, Versions, row_hash
+from bus.database import engine, errors, offset
+from bus.errors import AccessError, ConfigError, Rejected
+from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
+
+OF_EVENT = {"$id": "id", "$time": "time", "$source": "source", "$subject": "subject"}
+RACES = 3  #: how often an insert may find that the application has just made the row
+
+
+class SqlUpsertConfig(ConnectorConfig):
+    """Options of a target with ``connector = "sql_upsert"``."""
+
+    url: str = Field(description="the database, by reference: env:NAME")
+    table: str = Field(description="the table, with its schema where needed: schema.table")
+    key: tuple[str, ...] = Field(min_length=1, description="columns that name a row")
+    columns: Mapping[str, str] | None = Field(
+        default=None,
+        description="column = field, or $id, $time, $source, $subject of the event; none: each field to its column",
+    )
+    constants: Mapping[str, str | int | float | bool] = Field(
+        default_factory=dict, description='column = value, written with every event: status = "batal"'
+    )
+    on_event: Literal["upsert", "delete"] = Field(default="upsert", description="delete: the row of the key goes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One event as a row of the target."""
+
+    key: tuple[Any, ...]
+    hash: str
+    values: dict[str, Any]
+    stream: str
+    version: int
+
+
+class SqlUpsert:
+    """A sink into one table."""
+
+    Config: ClassVar[type[ConnectorConfig]] = SqlUpsertConfig
+
+    def __init__(self, config: SqlUpsertConfig, context: Context) -> None:
+        self._config, self._zone = config, context.timezone
+        self._where = f"{context.app} {context.name} to {config.table}"
+        self._convert: dict[str, Convert] = {}
+        self._sources: dict[str, str] = {}
+        self.database: str | None = config.url
+        self.atomic = True
+
+    async def open(self) -> None:
+        """Compares the options with the table as it is, and makes ``bus_version`` beside it."""
+        made = engine(self._config.url, where=self._where, create=False)
+        try:
+            with errors(self._where):
+                async with made.begin() as connection:
+                    self._convert = await connection.run_sync(reflected, self._config.table, self._zone, self._where)
+                self._check([*self._config.key, *(self._config.columns or ()), *self._config.constants])
+                if self._config.columns is not None:
+                    self._check_key({*self._config.columns, *self._config.constants})
+                await self._make_versions(made.begin())
+        finally:
+            await made.dispose()
+
+    async def _make_versions(self, begun: Any) -> None:
+        try:
+            with errors(self._where):
+                async with begun as connection:
+                    await connection.run_sync(sql_versions.metadata.create_all)
+        except AccessError:
+            raise AccessError(
+                "may not make the table bus_version",
+                where=self._where,
+                hint="let its owner make it: row_hash, stream, columns_hash, columns, version",
+            ) from None
+
+    def _check(self, columns: Sequence[str]) -> None:
+        """Raises ConfigError for a column that the table lacks."""
+        for column in columns:
+            if column not in self._convert:
+                raise ConfigError(
+                    f"the table {self._config.table} has no column {column}",
+                    where=self._where,
+                    hint=f"it has {', '.join(self._convert)}",
+                )
+
+    def _check_key(self, filled: set[str]) -> None:
+        if missing := set(self._config.key) - filled:
+            raise ConfigError(
+                f"no field fills the key column {min(missing)}", where=self._where, hint="add it to `columns`"
+            )
+
+    async def apply(self, deliveries: Sequence[Delivery], transaction: AsyncConnection) -> Sequence[FollowUp]:
+        """Writes the events in their order. Raises BusError; ConfigError where a column is lacking."""
+        rows = [self._row(delivery) for delivery in deliveries]
+        keys = list(dict.fromkeys(row.key for row in rows))
+        target = Target(transaction.dialect, self._config.table, self._config.key)
+        with errors(self._where):
+            if transaction.dialect.name not in {"postgresql", "sqlite"}:
+                await transaction.exec_driver_sql(f"SET time_zone = '{offset(self._zone)}'")
+            for race in range(RACES):
+                existing = await target.existing(transaction, keys)
+                try:
+                    async with transaction.begin_nested():
+                        await self._write(transaction, target, rows, set(existing))
+                except IntegrityError:
+                    # Somebody else may have made the row since we looked: then it exists now.
+                    if race == RACES - 1 or await target.existing(transaction, keys) == existing:
+                        raise
+                else:
+                    break
+        return ()
+
+    def _row(self, delivery: Delivery) -> _Row:
+        visible = delivery.values()
+        sources = self._sources or self._plan(visible)
+        values = {name: self._convert[name](value) for name, value in self._config.constants.items()}
+        for column, source in sources.items():
+            value = getattr(delivery.event, OF_EVENT[source]) if source in OF_EVENT else visible[source]
+            values[column] = self._convert[column](value)
+        key = tuple(values[column] for column in self._config.key)
+        if None in key:
+            raise Rejected(f"kolom kunci kosong: {', '.join(self._config.key)}", where=self._where)
+        return _Row(key, row_hash(self._config.table, key), values, delivery.stream, delivery.version)
+
+    def _plan(self, visible: Mapping[str, Any]) -> dict[str, str]:
+        """Which field fills which column. Raises ConfigError where `fields` and the table do not meet."""
+        sources = dict(self._config.columns or {name: name for name in visible})
+        for column, source in sources.items():
+            if source not in OF_EVENT and source not in visible:
+                raise ConfigError(f"`columns` names {source}, which is not in `fields`", where=self._where)
+            self._check([column])
+        self._check_key({*sources, *self._config.constants})
+        own = [name for name in (*sources, *self._config.constants) if name not in self._config.key]
+        self._of_event = tuple(name for name in own if sources.get(name) in OF_EVENT)
+        self._guarded = tuple(name for name in own if name not in self._of_event) or self._config.key
+        self._sources = sources
+        return sources
+
+    async def _write(
+        self, connection: AsyncConnection, target: Target, rows: Sequence[_Row], existing: set[tuple[str, ...]]
+    ) -> None:
+        """Writes the rows, run by run, and their versions; ``existing`` is kept up."""
+        versions = Versions()
+        await versions.load(connection, {row.hash for row in rows})
+        for run in _runs(rows):
+            writes: dict[tuple[Operation, tuple[str, ...]], list[tuple[Any, ...]]] = defaultdict(list)
+            for row in run:
+                columns = self._columns(row, versions)
+                if columns is None:
+                    continue
+                name = folded(row.key)
+                operation = self._operation(name in existing)
+                existing.add(name)
+                writes[operation, columns].append((*(row.values[column] for column in columns), *row.key))
+            for (operation, columns), values in writes.items():
+                await target.write(connection, operation, columns, values)
+        await versions.save(connection)
+
+    def _operation(self, exists: bool) -> Operation:
+        if self._config.on_event == "delete":
+            return "delete"
+        return "update" if exists else "insert"
+
+    def _columns(self, row: _Row, versions: Versions) -> tuple[str, ...] | None:
+        """The columns that this event may still write; None where newer ones have written all of them.
+
+        What tells of the event itself ($id, $time) goes with whatever is written.
+        """
+        if self._config.on_event == "delete":
+            if not versions.free(row.hash, row.stream, row.version, (ALL,)):
+                return None
+            versions.note(row.hash, row.stream, row.version, (ALL,))
+            return ()
+        free = versions.free(row.hash, row.stream, row.version, self._guarded)
+        if not free:
+            return None
+        versions.note(row.hash, row.stream, row.version, free)
+        return (*(name for name in free if name not in self._config.key), *self._of_event)
+
+    async def close(self) -> None:
+        """Nothing stays open: the transaction is the engine's."""
+
+
+def _runs(rows: Sequence[_Row]) -> list[list[_Row]]:
+    """The rows in as few runs as keep each key once per run, and its events in order."""
+    runs: list[list[_Row]] = []
+    counts: dict[tuple[str, ...], int] = defaultdict(int)
+    for row in rows:
+        name = folded(row.key)
+        if counts[name] == len(runs):
+            runs.append([])
+        runs[counts[name]].append(row)
+        counts[name] += 1
+    return runs

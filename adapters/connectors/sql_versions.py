@@ -1,0 +1,89 @@
+"""The version guard: an older event never overwrites what a newer one wrote.
+
+In the target's database ``bus_version`` keeps for each row which version of which stream wrote which columns last; it
+is written in the transaction of the effect. Versions are those of one stream (one OPD): between streams there is no
+order, and the later delivery wins. Two subscriptions may fill different columns of one row without losing either's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
+
+from adapters.connectors.sql import parameters, text_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+ALL = "*"  #: the columns of a delete
+
+metadata = MetaData()
+TABLE = Table(
+    "bus_version",
+    metadata,
+    Column("row_hash", String(32), primary_key=True, comment="of the table's name and the key"),
+    Column("stream", String(80), primary_key=True),
+    Column("columns_hash", String(16), primary_key=True),
+    Column("columns", Text, nullable=False, comment="written by that event, * by a delete"),
+    Column("version", BigInteger, nullable=False, comment="place of the event in the stream"),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+)
+
+
+def row_hash(table: str, key: Sequence[Any]) -> str:
+    """The name of a target row: a hash, since the key may be personal data."""
+    texts = "\0".join([table, *map(text_of, key)])
+    return blake2b(texts.encode(), digest_size=16).hexdigest()
+
+
+class Versions:
+    """What is known of the rows that one batch writes."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], dict[str, int]] = {}  # (row, stream) -> columns -> version
+        self._noted: dict[tuple[str, str, str], int] = {}
+
+    async def load(self, connection: AsyncConnection, rows: Collection[str]) -> None:
+        """Reads, and locks where the database can, what is stored for these rows."""
+        marks = ", ".join(parameters(connection.dialect, len(rows)))
+        lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
+        statement = f"SELECT row_hash, stream, columns, version FROM bus_version WHERE row_hash IN ({marks}){lock}"  # noqa: S608
+        for found in await connection.exec_driver_sql(statement, tuple(rows)):
+            self._known.setdefault((found.row_hash, found.stream), {})[found.columns] = found.version
+
+    def free(self, row: str, stream: str, version: int, columns: Sequence[str]) -> Sequence[str]:
+        """Those of the columns that no newer event of the stream has written."""
+        newer = [names for names, known in self._known.get((row, stream), {}).items() if known > version]
+        if not newer:
+            return columns
+        if ALL in newer:
+            return ()
+        taken = {name for names in newer for name in names.split(",")}
+        return [name for name in columns if name not in taken and name != ALL]
+
+    def note(self, row: str, stream: str, version: int, columns: Sequence[str]) -> None:
+        """An event is written."""
+        names = ",".join(sorted(columns))
+        known = self._known.setdefault((row, stream), {})
+        known[names] = max(version, known.get(names, version))
+        self._noted[row, stream, names] = known[names]
+
+    async def save(self, connection: AsyncConnection) -> None:
+        """Stores what was noted."""
+        if not self._noted:
+            return
+        marks = ", ".join(parameters(connection.dialect, 5))
+        insert = f"INSERT INTO bus_version (row_hash, stream, columns_hash, columns, version) VALUES ({marks}) "  # noqa: S608
+        if connection.dialect.name in {"postgresql", "sqlite"}:
+            insert += "ON CONFLICT (row_hash, stream, columns_hash) DO UPDATE SET version = excluded.version"
+        else:  # the primary key is this table's only unique one
+            insert += "ON DUPLICATE KEY UPDATE version = VALUES(version)"
+        rows = [
+            (row, stream, blake2b(names.encode(), digest_size=8).hexdigest(), names, version)
+            for (row, stream, names), version in sorted(self._noted.items())
+        ]
+        await connection.exec_driver_sql(insert, rows)

@@ -20,7 +20,10 @@ T = TypeVar("T")
 Opsional = Annotated[T | None, NoneIfBlank()]
 """An optional field: '-', empty and ``0000-00-00`` mean unknown and become None."""
 
-MAX_EXACT_FLOAT = 2.0**53
+MAX_RUPIAH = 999_999_999_999_999  #: 15 digits: exact where JSON numbers are read as doubles
+_MAX_EXACT_FLOAT = 2.0**53
+_MAX_DIGITS = 18  # of a whole number
+_BROKEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # no database or JSON writer takes all of these
 _ISO_LENGTH = len("YYYY-MM-DD")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ][0-9:.]*(?:Z|[+-][0-9:]+)?)?")
 _DAY_FIRST = re.compile(r"([0-9]{1,2})[-/. ]([0-9]{1,2})[-/. ]([0-9]{4})")
@@ -37,7 +40,7 @@ def _date(value: object) -> date:
         except ValueError:
             return _date_of_text(value.strip())
     if isinstance(value, datetime):
-        return value.astimezone(WIB).date() if value.tzinfo else value.date()
+        return _local_date(value)
     if isinstance(value, date):
         return value
     if value is None:
@@ -47,11 +50,18 @@ def _date(value: object) -> date:
     return _date_of_text(value.strip())
 
 
+def _local_date(moment: datetime) -> date:
+    try:
+        return moment.astimezone(WIB).date() if moment.tzinfo else moment.date()
+    except OverflowError:  # within hours of the calendar's ends
+        raise fault("tanggal_tidak_ada", "tanggal ini tidak ada di kalender") from None
+
+
 def _date_of_text(text: str) -> date:
     if text in BLANK:
         raise fault("tanggal_kosong", "tanggal kosong")
     if len(text) > _ISO_LENGTH and text.endswith(("Z", "+00:00")):
-        return _date(_moment(text))
+        return _local_date(_moment(text))
     if match := _ISO_DATE.fullmatch(text):
         year, month, day = match.groups()
     elif match := _DAY_FIRST.fullmatch(text):
@@ -105,6 +115,8 @@ def text(form: str, longest: int) -> Rule:
         clean = " ".join(value.split())
         if clean in BLANK:
             raise fault("kosong", "belum diisi")
+        if not clean.isprintable() and _BROKEN.search(clean):
+            raise fault("huruf_rusak", "ada huruf yang rusak; periksa pengodean (encoding) sumbernya")
         if len(clean) > longest:
             raise fault("terlalu_panjang", "paling banyak {paling} huruf, ada {ada}", paling=longest, ada=len(clean))
         return clean
@@ -129,18 +141,23 @@ def _whole(value: object) -> int:
         raise fault("bukan_angka_bulat", "harus angka bulat")
     if isinstance(value, int):
         return value
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+    if isinstance(value, Decimal) and _is_whole(value):
         return int(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT_FLOAT:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT_FLOAT:
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value.strip()):
         return int(value)
     raise fault("bukan_angka_bulat", "harus angka bulat")
 
 
+def _is_whole(value: Decimal) -> bool:
+    """Whether a decimal is an integer of a sane size: one with a huge exponent would take for ever to write out."""
+    return value.is_finite() and value.adjusted() < _MAX_DIGITS and value == value.to_integral_value()
+
+
 def _rupiah(value: object) -> int:
     """Whole rupiah: ``150000``, ``150000.00`` (decimal column), ``Rp 1.500.000,00`` (as people write it)."""
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value <= MAX_RUPIAH:
         return value
     if blank(value):
         raise fault("kosong", "belum diisi")
@@ -148,14 +165,17 @@ def _rupiah(value: object) -> int:
         match = _RUPIAH.fullmatch(value.strip())
         if match is None or len(value) > 30:  # noqa: PLR2004 - no sum of money is that long
             raise fault("bukan_rupiah", "harus rupiah bulat, misalnya 150000")
-        return int(match[1] or match[2].replace(".", ""))
-    amount = _whole(value)
+        amount = int(match[1] or match[2].replace(".", ""))
+    else:
+        amount = _whole(value)
     if amount < 0:
         raise fault("rupiah_negatif", "jumlah uang tidak boleh kurang dari nol")
+    if amount > MAX_RUPIAH:
+        raise fault("rupiah_terlalu_besar", "jumlah uang terlalu besar; paling banyak 15 angka")
     return amount
 
 
-Rupiah = Annotated[int, Rule(_rupiah, {"type": "integer", "minimum": 0, "x-satuan": "rupiah"})]
+Rupiah = Annotated[int, Rule(_rupiah, {"type": "integer", "minimum": 0, "maximum": MAX_RUPIAH, "x-satuan": "rupiah"})]
 """Money in whole rupiah."""
 
 

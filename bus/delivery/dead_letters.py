@@ -16,6 +16,7 @@ from typing import Any, Literal
 from bus import subjects
 from bus.broker.publish import Message, Publisher
 from bus.delivery.health import now
+from bus.delivery.reading import DEAD_LETTER
 from bus.envelope import Event
 from bus.errors import BusError
 from bus.subjects import AppName
@@ -49,6 +50,7 @@ class DeadLetter:
     body: str = ""  #: base64; empty where it was too large
     size: int = 0
     hash: str = ""
+    again: str = ""  #: of what came back from a redrive: the dead letter that was sent again
 
     @property
     def data(self) -> bytes:
@@ -77,6 +79,7 @@ def of_record(
     where: str,
     columns: Mapping[str, Any],
     code: str = "contract",
+    again: str = "",
 ) -> DeadLetter:
     """The dead letter of a record. The same content of the same record is the same dead letter."""
     return DeadLetter(
@@ -91,6 +94,7 @@ def of_record(
         key=key,
         where=where,
         columns=columns,
+        again=again,
     )
 
 
@@ -130,6 +134,7 @@ def of_event(
         body=b64encode(body).decode() if fits else "",
         size=len(body),
         hash=blake2b(body, digest_size=16).hexdigest(),
+        again=headers.get(DEAD_LETTER, ""),
     )
 
 

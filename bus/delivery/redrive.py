@@ -78,6 +78,7 @@ class SourceRedrive:
                 where="",
                 columns={},
                 code=error.code,
+                again=incoming.headers.get(DEAD_LETTER, ""),
             )
             await dead_letters.store(self._publisher, [again])
             self._health.finished(0, 1)

@@ -26,6 +26,7 @@ from bus.delivery.backoff import Backoff
 from bus.delivery.cursor import Cursor
 from bus.delivery.deaths import Deaths
 from bus.delivery.dry_run import Tried, records
+from bus.delivery.emitting import Emitter
 from bus.delivery.flows import Flows, consuming, pulling, until
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.handlers import HandlerSink
@@ -164,10 +165,11 @@ class Adapter:
     ) -> None:
         place = subscribe.consumer
         follow_ups = FollowUps(self.app, place, self.contract.emits, self._catalogue, self._drafting, self._timezone)
+        emitter = Emitter(self.app, publisher)
         applier: Applier = (
-            DirectApplier(sink, follow_ups, publisher, self.app)
+            DirectApplier(sink, follow_ups, emitter)
             if sink.database is None
-            else TransactionalApplier(sink, follow_ups, publisher, self.app, place)
+            else TransactionalApplier(sink, follow_ups, emitter, self.app, place)
         )
         deaths = Deaths(self._state_folder / f"{place}.hand")
         flows.at_end(deaths.close)

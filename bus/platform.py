@@ -1,6 +1,7 @@
 """Composition root of ``bus up``: the embedded server, keys and credentials, streams and consumers, and the index.
 
-With ``BUS_NATS_URL`` set there is no embedded server, and what the administrator's credential permits is provisioned there.
+With ``BUS_NATS_URL`` set there is no embedded server, and what the administrator's credential permits is provisioned
+there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One connection to NATS: of one application, or of the bus itself.
 
-FastStream's broker owns the client, so that subscribers and plain requests share one connection. It never gives up reconnecting;
-what the server's permissions refuse arrives on the error callback, after the publisher's time-out, and becomes an AccessError here.
+FastStream's broker owns the client, so that subscribers and plain requests share one connection. It never gives up
+reconnecting; what the server's permissions refuse arrives on the error callback, after the publisher's time-out, and
+becomes an AccessError here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from faststream.nats import NatsBroker
 from faststream.nats.security import NatsCredentials
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, Error, NoRespondersError, OutboundBufferLimitError, TimeoutError
+from nats.errors import ConnectionClosedError, Error, NoRespondersError, OutboundBufferLimitError
 
 from bus.errors import AccessError, ConfigError, StreamFull, Unavailable
 
@@ -71,7 +72,7 @@ class Connection:
         connection = cls(url, name=name, inbox=inbox, credential=credential)
         try:
             connection._client = await asyncio.wait_for(connection.broker.connect(), CONNECT_TIMEOUT)
-        except (TimeoutError, asyncio.TimeoutError, OSError, Error) as error:
+        except (TimeoutError, OSError, Error) as error:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.broker.stop(), CLOSE_TIMEOUT)
             if connection._refused or "uthorization" in str(error):
@@ -109,7 +110,7 @@ class Connection:
             raise Unavailable(
                 "nobody answers this request", where=subject, hint="is JetStream up, and does the stream exist?"
             ) from None
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             self.raise_if_denied(subject)
             raise Unavailable(f"no answer within {timeout:g} s", where=subject) from None
         except (ConnectionClosedError, OutboundBufferLimitError, Error) as error:

@@ -1,7 +1,8 @@
 """Out of JetStream into an application: a durable consumer, pulled in batches through a FastStream subscriber.
 
-FastStream owns the pull loop and the life of the subscriber; acknowledging is the engine's (``AckPolicy.MANUAL``). The consumer must
-exist: it is provisioned by the bus, since FastStream would make one with its own settings and never update it.
+FastStream owns the pull loop and the life of the subscriber; acknowledging is the engine's (``AckPolicy.MANUAL``).
+The consumer must exist: it is provisioned by the bus, since FastStream would make one with its own settings and
+never update it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsMessage, PullSub
 from nats.aio.msg import Msg
-from nats.errors import Error, MsgAlreadyAckdError, TimeoutError
+from nats.errors import Error, MsgAlreadyAckdError
 
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.broker.pull import Pull
@@ -71,7 +72,7 @@ class Incoming:
             await word
         except MsgAlreadyAckdError:
             return  # settled once already, by an attempt whose answer was lost
-        except (TimeoutError, asyncio.TimeoutError, Error) as error:
+        except (TimeoutError, Error) as error:
             raise Unavailable(f"cannot settle a message ({type(error).__name__})", where=self.stream) from None
 
 
@@ -79,7 +80,9 @@ Handle = Callable[[Sequence[Incoming]], Awaitable[None]]
 
 
 class Subscription:
-    """Pulls one durable consumer and hands each batch to ``handle``, which settles it; the next is pulled when it returns."""
+    """Pulls one durable consumer and hands each batch to ``handle``, which settles it; the next is pulled when it
+    returns.
+    """
 
     def __init__(self, connection: Connection, stream: str, durable: str, handle: Handle, *, batch: int) -> None:
         self._connection, self._stream, self._durable, self._handle = connection, stream, durable, handle
@@ -99,7 +102,8 @@ class Subscription:
         self._subscriber(self._on_batch)
 
     async def start(self) -> None:
-        """Goes back to the consumer's ack floor, so that all that is unsettled comes again in order, and starts pulling.
+        """Goes back to the consumer's ack floor, so that all that is unsettled comes again in order, and starts
+        pulling.
 
         Raises ConfigError where the consumer does not exist, AccessError, Unavailable.
         """
@@ -125,7 +129,9 @@ class Subscription:
         await asyncio.shield(self._failure)
 
     async def stop(self, *, grace: float) -> None:
-        """Pulls no more and waits for the batch in hand, ``grace`` seconds at most; what is unsettled then comes again."""
+        """Pulls no more and waits for the batch in hand, ``grace`` seconds at most; what is unsettled then comes
+        again.
+        """
         self._subscriber.running = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace), self._busy:
@@ -147,7 +153,7 @@ class Subscription:
         raw: Any = message.raw_message
         try:
             await self._handle([Incoming(each) for each in raw])
-        except Exception as error:  # noqa: BLE001 - handed on to whoever waits in `failed`
+        except Exception as error:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:

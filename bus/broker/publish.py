@@ -1,7 +1,7 @@
 """Ways into JetStream, all with ``Nats-Msg-Id``: pipelined single messages, and atomic batches with a fenced cursor.
 
-A publish that times out may have been stored: it is unknown, and sent again with the same id, which the server then acknowledges as
-a duplicate. https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
+A publish that times out may have been stored: it is unknown, and sent again with the same id, which the server then
+acknowledges as a duplicate. https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Publisher:
     async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
         """Stores messages and their cursor together or not at all; returns where the cursor is.
 
-        ``after`` is the sequence of the cursor's predecessor (0: none). Raises Fenced where another reader has moved it.
-        Where some of the messages are stored already, all are sent one by one, and the cursor last.
+        ``after`` is the sequence of the cursor's predecessor (0: none). Raises Fenced where another reader has moved
+        it. Where some of the messages are stored already, all are sent one by one, and the cursor last.
         """
         if not messages:
             return await self._send_cursor(cursor, after)
@@ -123,7 +123,7 @@ class Publisher:
             }
             await publish(cursor.subject, cursor.body, reply=subject, headers=headers)
             return await asyncio.wait_for(future, self._timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             for message in (*messages[:1], cursor):
                 self._connection.raise_if_denied(message.subject)
             raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=cursor.subject) from None
@@ -162,7 +162,7 @@ class Publisher:
         if not future.done():
             try:
                 await asyncio.wait_for(future, self._timeout)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 self._connection.replies.forget(subject)
                 self._connection.raise_if_denied(message.subject)
                 raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=message.subject) from None

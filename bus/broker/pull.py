@@ -1,8 +1,8 @@
 """Pulls a durable consumer: a whole batch at once where there is one, the next message at once where there is none.
 
-The client's own ``fetch`` waits for each message with a timer of its own, which costs more than the message, and its time-outs are of
-a kind that FastStream's pull loop takes for a crash. Here nothing is requested that is not waited for, so that no message lies in a
-queue while its ack_wait runs.
+The client's own ``fetch`` waits for each message with a timer of its own, which costs more than the message, and its
+time-outs are of a kind that FastStream's pull loop takes for a crash. Here nothing is requested that is not waited
+for, so that no message lies in a queue while its ack_wait runs.
 """
 
 from __future__ import annotations

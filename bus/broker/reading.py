@@ -1,7 +1,7 @@
 """Reads a stream without leaving a trace on it: for operations, not for applications.
 
-A push consumer that the server forgets when its reader is gone. It is made anew behind the last message after a reconnect, a
-server's restart or a silence, so that a reader sees each message once and in order.
+A push consumer that the server forgets when its reader is gone. It is made anew behind the last message after a
+reconnect, a server's restart or a silence, so that a reader sees each message once and in order.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ async def read_stream(
 ) -> AsyncIterator[list[Incoming]]:
     """Yields the messages behind ``after`` in batches, as many as have arrived.
 
-    With ``follow`` it goes on for ever and yields an empty list in idle times; else it ends where the stream ended when it began.
-    ``start`` overrides where it begins (``deliver_policy`` …). Raises ApiError where there is no such stream, AccessError.
+    With ``follow`` it goes on for ever and yields an empty list in idle times; else it ends where the stream ended
+    when it began.
+    ``start`` overrides where it begins (``deliver_policy`` …). Raises ApiError where there is no such stream,
+    AccessError.
     """
     while True:
         begin = start or {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}

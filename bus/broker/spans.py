@@ -2,9 +2,10 @@
 
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 
-An event's trace is named after the event: the trace id of an event from a source *is* its ``ce-id``, and a follow-up stays in the
-trace of its cause. So whoever has an event finds its trace, and a repeated publish changes nothing. A batch has one ``send`` span in
-a trace of its own; each event carries a link to it in ``tracestate``.
+An event's trace is named after the event: the trace id of an event from a source *is* its ``ce-id``, and a follow-up
+stays in the trace of its cause. So whoever has an event finds its trace, and a repeated publish changes nothing. A
+batch has one
+``send`` span in a trace of its own; each event carries a link to it in ``tracestate``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from bus.envelope import Event
@@ -71,6 +73,32 @@ def send(template: str, *, count: int) -> Iterator[Span]:
         yield span
 
 
+@contextmanager
+def sends(events: Sequence[tuple[Event, str]]) -> Iterator[None]:
+    """A ``send`` span for each event and its subject's template, in the event's own trace."""
+    if not recording():
+        yield
+        return
+    started = [
+        tracer.start_span(
+            f"send {template}",
+            context=_within(event),
+            kind=SpanKind.PRODUCER,
+            attributes=attributes("send", "send", template) | {"messaging.message.id": event.id},
+        )
+        for event, template in events
+    ]
+    try:
+        yield
+    except BusError as error:
+        for span in started:
+            _mark(span, error.code)
+        raise
+    finally:
+        for span in started:
+            span.end()
+
+
 def tracestate(span: Span) -> str:
     """What an event carries so that its consumers can link to the batch's ``send`` span."""
     context = span.get_span_context()
@@ -80,12 +108,10 @@ def tracestate(span: Span) -> str:
 @contextmanager
 def process(event: Event, template: str, consumer: str) -> Iterator[Span]:
     """The ``process`` span of one event: a child of its creation, linked to the batch it was sent in."""
-    parent = context_of(event)
-    context = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else None
     values = attributes("process", "process", template, consumer=consumer) | {"messaging.message.id": event.id}
     started = tracer.start_as_current_span(
         f"process {template}",
-        context=context,
+        context=_within(event),
         kind=SpanKind.CONSUMER,
         attributes=values,
         links=_sent(event),
@@ -100,7 +126,7 @@ def process(event: Event, template: str, consumer: str) -> Iterator[Span]:
 def process_batch(events: Sequence[Event], template: str, consumer: str) -> Iterator[Span]:
     """The ``process`` span of a batch that is applied as a whole, linked to the events in it (the first 128)."""
     values = attributes("process", "process", template, count=len(events), consumer=consumer)
-    links = [Link(context) for event in events[:128] if (context := context_of(event))] if _recording() else []
+    links = [Link(context) for event in events[:128] if (context := context_of(event))] if recording() else []
     started = tracer.start_as_current_span(
         f"process {template}",
         kind=SpanKind.CONSUMER,
@@ -113,8 +139,19 @@ def process_batch(events: Sequence[Event], template: str, consumer: str) -> Iter
         yield span
 
 
-def _recording() -> bool:
+def recording() -> bool:
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+
+
+def _within(event: Event) -> Context | None:
+    """The context of an event's creation, as a parent."""
+    parent = context_of(event)
+    return trace.set_span_in_context(NonRecordingSpan(parent)) if parent else None
+
+
+def _mark(span: Span, code: str) -> None:
+    span.set_attribute("error.type", code)
+    span.set_status(Status(StatusCode.ERROR, code))
 
 
 def _sent(event: Event) -> list[Link]:
@@ -132,10 +169,8 @@ def _failing(started: object) -> Iterator[Span]:
         try:
             yield span
         except BusError as error:
-            span.set_attribute("error.type", error.code)
-            span.set_status(Status(StatusCode.ERROR, error.code))
+            _mark(span, error.code)
             raise
         except BaseException as error:
-            span.set_attribute("error.type", type(error).__name__)
-            span.set_status(Status(StatusCode.ERROR))
+            _mark(span, type(error).__name__)
             raise

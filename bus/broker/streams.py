@@ -1,6 +1,7 @@
 """The city's streams and durable consumers: declared here, compared with the live ones, applied on demand.
 
-Only the bus does this, with an administrator's credential; an application never may. Requests are plain JSON, since the client's
+Only the bus does this, with an administrator's credential; an application never may. Requests are plain JSON, since
+the client's
 classes do not know every field that the server has.
 """
 

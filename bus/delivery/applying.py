@@ -1,6 +1,7 @@
 """Applies deliveries, once: inbox, effect and follow-ups in one transaction of the application's database.
 
-A target without a database gets the event's id as idempotency key, and its follow-ups are published before the input is settled.
+A target without a database gets the event's id as idempotency key, and its follow-ups are published before the input
+is settled.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from bus.broker.publish import Publisher
+from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
 from bus.errors import AccessError, BusError, Rejected, Unavailable
 from bus.ports import Delivery, Sink
@@ -31,7 +32,9 @@ class Applier(Protocol):
         """Connects, and finishes what a former process left. Raises ConfigError, AccessError, Unavailable."""
 
     async def apply(self, deliveries: Sequence[Delivery]) -> int:
-        """Applies all or none (one, where not atomic), and returns how many follow-ups are stored. Raises BusError alone."""
+        """Applies all or none (one, where not atomic), and returns how many follow-ups are stored. Raises BusError
+        alone.
+        """
 
     async def reachable(self) -> bool:
         """Whether the target answers at all: tells a target that is away from a delivery that it cannot take."""
@@ -43,9 +46,9 @@ class Applier(Protocol):
 class DirectApplier:
     """For a target without a database of ours."""
 
-    def __init__(self, sink: Sink, follow_ups: FollowUps, publisher: Publisher, app: AppName) -> None:
+    def __init__(self, sink: Sink, follow_ups: FollowUps, emitter: Emitter) -> None:
         self.atomic, self.idempotent = sink.atomic, False
-        self._sink, self._follow_ups, self._publisher, self._app = sink, follow_ups, publisher, app
+        self._sink, self._follow_ups, self._emitter = sink, follow_ups, emitter
 
     async def open(self) -> None:
         await self._sink.open()
@@ -54,9 +57,7 @@ class DirectApplier:
         async with translated():
             emitted = await self._sink.apply(deliveries, None)
         if emitted:
-            from bus.delivery.outbox import message_of
-
-            await self._publisher.send_all([message_of(self._app, event) for event in self._follow_ups.events(emitted)])
+            await self._emitter.send(self._follow_ups.events(emitted))
         return len(emitted)
 
     async def reachable(self) -> bool:
@@ -69,7 +70,7 @@ class DirectApplier:
 class TransactionalApplier:
     """For a sink or handler whose effect is a transaction in a SQL database."""
 
-    def __init__(self, sink: Sink, follow_ups: FollowUps, publisher: Publisher, app: AppName, consumer: str) -> None:
+    def __init__(self, sink: Sink, follow_ups: FollowUps, emitter: Emitter, app: AppName, consumer: str) -> None:
         # Imported here: an office without SQL has no SQLAlchemy.
         from bus import database
         from bus.delivery import inbox, outbox
@@ -80,7 +81,7 @@ class TransactionalApplier:
         self._consumer, self._where = f"{app}/{consumer}", f"{app} database"
         assert sink.database is not None  # noqa: S101 - decides which applier is made
         self._engine = database.engine(sink.database, where=str(app))
-        self._relay = outbox.Relay(self._engine, publisher, app, self._consumer)
+        self._relay = outbox.Relay(self._engine, emitter, app, self._consumer)
 
     async def open(self) -> None:
         with self._database.errors(self._where):
@@ -124,7 +125,8 @@ def _once(deliveries: Sequence[Delivery]) -> list[Delivery]:
 
 @contextlib.asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Turns what a handler raises into a BusError: a lost connection is worth a retry, anything else is refused by class name.
+    """Turns what a handler raises into a BusError: a lost connection is worth a retry, anything else is refused by
+    class name.
 
     The text of a handler's exception may hold values, and is left out.
     """
@@ -134,7 +136,7 @@ async def translated() -> AsyncIterator[None]:
         raise
     except PermissionError as error:
         raise AccessError(f"the target refuses ({type(error).__name__})") from None
-    except (OSError, TimeoutError, asyncio.TimeoutError) as error:
+    except (OSError, TimeoutError) as error:
         raise Unavailable(f"the target does not answer ({type(error).__name__})") from None
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):

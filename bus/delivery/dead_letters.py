@@ -1,7 +1,8 @@
 """Dead letters: what could not be mapped, and what an application refused, kept whole until a person has decided.
 
-A ``record`` never became an event: its source, its key and the columns that the contract names. An ``event`` keeps its original bytes
-and headers; over the size limit its hash, size and key token remain. A dead letter is stored before its input is settled.
+A ``record`` never became an event: its source, its key and the columns that the contract names. An ``event`` keeps
+its original bytes and headers; over the size limit its hash, size and key token remain. A dead letter is stored
+before its input is settled.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Recognises a message that kills its process: what was in hand is written down before it is applied and struck out after.
+"""Recognises a message that kills its process: what was in hand is written down before it is applied and struck out
+after.
 
-A process that finds something in hand at its start knows that its predecessor died with it. A whole batch in hand makes all of its
-messages suspects, which are then applied one at a time; one that was alone in hand at three deaths is the culprit. The file needs no
-sync: it guards against the death of a process, not of a machine.
+A process that finds something in hand at its start knows that its predecessor died with it. A whole batch in hand
+makes all of its messages suspects, which are then applied one at a time; one that was alone in hand at three deaths
+is the culprit. The file needs no sync: it guards against the death of a process, not of a machine.
 """
 
 from __future__ import annotations

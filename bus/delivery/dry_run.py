@@ -16,7 +16,9 @@ from bus.subjects import AppName
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one record would become: its events, or the reason why it would be rejected; neither where no entry matches."""
+    """What one record would become: its events, or the reason why it would be rejected; neither where no entry
+    matches.
+    """
 
     place: str
     events: tuple[Event, ...] = ()

@@ -1,4 +1,6 @@
-"""Events that a handler emits because of an event: deterministic, in the trace of their cause, and never without end."""
+"""Events that a handler emits because of an event: deterministic, in the trace of their cause, and never without
+end.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class FollowUps:
         self._catalogue, self._drafting, self._timezone = catalogue, drafting, timezone
 
     def events(self, follow_ups: Sequence[FollowUp]) -> list[Event]:
-        """The events. Raises ContractError where the contract does not list one, or where they answer each other in a loop."""
+        """The events. Raises ContractError where the contract does not list one, or where they answer each other in
+        a loop.
+        """
         return [self._event(follow_up) for follow_up in follow_ups]
 
     def _event(self, follow_up: FollowUp) -> Event:

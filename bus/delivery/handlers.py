@@ -2,8 +2,9 @@
 
     async def hentikan(event: PendudukMeninggal, transaction: AsyncConnection) -> list[BaseModel]: ...
 
-The first parameter is the event; parameters annotated ``Delivery`` or ``AsyncConnection`` (the transaction of the contract's ``database``)
-are supplied here, and any other is resolved by fast-depends (``Depends``). What a handler returns are its follow-up events.
+The first parameter is the event; parameters annotated ``Delivery`` or ``AsyncConnection`` (the transaction of the
+contract's ``database``) are supplied here, and any other is resolved by fast-depends (``Depends``). What a handler
+returns are its follow-up events.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def visible(delivery: Delivery) -> BaseModel:
 
 
 def _parameters(function: Handler, where: str) -> tuple[list[str], list[str], bool]:
-    """Which parameters get the delivery, which the transaction, and whether others are left for fast-depends. Raises ConfigError."""
+    """Which parameters get the delivery, which the transaction, and whether others are left for fast-depends. Raises
+    ConfigError.
+    """
     if not inspect.iscoroutinefunction(function):
         raise ConfigError("the handler is not an async function", where=where, hint="write `async def`")
     names = list(inspect.signature(function).parameters)[1:]

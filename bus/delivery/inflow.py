@@ -96,7 +96,9 @@ class Inflow:
         return items
 
     async def _decided(self, item: Inbound) -> bool:
-        """A person has decided about a dead letter: frees the lane that waits for it. True where the event is not to be applied."""
+        """A person has decided about a dead letter: frees the lane that waits for it. True where the event is not to
+        be applied.
+        """
         discard = DISCARD in item.incoming.headers
         lane = self._lanes.parked_on(item.lane, item.event.id)
         if lane is not None:

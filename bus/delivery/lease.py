@@ -1,8 +1,9 @@
-"""Which instance of an application is the active one: a message with a time to live, renewed while the instance is well.
+"""Which instance of an application is the active one: a message with a time to live, renewed while the instance is
+well.
 
-Others stand by and take over when it has run out. The cursor's fence keeps two that both believe to be active from storing a batch
-twice; the lease keeps them from trying. An instance that starts again on the same machine takes its own lease back at once: the
-lock on its home proves that the former process is gone.
+Others stand by and take over when it has run out. The cursor's fence keeps two that both believe to be active from
+storing a batch twice; the lease keeps them from trying. An instance that starts again on the same machine takes its
+own lease back at once: the lock on its home proves that the former process is gone.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class Lease:
         log.info("active", app=str(self._app))
 
     async def keep(self) -> None:
-        """Renews until cancelled. Raises Fenced when another instance has taken over, or when it cannot be renewed in time."""
+        """Renews until cancelled. Raises Fenced when another instance has taken over, or when it cannot be renewed
+        in time.
+        """
         loop = asyncio.get_running_loop()
         renewed = loop.time()
         while True:

@@ -1,8 +1,10 @@
-"""What a source's records looked like when they were last emitted: per record key a content digest and a change counter.
+"""What a source's records looked like when they were last emitted: per record key a content digest and a change
+counter.
 
-It makes the same row the same event however often it is read: a re-saved spreadsheet is none, yesterday's full dump plus one row is
-one, A -> B -> A is three. It lies beside the adapter in SQLite and is rolled forward from the stored cursor after a crash between
-the storing of a batch and the writing of the ledger, since each cursor carries the entries of its batch.
+It makes the same row the same event however often it is read: a re-saved spreadsheet is none, yesterday's full dump
+plus one row is one, A -> B -> A is three. It lies beside the adapter in SQLite and is rolled forward from the stored
+cursor after a crash between the storing of a batch and the writing of the ledger, since each cursor carries the
+entries of its batch.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last known state of one record key. ``ids`` has the ids of its events by type, where corrections need them."""
+    """The last known state of one record key. ``ids`` has the ids of its events by type, where corrections need
+    them.
+    """
 
     key: bytes
     content: bytes
@@ -97,8 +101,9 @@ class Ledger:
     def version(self, record: Record, before: Entry | None) -> Version:
         """The version of a changed record: the source's own, or mark (or epoch) and counter.
 
-        Where the source has marks the counter starts again at each: then the version, and so the event's id, does not depend on
-        what the ledger remembers. Without marks it never starts again, and a lost ledger begins a new epoch.
+        Where the source has marks the counter starts again at each: then the version, and so the event's id, does
+        not depend on what the ledger remembers. Without marks it never starts again, and a lost ledger begins a new
+        epoch.
         """
         if record.version is not None:
             return Version(record.version, before.count + 1 if before else 1)

@@ -1,4 +1,6 @@
-"""From records to events: the ``match`` and ``map`` of a contract's ``[[publish]]`` tables, or a function of its mapping.py."""
+"""From records to events: the ``match`` and ``map`` of a contract's ``[[publish]]`` tables, or a function of its
+mapping.py.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,6 @@ from bus.errors import ConfigError, ContractError
 from bus.events import Catalogue, EventType, reasons
 from bus.events.registry import KeyTokens
 from bus.ports import Record
-from bus.subjects import EventName
 
 PREVIOUS = "$previous"  #: pseudo column: the id of the event that a correction withdraws
 

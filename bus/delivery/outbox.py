@@ -1,4 +1,6 @@
-"""Follow-up events, kept in the application's database from the transaction of their cause until the stream has them."""
+"""Follow-up events, kept in the application's database from the transaction of their cause until the stream has
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,11 @@ from dataclasses import asdict
 from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bus import subjects
-from bus.broker.publish import Message, Publisher
 from bus.database import errors
+from bus.delivery.emitting import Emitter
 from bus.delivery.inbox import metadata
 from bus.envelope import Event
-from bus.subjects import AppName, EventName
+from bus.subjects import AppName
 
 OUTBOX = Table(
     "bus_outbox",
@@ -44,11 +45,13 @@ async def enqueue(transaction: AsyncConnection, consumer: str, events: Sequence[
 class Relay:
     """Publishes what the outbox of one subscription holds, in its order, and deletes it when it is stored."""
 
-    def __init__(self, engine: AsyncEngine, publisher: Publisher, app: AppName, consumer: str) -> None:
-        self._engine, self._publisher, self._app, self._consumer = engine, publisher, app, consumer
+    def __init__(self, engine: AsyncEngine, emitter: Emitter, app: AppName, consumer: str) -> None:
+        self._engine, self._emitter, self._app, self._consumer = engine, emitter, app, consumer
 
     async def flush(self) -> int:
-        """Publishes all that is unsent and returns how many events that were. Raises Unavailable; what is sent twice has the same id."""
+        """Publishes all that is unsent and returns how many events that were. Raises Unavailable; what is sent twice
+        has the same id.
+        """
         sent = 0
         with errors(f"{self._app} outbox"):
             while True:
@@ -57,18 +60,10 @@ class Relay:
                     rows = (await connection.execute(query)).all()
                 if not rows:
                     return sent
-                await self._publisher.send_all(
-                    [message_of(self._app, _event(row.attributes, row.data)) for row in rows]
-                )
+                await self._emitter.send([_event(row.attributes, row.data) for row in rows])
                 async with self._engine.begin() as transaction:
                     await transaction.execute(delete(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows])))
                 sent += len(rows)
-
-
-def message_of(app: AppName, event: Event) -> Message:
-    """A single event of an application as a message."""
-    subject = subjects.event(app, EventName.parse(event.type), event.subject)
-    return Message(subject, event.data, event.id, event.headers())
 
 
 def _attributes(event: Event) -> str:

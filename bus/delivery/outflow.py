@@ -1,6 +1,7 @@
 """Out of an application: read a batch, map and validate it, store its events and the cursor together, tell the source.
 
-    source.read -> Mapper -> Ledger (is it new?) -> dead letters -> Cursor.store (events + cursor, atomic) -> Ledger -> source.commit
+    source.read -> Mapper -> Ledger (is it new?) -> dead letters -> Cursor.store (events + cursor, atomic) -> Ledger
+    -> source.commit
 
 Stopped at any point and started again, it goes on where the stored cursor says; what is read twice has the same ids.
 """
@@ -15,21 +16,21 @@ from typing import Any
 
 import structlog
 
-from bus import subjects
 from bus.broker import spans
-from bus.broker.publish import MAX_BATCH, Message, Publisher
+from bus.broker.publish import MAX_BATCH, Publisher
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.backoff import Backoff
 from bus.delivery.cursor import Cursor
 from bus.delivery.dead_letters import DeadLetter
+from bus.delivery.emitting import message_of
 from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
 from bus.delivery.mapping import Mapper, content_of, content_of_columns
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Record, Rejection, Source
-from bus.subjects import AppName, EventName
+from bus.subjects import AppName
 
 LARGEST = MAX_BATCH - 100  #: events in one atomic batch
 REWRITE = 86_400.0  #: seconds after which an unchanged cursor is written again, so that max_age spares it
@@ -151,7 +152,7 @@ class Outflow:
             return await self._cursor.store([], state)
         with spans.send(self._template, count=len(events)) as span:
             tracestate = spans.tracestate(span)
-            return await self._cursor.store([self._message(event, tracestate) for event in events], state)
+            return await self._cursor.store([message_of(self._app, event, tracestate) for event in events], state)
 
     def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared = Prepared()
@@ -205,14 +206,6 @@ class Outflow:
             )
         )
         log.warning("rejected a record", source=self._name, place=record.place, reason=reason)
-
-    def _message(self, event: Event, tracestate: str) -> Message:
-        headers = event.headers()
-        if tracestate:
-            headers["tracestate"] = tracestate
-        return Message(
-            subjects.event(self._app, EventName.parse(event.type), event.subject), event.data, event.id, headers
-        )
 
     def _position(self) -> dict[str, Any] | None:
         return self._cursor.state["position"] if self._cursor.state else None

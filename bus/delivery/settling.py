@@ -1,4 +1,5 @@
-"""Settles messages: a receipt says what became of them, a dead letter keeps what could not be applied, then they are acknowledged.
+"""Settles messages: a receipt says what became of them, a dead letter keeps what could not be applied, then they are
+acknowledged.
 
 In this order, so that nothing is lost and `bus where` never says "not yet" of what is done.
 """
@@ -49,7 +50,9 @@ class Settler:
     async def poisoned(
         self, incoming: Incoming, event: Event | None, error: BusError, *, attempts: int = 1, term: bool = True
     ) -> None:
-        """This one cannot be applied: stores its dead letter, then ends its delivery (unless its lane is to be held)."""
+        """This one cannot be applied: stores its dead letter, then ends its delivery (unless its lane is to be
+        held).
+        """
         letter = dead_letters.of_event(
             self._app,
             self._consumer,

@@ -1,4 +1,5 @@
-"""The index: which event lies where, and which application has applied it. SQLite, fed from headers and receipts; no event's body.
+"""The index: which event lies where, and which application has applied it. SQLite, fed from headers and receipts; no
+event's body.
 
 It is made from the streams and can be deleted at any time: the indexer reads them again.
 """
@@ -205,7 +206,9 @@ class Index:
         return {(str(row[0]), str(row[1])): int(row[2]) for row in self._db.execute(query)}
 
     def waiting(self, app: str, types: Sequence[str]) -> tuple[int, int | None]:
-        """Events of these types of others that have no receipt of the application, and when the oldest was stored (Unix ms)."""
+        """Events of these types of others that have no receipt of the application, and when the oldest was stored
+        (Unix ms).
+        """
         marks = ", ".join("?" * len(types))
         query = (
             f"SELECT count(*), min(stored_ms) FROM event WHERE type IN ({marks}) AND source <> ? "  # noqa: S608 - marks alone

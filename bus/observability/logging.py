@@ -1,7 +1,7 @@
 """Logs: structlog, JSON for machines and columns for people, with trace and event ids and without personal data.
 
-Fields named like personal data are dropped and long numbers are masked, should one slip into a text. The logs of libraries go the
-same way.
+Fields named like personal data are dropped and long numbers are masked, should one slip into a text. The logs of
+libraries go the same way.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from bus.config import Settings
 
 @contextmanager
 def tracing(settings: Settings, service: str) -> Iterator[None]:
-    """Spans of this process go to ``settings.otlp_endpoint`` under a service name; the last ones are sent at the end."""
+    """Spans of this process go to ``settings.otlp_endpoint`` under a service name; the last ones are sent at the
+    end.
+    """
     if settings.otlp_endpoint is None:
         yield
         return

@@ -1,0 +1,37 @@
+"""Single events into the stream: each with a ``send`` span of its own, their acknowledgements awaited in a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bus import subjects
+from bus.broker import spans
+from bus.broker.publish import Message, Publisher, Stored
+from bus.envelope import Event
+from bus.subjects import AppName, EventName
+
+
+class Emitter:
+    """Emits events of one application."""
+
+    def __init__(self, app: AppName, publisher: Publisher) -> None:
+        self._app, self._publisher = app, publisher
+
+    async def send(self, events: Sequence[Event]) -> list[Stored]:
+        """Stores events in their order. Raises ContractError (too large), AccessError, StreamFull, Unavailable.
+
+        After an error some may be stored; sending all again is safe, since their ids stay the same.
+        """
+        with spans.sends([(event, self._template(event)) for event in events]):
+            return await self._publisher.send_all([message_of(self._app, event) for event in events])
+
+    def _template(self, event: Event) -> str:
+        return f"opd.{self._app.prefix}.{event.type.removeprefix(subjects.TYPE_PREFIX)}.{{key}}"
+
+
+def message_of(app: AppName, event: Event, tracestate: str = "") -> Message:
+    """An event of an application as a message of its stream."""
+    headers = event.headers()
+    if tracestate:
+        headers["tracestate"] = tracestate
+    return Message(subjects.event(app, EventName.parse(event.type), event.subject), event.data, event.id, headers)

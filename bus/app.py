@@ -95,7 +95,7 @@ class Adapter:
         if connection is None:
             return
         publisher = Publisher(connection)
-        lease = Lease(connection, publisher, self.app, self._state_folder, self.health.dump)
+        lease = Lease(publisher, self.app, self._state_folder, self.health.dump)
         try:
             while not stopping.is_set():
                 await until(stopping, lease.acquire)
@@ -146,7 +146,7 @@ class Adapter:
             source,
             self._mappers[name],
             ledger,
-            Cursor(connection, publisher, self.app, name),
+            Cursor(publisher, self.app, name),
             publisher,
             self.health.place(place),
         )

@@ -1,7 +1,7 @@
 """The event on the wire: CloudEvents 1.0, binary mode on NATS (attributes in headers, JSON data as body).
 
-Structured mode (``content-type: application/cloudevents+json``) is accepted from foreign clients. Header names are read without
-regard to case. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+Structured mode (``content-type: application/cloudevents+json``) is accepted from foreign clients. Header names are
+read without regard to case. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ def event_id(source: str, key: str, version: str, content: bytes) -> str:
 
 
 def follow_up_id(consumer: str, cause: str, index: int) -> str:
-    """The deterministic ``ce-id`` of a follow-up: the same cause gives the same follow-up, however often it is handled."""
+    """The deterministic ``ce-id`` of a follow-up: the same cause gives the same follow-up, however often it is
+    handled.
+    """
     return hashlib.blake2b(f"{consumer}\0{cause}\0{index}".encode(), digest_size=16).hexdigest()
 
 

@@ -10,8 +10,8 @@
         ├── StreamFull       stream-full    retry        the stream discards new messages until consumers catch up
         └── Fenced           fenced         stand-by     another instance is the active one
 
-An engine looks at ``action`` alone. Messages carry what, where and what to do; they never carry personal data: values of rows
-and events stay out of them.
+An engine looks at ``action`` alone. Messages carry what, where and what to do; they never carry personal data:
+values of rows and events stay out of them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What a connector is: the Protocols between the bus and the technology of a source or a sink.
 
-A source is opened at a position, read batch by batch, told after each that its events are stored, and closed; polling and pushing
-technologies look alike from here. A sink applies deliveries. A connector raises the errors of ``bus.errors`` and nothing else:
-their action tells the engine what to do. Connectors are classes found by the entry point group ``bus.connectors``; each has a
-pydantic ``Config`` and is built as ``Connector(config, context)``.
+A source is opened at a position, read batch by batch, told after each that its events are stored, and closed;
+polling and pushing technologies look alike from here. A sink applies deliveries. A connector raises the errors of
+``bus.errors`` and nothing else: their action tells the engine what to do. Connectors are classes found by the entry
+point group
+``bus.connectors``; each has a pydantic ``Config`` and is built as ``Connector(config, context)``.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ class Context:
 class Record:
     """One row, line or message as a source read it.
 
-    ``key`` names the row within its source and never changes; it may hold personal data and stays out of logs. ``version`` orders
-    the changes of that key where the source has an order of its own (an outbox number, LSN and index); None asks the bus to count
-    the changes by content. ``mark`` is the source's own time of the change as text; it keeps equal contents at different times
-    apart. ``place`` tells a clerk where to look ("baris 12") and holds no values.
+    ``key`` names the row within its source and never changes; it may hold personal data and stays out of logs.
+    ``version`` orders the changes of that key where the source has an order of its own (an outbox number, LSN and
+    index); None asks the bus to count the changes by content. ``mark`` is the source's own time of the change as
+    text; it keeps equal contents at different times apart. ``place`` tells a clerk where to look ("baris 12") and holds no values.
     """
 
     key: str
@@ -70,7 +71,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that became a dead letter, for the report to its owner. ``reason`` is in a clerk's words, without values."""
+    """A record that became a dead letter, for the report to its owner. ``reason`` is in a clerk's words, without
+    values.
+    """
 
     record: Record
     reason: str
@@ -95,7 +98,9 @@ class Source(Protocol):
         """Connects and goes to ``position`` (None: the beginning). Raises ConfigError, AccessError, Unavailable."""
 
     async def read(self) -> Batch | None:
-        """The next records, or None where there is nothing new; the engine then waits ``idle`` seconds and asks again."""
+        """The next records, or None where there is nothing new; the engine then waits ``idle`` seconds and asks
+        again.
+        """
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """The batch's events and dead letters are stored: mark, move or confirm what was read.
@@ -128,8 +133,9 @@ class Installable(Protocol):
 class Delivery:
     """One event on its way into an application.
 
-    ``data`` is what the subscription may see: the fields that its contract names, validated, as Python values. ``version`` is the
-    event's place in the stream where it was first published: within one stream a higher one is newer.
+    ``data`` is what the subscription may see: the fields that its contract names, validated, as Python values.
+    ``version`` is the event's place in the stream where it was first published: within one stream a higher one is
+    newer.
     """
 
     event: Event
@@ -156,9 +162,10 @@ class FollowUp:
 class Sink(Protocol):
     """Applies deliveries to an application.
 
-    Where ``database`` is a URL, the engine opens a transaction there, writes its inbox and the follow-ups in it and hands it to
-    ``apply`` (a SQLAlchemy ``AsyncConnection``): all is committed together. ``atomic`` says that ``apply`` takes many deliveries
-    and applies all or none; else the engine gives it one at a time.
+    Where ``database`` is a URL, the engine opens a transaction there, writes its inbox and the follow-ups in it and
+    hands it to
+    ``apply`` (a SQLAlchemy ``AsyncConnection``): all is committed together. ``atomic`` says that ``apply`` takes
+    many deliveries and applies all or none; else the engine gives it one at a time.
     """
 
     database: str | None
@@ -170,8 +177,8 @@ class Sink(Protocol):
     async def apply(self, deliveries: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
         """Applies the deliveries in their order. Raises Rejected, Unavailable, AccessError.
 
-        May be called again for the same ones after a crash: where there is no transaction, pass ``Delivery.event.id`` on as the
-        idempotency key."""
+        May be called again for the same ones after a crash: where there is no transaction, pass
+        ``Delivery.event.id`` on as the idempotency key."""
 
     async def close(self) -> None:
         """Lets go of everything; never raises."""

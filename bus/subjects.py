@@ -6,7 +6,8 @@
     receipt.<opd>.<app>.<consumer>                                  what an application applied
     redrive.<opd>.<app>.<consumer>                                  a dead letter sent again, to one consumer alone
 
-Folder and event names are Python or domain identifiers; ``_`` becomes ``-`` on the wire, so that a token never needs escaping.
+Folder and event names are Python or domain identifiers; ``_`` becomes ``-`` on the wire, so that a token never needs
+escaping.
 """
 
 from __future__ import annotations
@@ -203,7 +204,8 @@ def telemetry(app: AppName) -> str:
 def inbox(app: AppName) -> str:
     """The prefix of the only subjects that an application may subscribe to, without a dot at its end.
 
-    ``_`` stands in no token, so that two applications never share an inbox (``a-b/c`` and ``a/b-c`` would, with a ``-``).
+    ``_`` stands in no token, so that two applications never share an inbox (``a-b/c`` and ``a/b-c`` would, with a
+    ``-``).
     """
     return f"_INBOX.{token(app.opd)}_{token(app.app)}"
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from nats.aio.msg import Msg
@@ -23,6 +23,7 @@ from bus.broker.connection import (
     Connection,
     stream_full,
 )
+from bus.broker.direct import StoredMessage, last_message
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 
 MSG_ID = "Nats-Msg-Id"
@@ -52,8 +53,28 @@ class Stored:
     duplicate: bool = False
 
 
+class Streams(Protocol):
+    """What the engines need of the broker to store things; ``bus.testing`` has one in memory."""
+
+    @property
+    def room(self) -> int:
+        """Bytes that an event's body may have."""
+
+    async def last(self, stream: str, subject: str) -> StoredMessage | None:
+        """The last message on a subject."""
+
+    async def send(self, message: Message) -> Stored:
+        """Stores one message."""
+
+    async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
+        """Stores messages one by one."""
+
+    async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
+        """Stores messages and their cursor together or not at all."""
+
+
 class Publisher:
-    """Publishes on one connection."""
+    """Publishes on one connection: ``Streams`` over NATS."""
 
     def __init__(self, connection: Connection, *, timeout: float = REQUEST_TIMEOUT) -> None:
         self._connection = connection
@@ -63,6 +84,10 @@ class Publisher:
     def room(self) -> int:
         """Bytes that an event's body may have, with room for its headers."""
         return self._connection.client.max_payload - HEADER_ROOM
+
+    async def last(self, stream: str, subject: str) -> StoredMessage | None:
+        """The last message on a subject, or None. Raises Unavailable, AccessError."""
+        return await last_message(self._connection, stream, subject)
 
     async def send(self, message: Message) -> Stored:
         """Stores one message. Raises ContractError (too large), AccessError, StreamFull, Unavailable."""

@@ -11,9 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from bus import subjects
-from bus.broker.connection import Connection
-from bus.broker.direct import last_message
-from bus.broker.publish import Message, Publisher
+from bus.broker.publish import Message, Streams
 from bus.errors import Fenced
 from bus.subjects import AppName
 
@@ -21,15 +19,15 @@ from bus.subjects import AppName
 class Cursor:
     """The cursor of one source, as this reader knows it."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, app: AppName, source: str) -> None:
-        self._connection, self._publisher = connection, publisher
+    def __init__(self, streams: Streams, app: AppName, source: str) -> None:
+        self._streams = streams
         self._stream, self._subject = app.stream, subjects.cursor(app, source)
         self.sequence = 0
         self.state: dict[str, Any] | None = None
 
     async def read(self) -> dict[str, Any] | None:
         """Goes to the stored cursor: its state, or None where there is none. Raises Unavailable, AccessError."""
-        found = await last_message(self._connection, self._stream, self._subject)
+        found = await self._streams.last(self._stream, self._subject)
         self.sequence, self.state = (found.sequence, json.loads(found.body)) if found else (0, None)
         return self.state
 
@@ -41,10 +39,10 @@ class Cursor:
         body = json.dumps({**state, "after": self.sequence}, separators=(",", ":")).encode()
         cursor = Message(self._subject, body, blake2b(body, digest_size=16).hexdigest())
         try:
-            stored = (await self._publisher.send_batch(messages, cursor, after=self.sequence)).sequence
+            stored = (await self._streams.send_batch(messages, cursor, after=self.sequence)).sequence
         except Fenced:
             # Our own earlier attempt may have been stored although its acknowledgement never came.
-            found = await last_message(self._connection, self._stream, self._subject)
+            found = await self._streams.last(self._stream, self._subject)
             if found is None or found.body != body:
                 raise
             stored = found.sequence

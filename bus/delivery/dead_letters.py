@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from bus import subjects
-from bus.broker.publish import Message, Publisher
+from bus.broker.publish import Message, Streams
 from bus.delivery.health import now
 from bus.delivery.reading import DEAD_LETTER
 from bus.envelope import Event
@@ -139,10 +139,10 @@ def of_event(
     )
 
 
-async def store(publisher: Publisher, letters: Sequence[DeadLetter]) -> None:
+async def store(streams: Streams, letters: Sequence[DeadLetter]) -> None:
     """Stores dead letters; returns when all are safe. Raises Unavailable, AccessError."""
     if letters:
-        await publisher.send_all([letter.message() for letter in letters])
+        await streams.send_all([letter.message() for letter in letters])
 
 
 def _digest(*parts: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bus import subjects
 from bus.broker import spans
-from bus.broker.publish import Message, Publisher, Stored
+from bus.broker.publish import Message, Stored, Streams
 from bus.envelope import Event
 from bus.subjects import AppName, EventName
 
@@ -14,8 +14,8 @@ from bus.subjects import AppName, EventName
 class Emitter:
     """Emits events of one application."""
 
-    def __init__(self, app: AppName, publisher: Publisher) -> None:
-        self._app, self._publisher = app, publisher
+    def __init__(self, app: AppName, streams: Streams) -> None:
+        self._app, self._streams = app, streams
 
     async def send(self, events: Sequence[Event]) -> list[Stored]:
         """Stores events in their order. Raises ContractError (too large), AccessError, StreamFull, Unavailable.
@@ -23,7 +23,7 @@ class Emitter:
         After an error some may be stored; sending all again is safe, since their ids stay the same.
         """
         with spans.sends([(event, self._template(event)) for event in events]):
-            return await self._publisher.send_all([message_of(self._app, event) for event in events])
+            return await self._streams.send_all([message_of(self._app, event) for event in events])
 
     def _template(self, event: Event) -> str:
         return f"opd.{self._app.prefix}.{event.type.removeprefix(subjects.TYPE_PREFIX)}.{{key}}"

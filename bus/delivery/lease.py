@@ -21,9 +21,7 @@ from typing import Any
 import structlog
 
 from bus import subjects
-from bus.broker.connection import Connection
-from bus.broker.direct import last_message
-from bus.broker.publish import Message, Publisher
+from bus.broker.publish import Message, Streams
 from bus.errors import ConfigError, Fenced, Unavailable
 from bus.subjects import AppName
 
@@ -38,13 +36,12 @@ class Lease:
 
     def __init__(
         self,
-        connection: Connection,
-        publisher: Publisher,
+        streams: Streams,
         app: AppName,
         home: Path,
         health: Callable[[], dict[str, Any]],
     ) -> None:
-        self._connection, self._publisher, self._app, self._health = connection, publisher, app, health
+        self._streams, self._app, self._health = streams, app, health
         self._subject = subjects.lease(app)
         self._sequence = 0
         home.mkdir(parents=True, exist_ok=True)
@@ -97,7 +94,7 @@ class Lease:
 
     async def _take(self) -> bool:
         """Tries to become the active instance."""
-        found = await last_message(self._connection, self._app.stream, self._subject)
+        found = await self._streams.last(self._app.stream, self._subject)
         if found is None:
             await self._write(0)
             return True
@@ -111,7 +108,7 @@ class Lease:
         body = {"instance": self._instance, "released": released, "pid": os.getpid(), "health": self._health()}
         headers = {"Nats-TTL": f"{int(ttl)}s", "Nats-Expected-Last-Subject-Sequence": str(after)}
         message = Message(self._subject, json.dumps(body).encode(), token_hex(8), headers)
-        self._sequence = (await self._publisher.send(message)).sequence
+        self._sequence = (await self._streams.send(message)).sequence
 
     def _lock_home(self) -> None:
         try:

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from bus.broker import spans
-from bus.broker.publish import MAX_BATCH, Publisher
+from bus.broker.publish import MAX_BATCH, Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.backoff import Backoff
@@ -65,12 +65,12 @@ class Outflow:
         mapper: Mapper,
         ledger: Ledger,
         cursor: Cursor,
-        publisher: Publisher,
+        streams: Streams,
         health: PlaceHealth,
     ) -> None:
         self._app, self._name, self._place = app, name, source_place(name)
         self._source, self._mapper, self._ledger, self._cursor = source, mapper, ledger, cursor
-        self._publisher, self._health = publisher, health
+        self._streams, self._health = streams, health
         self._template = f"opd.{app.prefix}"
         self._written = 0.0
 
@@ -124,7 +124,7 @@ class Outflow:
 
     async def _transfer(self, batch: Batch) -> None:
         prepared = self._prepare(batch.records)
-        await self._insist(lambda: dead_letters.store(self._publisher, prepared.letters))
+        await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
         if prepared.entries or prepared.events or batch.position != self._position():
             await self._store(prepared, batch.position)
         await self._source.commit(batch, prepared.rejections)
@@ -170,7 +170,7 @@ class Outflow:
         ids = dict(before.ids) if before else {}
         try:
             drafts, reason = self._mapper.map(record, ids), ""
-            if any(len(draft.data) > self._publisher.room for draft in drafts):
+            if any(len(draft.data) > self._streams.room for draft in drafts):
                 raise ContractError("datanya terlalu besar untuk dikirim")
             content = content_of(drafts)
         except ContractError as error:

@@ -14,7 +14,7 @@ import structlog
 
 from bus import subjects
 from bus.broker.consume import Incoming
-from bus.broker.publish import Message, Publisher
+from bus.broker.publish import Message, Streams
 from bus.delivery import dead_letters
 from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.health import PlaceHealth
@@ -52,8 +52,8 @@ def message_of(letter: DeadLetter, *, author: str, reason: str, discard: bool = 
 class SourceRedrive:
     """Reads rejected records again, by their keys, through their source."""
 
-    def __init__(self, app: AppName, place: str, outflow: Outflow, publisher: Publisher, health: PlaceHealth) -> None:
-        self._app, self._place, self._outflow, self._publisher, self._health = app, place, outflow, publisher, health
+    def __init__(self, app: AppName, place: str, outflow: Outflow, streams: Streams, health: PlaceHealth) -> None:
+        self._app, self._place, self._outflow, self._streams, self._health = app, place, outflow, streams, health
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
         """Settles requests to read a record again. One that still does not fit becomes a dead letter again."""
@@ -80,7 +80,7 @@ class SourceRedrive:
                 code=error.code,
                 again=incoming.headers.get(DEAD_LETTER, ""),
             )
-            await dead_letters.store(self._publisher, [again])
+            await dead_letters.store(self._streams, [again])
             self._health.finished(0, 1)
             log.warning("redriven record is rejected again", place=self._place, letter=again.id, reason=error.what)
         else:

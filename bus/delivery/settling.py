@@ -16,7 +16,7 @@ import structlog
 
 from bus import subjects
 from bus.broker.consume import Incoming
-from bus.broker.publish import Message, Publisher
+from bus.broker.publish import Message, Streams
 from bus.delivery import dead_letters
 from bus.delivery.health import now
 from bus.delivery.reading import Inbound
@@ -32,8 +32,8 @@ log = structlog.get_logger(__name__)
 class Settler:
     """Settles the messages of one subscription."""
 
-    def __init__(self, app: AppName, consumer: str, publisher: Publisher, *, wait: bool) -> None:
-        self._app, self._consumer, self._publisher, self._wait = app, consumer, publisher, wait
+    def __init__(self, app: AppName, consumer: str, streams: Streams, *, wait: bool) -> None:
+        self._app, self._consumer, self._streams, self._wait = app, consumer, streams, wait
         self._subject = subjects.receipt(app, consumer)
 
     async def applied(self, items: Sequence[Inbound], outcome: Outcome = "applied") -> None:
@@ -64,9 +64,9 @@ class Settler:
             headers=incoming.headers,
             body=incoming.body,
             attempts=attempts,
-            limit=self._publisher.room,
+            limit=self._streams.room,
         )
-        await dead_letters.store(self._publisher, [letter])
+        await dead_letters.store(self._streams, [letter])
         if event is not None:
             await self._receipt([event.id], "dead-letter")
         log.error(
@@ -90,4 +90,4 @@ class Settler:
             "ids": list(event_ids),
         }
         identity = blake2b(f"{self._consumer}{outcome}{event_ids}".encode(), digest_size=16).hexdigest()
-        await self._publisher.send(Message(self._subject, json.dumps(body, separators=(",", ":")).encode(), identity))
+        await self._streams.send(Message(self._subject, json.dumps(body, separators=(",", ":")).encode(), identity))

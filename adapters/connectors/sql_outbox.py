@@ -1,0 +1,244 @@
+"""Reads an outbox: a table in the application's own database that triggers fill in the transaction of each change.
+
+Sees every change, deletes too, in the order of each row, however late a transaction commits: what is read is what is
+not marked as sent, never "higher than the last". Rows are marked when their events are stored; after a crash in between
+the position, which is stored with the events, tells which ones. The owner approves ``ddl()``; ``install()`` runs it.
+
+A record's data are the watched columns, ``_kejadian`` (the watch's name) and ``_operasi`` (insert, update, delete).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, StringConstraints
+from sqlalchemy import inspect, text
+
+from adapters.connectors.sql import key_of, pack, quoted, row_by_key, text_of, unpack
+from adapters.connectors.sql_outbox_ddl import Watch, script, statements, trigger_name
+from bus.database import engine, errors
+from bus.errors import ConfigError
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+PURGE_EVERY = 3600.0  #: seconds
+AT_ONCE = 1_000  #: rows deleted or searched
+
+WatchName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=40)]
+
+
+class SqlOutboxConfig(ConnectorConfig):
+    """Options of a source with ``connector = "sql_outbox"``."""
+
+    url: str = Field(description="the database, by reference: env:NAME")
+    table: str = Field(default="bus_event", description="the outbox table, with its schema where needed")
+    watch: Mapping[WatchName, Watch] = Field(min_length=1, description="the watched tables, each by a name")
+    poll: float = Field(default=1.0, gt=0, description="seconds between two reads while there is nothing new")
+    batch: int = Field(default=500, ge=1, le=10_000, description="rows per read")
+    keep_days: float = Field(default=7, ge=0, description="how long sent rows are kept")
+
+
+class SqlOutbox:
+    """A source over an outbox table."""
+
+    Config: ClassVar[type[ConnectorConfig]] = SqlOutboxConfig
+    sees: ClassVar[Sees] = Sees(updates=True, deletes=True)
+
+    def __init__(self, config: SqlOutboxConfig, context: Context) -> None:
+        self._config, self._zone = config, context.timezone
+        self._where = f"{context.app} source.{context.name}"
+        self._reader: AsyncEngine | None = None
+        self._writer: AsyncEngine | None = None
+        self._purge_at = 0.0
+
+    @property
+    def idle(self) -> float:
+        """Seconds between two reads while there is nothing new."""
+        return self._config.poll
+
+    def ddl(self) -> str:
+        """The table and triggers as SQL, for the owner. Raises ConfigError; connects to nothing."""
+        dialect = engine(self._config.url, where=self._where, create=False).dialect
+        return script(dialect, self._config.table, self._config.watch)
+
+    async def install(self) -> None:
+        """Makes the table and the triggers; running it again replaces the triggers."""
+        made = engine(self._config.url, where=self._where, create=False)
+        try:
+            with errors(self._where):
+                async with made.begin() as connection:
+                    for statement in statements(made.dialect, self._config.table, self._config.watch):
+                        await connection.exec_driver_sql(statement)
+        finally:
+            await made.dispose()
+
+    async def open(self, position: Position | None) -> None:
+        """Connects, and marks what was stored before a crash. Raises ConfigError where it is not installed."""
+        await self.close()
+        self._reader = engine(self._config.url, where=self._where, readonly=True, zone=self._zone)
+        self._writer = engine(self._config.url, where=self._where, create=False, zone=self._zone)
+        self._table = quoted(self._reader.dialect, self._config.table)
+        with errors(self._where):
+            async with self._reader.connect() as connection:
+                await self._check(connection)
+        if position and position.get("sent"):
+            await self._mark_sent(position["sent"], unpack(position["until"]))
+
+    async def _check(self, connection: AsyncConnection) -> None:
+        schema, _, name = self._config.table.rpartition(".")
+        if not await connection.run_sync(lambda sync: inspect(sync).has_table(name, schema=schema or None)):
+            raise ConfigError(f"there is no outbox table {name}", where=self._where, hint="install it, see its ddl")
+        query = _TRIGGERS.get(connection.dialect.name, _TRIGGERS["mysql"])
+        known = set((await connection.exec_driver_sql(query)).scalars())
+        for watch, options in self._config.watch.items():
+            for operation in options.on:
+                if (trigger := trigger_name(watch, operation)) not in known:
+                    raise ConfigError(
+                        f"there is no trigger {trigger}", where=self._where, hint="install it, see its ddl"
+                    )
+
+    async def read(self) -> Batch | None:
+        """The oldest rows that are not sent."""
+        names = ", ".join(f":w{place}" for place in range(len(self._config.watch)))
+        statement = (
+            f"SELECT id, watch, operation, payload, created_at FROM {self._table} "  # noqa: S608
+            f"WHERE sent_at IS NULL AND watch IN ({names}) ORDER BY id LIMIT :size"
+        )
+        parameters = {f"w{place}": name for place, name in enumerate(self._config.watch)}
+        with errors(self._where):
+            async with self._opened(self._reader).connect() as connection:
+                rows = (await connection.execute(text(statement), {**parameters, "size": self._config.batch})).all()
+        if not rows:
+            return None
+        position = {
+            "sent": _spans(row.id for row in rows),
+            "until": pack(max(row.created_at for row in rows)),
+        }
+        return Batch([self._record(*row) for row in rows], position, more=len(rows) == self._config.batch)
+
+    def _record(self, number: int, watch: str, operation: str, payload: Any, created: Any) -> Record:
+        values = json.loads(payload, parse_float=Decimal) if isinstance(payload, str) else payload
+        key = key_of([watch, *(values.get(name) for name in self._config.watch[watch].key)])
+        data = {**values, "_kejadian": watch, "_operasi": operation}
+        return Record(key, data, version=str(number), mark=text_of(created), at=_moment(created))
+
+    async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        """Marks the rows as sent, and now and then deletes old ones."""
+        await self._mark_sent(batch.position["sent"], unpack(batch.position["until"]))
+        if monotonic() >= self._purge_at:
+            self._purge_at = monotonic() + PURGE_EVERY
+            await self._purge()
+
+    async def _mark_sent(self, spans: Sequence[Sequence[int]], until: Any) -> None:
+        """Marks what was read. In a database set back to an older copy later rows with the same numbers stay unsent."""
+        statement = (
+            f"UPDATE {self._table} SET sent_at = :now "  # noqa: S608
+            "WHERE id BETWEEN :low AND :high AND created_at <= :until AND sent_at IS NULL"
+        )
+        now = self._now()
+        with errors(self._where):
+            async with self._opened(self._writer).begin() as connection:
+                await connection.execute(
+                    text(statement), [{"now": now, "low": low, "high": high, "until": until} for low, high in spans]
+                )
+
+    async def _purge(self) -> None:
+        """Deletes rows that were sent more than ``keep_days`` ago, in small transactions."""
+        before = self._now(timedelta(days=-self._config.keep_days))
+        find = text(f"SELECT id FROM {self._table} WHERE sent_at < :before ORDER BY id LIMIT {AT_ONCE}")  # noqa: S608
+        delete = text(f"DELETE FROM {self._table} WHERE id BETWEEN :low AND :high AND sent_at < :before")  # noqa: S608
+        found = AT_ONCE
+        while found == AT_ONCE:
+            with errors(self._where):
+                async with self._opened(self._writer).begin() as connection:
+                    ids = list((await connection.execute(find, {"before": before})).scalars())
+                    if ids:
+                        await connection.execute(delete, {"low": ids[0], "high": ids[-1], "before": before})
+            found = len(ids)
+
+    def _now(self, since: timedelta = timedelta()) -> Any:
+        """This moment as the table keeps it."""
+        now = datetime.now(UTC) + since
+        dialect = self._opened(self._writer).dialect.name
+        if dialect == "postgresql":
+            return now
+        if dialect == "sqlite":
+            return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+        return now.replace(tzinfo=None)
+
+    async def reread(self, key: str) -> Record | None:
+        """The watched row as it is now, with the operation that came last; a deleted row as it was."""
+        try:
+            watch, *parts = json.loads(key)
+            options = self._config.watch[watch]
+        except (ValueError, TypeError, KeyError):
+            return None
+        last = await self._last(watch, key)
+        if last and last.data["_operasi"] == "delete":
+            return last
+        opened = self._opened(self._reader)
+        columns = ", ".join(opened.dialect.identifier_preparer.quote_identifier(name) for name in options.all_columns)
+        table = f"(SELECT {columns} FROM {quoted(opened.dialect, options.table)}) AS src"  # noqa: S608
+        with errors(self._where):
+            async with opened.connect() as connection:
+                row = await row_by_key(connection, table, options.key, key_of(parts))
+        operation = last.data["_operasi"] if last else "update"
+        return Record(key, {**row, "_kejadian": watch, "_operasi": operation}) if row else None
+
+    async def _last(self, watch: str, key: str) -> Record | None:
+        """The newest row of the outbox with that key."""
+        query = text(
+            f"SELECT id, watch, operation, payload, created_at FROM {self._table} "  # noqa: S608
+            f"WHERE watch = :watch AND id < :before ORDER BY id DESC LIMIT {AT_ONCE}"
+        )
+        before = 2**63 - 1
+        with errors(self._where):
+            async with self._opened(self._reader).connect() as connection:
+                while rows := (await connection.execute(query, {"watch": watch, "before": before})).all():
+                    for row in rows:
+                        if (record := self._record(*row)).key == key:
+                            return record
+                    before = rows[-1].id
+        return None
+
+    def _opened(self, made: AsyncEngine | None) -> AsyncEngine:
+        if made is None:
+            raise ConfigError("the source is not open", where=self._where)
+        return made
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        for made in (self._reader, self._writer):
+            if made:
+                await made.dispose()
+        self._reader = self._writer = None
+
+
+_TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_catalog.pg_trigger WHERE NOT tgisinternal",
+    "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
+}
+
+
+def _spans(numbers: Iterable[int]) -> list[list[int]]:
+    """Rising numbers as first and last of each unbroken run: none is between them that was not among the numbers."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return spans
+
+
+def _moment(created: Any) -> datetime:
+    moment = datetime.fromisoformat(created) if isinstance(created, str) else created
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

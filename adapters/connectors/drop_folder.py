@@ -11,12 +11,13 @@ A file is claimed by moving it: nobody overwrites it while it is read, and after
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bus.errors import AccessError, ConfigError, Unavailable
@@ -66,13 +67,16 @@ class DropFolder:
         self._where = where
         self._seen: dict[str, tuple[Dropped, float]] = {}  # since when a file has not changed, by our own clock
 
-    def prepare(self) -> None:
-        """Makes the subfolders. Raises ConfigError (no such folder), AccessError (not ours to write), Unavailable."""
+    def check(self) -> None:
+        """Raises ConfigError where the folder is missing, AccessError where files cannot be moved in it."""
         if not self.root.is_dir():
             raise ConfigError(f"no folder {self.root}", where=self._where, hint="create it, or correct `folder`")
-        with self.errors():
-            for name in (READING, DONE, FAILED):
-                (self.root / name).mkdir(exist_ok=True)
+        if not os.access(self.root, os.R_OK | os.W_OK | os.X_OK):
+            raise self._refused()
+
+    def _refused(self) -> AccessError:
+        hint = f"let this user read, write and move files in {self.root}"
+        return AccessError("the folder may not be used", where=self._where, hint=hint)
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -80,35 +84,43 @@ class DropFolder:
         try:
             yield
         except PermissionError as error:
-            raise AccessError(
-                f"the folder may not be used: {error.strerror}",
-                where=self._where,
-                hint=f"let this user read, write and move files in {self.root}",
-            ) from error
+            raise self._refused() from error
         except OSError as error:
             raise Unavailable(
                 f"the folder does not answer: {error.strerror}", where=self._where, hint="is the share still mounted?"
             ) from error
 
-    def claim(self) -> Dropped | None:
-        """The file left in ``reading``, else the oldest that has settled, moved there; None where there is none."""
-        if left := self.left():
-            return left
-        for journal in (self.root / READING).glob(".*"):
-            journal.unlink()  # its file has moved away before a crash
-        for found in self._settled():
-            target = self.root / READING / found.path.name
-            try:
-                found.path.rename(target)
-            except FileNotFoundError:
-                continue  # taken away meanwhile
-            self._seen.pop(found.path.name, None)
-            return Dropped.at(target)
-        return None
+    def next(self) -> Dropped | None:
+        """The file left in ``reading``, else the oldest that has settled; None where there is none."""
+        return self.left() or next(iter(self._settled()), None)
 
     def left(self) -> Dropped | None:
         """The file in ``reading``."""
         return min(self._files(self.root / READING), key=_age, default=None)
+
+    def claimed(self, dropped: Dropped) -> bool:
+        """Whether the file is in ``reading``."""
+        return dropped.path.parent == self.root / READING
+
+    def claim(self, dropped: Dropped) -> Dropped | None:
+        """Moves the file to ``reading``, unless it is there; None where it has changed or is gone."""
+        target = self.root / READING / dropped.path.name
+        try:
+            if not dropped.unchanged():
+                return None
+            if not self.claimed(dropped):
+                target.parent.mkdir(exist_ok=True)
+                for journal in target.parent.glob(".*"):
+                    journal.unlink()  # its file has moved away before a crash
+                dropped.path.rename(target)
+                self._seen.pop(dropped.path.name, None)
+        except FileNotFoundError:
+            return None
+        return replace(dropped, path=target)
+
+    def journal(self, dropped: Dropped) -> Path:
+        """Where the journal of a file is kept."""
+        return self.root / READING / f".{dropped.path.name}.jurnal"
 
     def processed(self) -> list[Path]:
         """The files in ``done``, the last one read first; what has no report there is a list of rejected rows."""
@@ -142,6 +154,8 @@ class DropFolder:
 
     def _files(self, folder: Path) -> Iterator[Dropped]:
         """Plain files alone: no links out of the folder, no hidden ones, no lock files of a spreadsheet."""
+        if folder != self.root and not folder.is_dir():
+            return
         for path in folder.iterdir():
             try:
                 mode = path.lstat().st_mode

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from adapters.connectors.drop_folder import Dropped
@@ -25,26 +26,22 @@ class RejectedRow(NamedTuple):
 class Journal:
     """The journal of one file. All methods raise OSError as it comes."""
 
-    def __init__(self, dropped: Dropped, *, stored: int) -> None:
-        """Takes up the journal left for this very file, up to row ``stored``; one of another file is thrown away."""
-        self._path = dropped.path.with_name(f".{dropped.path.name}.jurnal")
+    def __init__(self, path: Path, dropped: Dropped, *, stored: int) -> None:
+        """Reads what was noted of this very file up to row ``stored``; writes nothing yet."""
+        self._path, self._identity = path, dropped.identity
         self.row = 0  #: the last row that is known to be stored, and its fate noted
         self.read = 0  #: rows read so far
         self.rejected = 0  #: how many of these were rejected
         self.target: str | None = None  #: where the file is about to be moved
-        kept = 0
-        for end, entry in self._entries(dropped):
+        self._kept: int | None = 0  # bytes of an older journal that still hold; None: it is ours by now
+        for end, entry in self._entries():
             if entry.get("row", 0) > stored:
                 break
-            kept = end
+            self._kept = end
             self._count(entry)
-        if kept:
-            os.truncate(self._path, kept)
-        else:
-            self._write(_line(dropped.identity), mode="w")
 
-    def _entries(self, dropped: Dropped | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Each whole line and the byte after it; none where the journal is of another file than ``dropped``."""
+    def _entries(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each whole line and the byte after it; none where the journal is of another file."""
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
@@ -56,7 +53,7 @@ class Journal:
                     entry = json.loads(line)
                 except ValueError:
                     return  # the crash came while this line was written
-                if dropped and not end and entry != dropped.identity:
+                if not end and entry != self._identity:
                     return
                 end += len(line)
                 yield end, entry
@@ -76,6 +73,11 @@ class Journal:
         self._append({"target": target})
 
     def _append(self, entry: dict[str, Any]) -> None:
+        if self._kept == 0:
+            self._write(_line(self._identity), mode="w")
+        elif self._kept:
+            os.truncate(self._path, self._kept)
+        self._kept = None
         self._write(_line(entry), mode="a")
         self._count(entry)
 

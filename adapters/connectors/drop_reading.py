@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from pathlib import Path
@@ -38,20 +38,24 @@ class OpenFile:
         self.table.close()
 
 
+Opening = Callable[[Dropped], OpenFile]
+
+
 class Reading:
     """The file that is being read, from the row after the last one whose fate is known. All methods raise OSError."""
 
-    def __init__(self, dropped: Dropped, columns: Columns, layout: Layout, form: str, *, stored: int) -> None:
+    def __init__(self, folder: DropFolder, dropped: Dropped, opening: Opening, *, stored: int) -> None:
+        self._folder = folder
         self.dropped = dropped
         self.failure: Unreadable | None = None
         self.waiting = False  #: a batch was handed out and is not stored yet
-        self._journal = Journal(dropped, stored=stored)
+        self._journal = Journal(folder.journal(dropped), dropped, stored=stored if folder.claimed(dropped) else -1)
         self._file: OpenFile | None = None
         self._handed: dict[str, ReadRow] = {}
         self._ahead: deque[ReadRow] = deque()
         self._rows: Iterator[ReadRow] = iter(())
         try:
-            self._file = OpenFile(dropped, columns, layout, form)
+            self._file = opening(dropped)
             start = self._journal.row
             self._rows = (row for row in self._file.rows if row.number > start)
         except Unreadable as error:
@@ -60,18 +64,21 @@ class Reading:
             self.failure = Unreadable("berkas tidak boleh dibuka", hint="beri izin baca, lalu taruh lagi")
 
     def ended(self) -> bool:
-        """Every row was handed out and stored, and the file can go."""
-        return not self.waiting and not self._more() and self.failure is None
+        """Every row was handed out and stored, or the file cannot be read: it can go."""
+        return not self.waiting and (self.failure is not None or not self._more())
 
     def batch(self, size: int) -> Batch:
-        """The next rows, at most ``size``; for a file that cannot be read, one record that says so."""
+        """The next rows, at most ``size``, none at the end; for a file that cannot be read, one record that says so.
+
+        Nothing is written or moved before the batch is stored: whoever only looks leaves the folder as it was."""
         self.waiting = True
         if self.failure:
             return Batch([self._unreadable(self.failure)], {**self.dropped.identity, "row": 0}, more=True)
         taken = [*self._ahead, *islice(self._rows, size - len(self._ahead))]
         self._ahead.clear()
-        self._handed = {row.record.key: row for row in taken}
-        return Batch([row.record for row in taken], {**self.dropped.identity, "row": taken[-1].number}, more=True)
+        self._handed = {each.record.key: each for each in taken}
+        row = taken[-1].number if taken else self._journal.row
+        return Batch([row.record for row in taken], {**self.dropped.identity, "row": row}, more=True)
 
     def _more(self) -> bool:
         self._ahead.extend(islice(self._rows, 1 - len(self._ahead)))
@@ -82,28 +89,35 @@ class Reading:
         fault = f"berkas tidak terbaca: {failure.what}; {failure.hint}"
         return Record(f"berkas:{key}", {}, place=shown(self.dropped.path.name), fault=fault)
 
-    def stored(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
-        """The batch is safe: notes its rejected rows."""
+    def stored(self, batch: Batch, rejections: Sequence[Rejection]) -> bool:
+        """The batch is safe: claims the file and notes its rejected rows; False where the file changed or is gone.
+
+        Such a file is read again from its beginning: rows that are the same then are no news to the bus."""
         self.waiting = False
+        claimed = self._folder.claim(self.dropped)
+        if claimed is None:
+            return False
+        self.dropped = claimed
         if self.failure:
-            return
+            return True
         rejected = [
             RejectedRow(row.number, each.reason, row.original)
             for each in rejections
             if (row := self._handed.get(each.record.key))
         ]
-        self._journal.add(batch.position["row"], len(batch.records), sorted(rejected))
+        if batch.records:
+            self._journal.add(batch.position["row"], len(batch.records), sorted(rejected))
         self._handed = {}
+        return True
 
-    def finish(self, folder: DropFolder, timezone: tzinfo) -> bool:
-        """Writes the reports and moves the file, each step safe to repeat; False where the file has changed meanwhile.
-
-        Such a file stays and is read again from its beginning: rows that are the same then are no news to the bus."""
+    def finish(self, timezone: tzinfo) -> bool:
+        """Writes the reports and moves the file, each step safe to repeat; False as ``stored``."""
         self.close()
         if not self.dropped.unchanged():
             self._journal.remove()
             return False
-        kind, name = FAILED if self.failure else DONE, self.dropped.path.name
+        folder, kind, name = self._folder, FAILED if self.failure else DONE, self.dropped.path.name
+        (folder.root / kind).mkdir(exist_ok=True)
         if self._journal.target is None:
             self._journal.aim(folder.free(kind, name).name)
         target = folder.root / kind / str(self._journal.target)

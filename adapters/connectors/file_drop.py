@@ -11,7 +11,6 @@ import asyncio
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import ClassVar
 
 import structlog
@@ -102,10 +101,10 @@ class FileDrop:
         return self._config.poll
 
     async def open(self, position: Position | None) -> None:
-        """Makes the folder ready. Raises ConfigError (no such folder), AccessError (not ours to write), Unavailable."""
+        """Looks whether the folder is there. Raises ConfigError (it is not), AccessError (not ours to write in)."""
         root = self._context.folder / secret(self._config.folder, where=f"{self._where}.folder")
         folder = DropFolder(root, self._config.pattern, self._config.settle, where=self._where)
-        await asyncio.to_thread(folder.prepare)
+        await asyncio.to_thread(folder.check)
         self._folder, self._position = folder, position or {}
 
     async def read(self) -> Batch | None:
@@ -115,32 +114,34 @@ class FileDrop:
     def _read(self) -> Batch | None:
         folder = self._opened()
         with folder.errors(), self._taken_up_again():
-            while reading := self._reading or self._begin(folder):
-                if reading.waiting:
-                    return None  # the last batch is not stored yet
-                if not reading.ended():
-                    return reading.batch(self._config.batch)
-                self._finish(folder, reading)
-        return None
+            reading = self._reading or self._begin(folder)
+            if reading is None or reading.waiting:
+                return None  # nothing new, or the last batch is not stored yet
+            return reading.batch(self._config.batch)
 
     def _begin(self, folder: DropFolder) -> Reading | None:
-        dropped = folder.claim()
-        if dropped is None:
-            return None
-        same = all(self._position.get(name) == value for name, value in dropped.identity.items())
-        stored = int(self._position.get("row", 0)) if same else 0
-        self._reading = Reading(dropped, self._columns, self._layout, self._config.format, stored=stored)
-        return self._reading
+        while dropped := folder.next():
+            same = all(self._position.get(name) == value for name, value in dropped.identity.items())
+            stored = int(self._position.get("row", 0)) if same else 0
+            try:
+                self._reading = Reading(folder, dropped, self._open_file, stored=stored)
+            except FileNotFoundError:
+                continue  # taken away meanwhile
+            return self._reading
+        return None
 
-    def _finish(self, folder: DropFolder, reading: Reading) -> None:
+    def _went_on(self, reading: Reading, batch: Batch, rejections: Sequence[Rejection]) -> None:
         name = shown(reading.dropped.path.name)
-        self._reading = None
-        if not reading.finish(folder, self._context.timezone):
-            _log.warning("file changed while it was read: reading it again", source=self._where, file=name)
+        stored = reading.stored(batch, rejections)
+        if stored and not reading.ended():
+            return
+        if not stored or not reading.finish(self._context.timezone):
+            _log.warning("file changed or taken away while it was read", source=self._where, file=name)
         elif reading.failure:
             _log.warning("file could not be read", source=self._where, file=name)
         else:
             _log.info("file read", source=self._where, file=name)
+        self._let_go()
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Notes what was rejected; after the last batch of a file writes its report and moves it."""
@@ -152,9 +153,7 @@ class FileDrop:
             return  # read again by now, since the folder did not answer
         with folder.errors(), self._taken_up_again():
             self._position = batch.position
-            reading.stored(batch, rejections)
-            if reading.failure or reading.ended():
-                self._finish(folder, reading)
+            self._went_on(reading, batch, rejections)
 
     @contextmanager
     def _taken_up_again(self) -> Iterator[None]:
@@ -179,12 +178,12 @@ class FileDrop:
         with folder.errors():
             left = folder.left()
             for path in [*([left.path] if left else []), *folder.processed()]:
-                if found := find(path, key, self._open_file):
+                if found := find(path, key, lambda path: self._open_file(Dropped.at(path))):
                     return found
         return None
 
-    def _open_file(self, path: Path) -> OpenFile:
-        return OpenFile(Dropped.at(path), self._columns, self._layout, self._config.format)
+    def _open_file(self, dropped: Dropped) -> OpenFile:
+        return OpenFile(dropped, self._columns, self._layout, self._config.format)
 
     async def close(self) -> None:
         """Closes the file at hand; the next `open` takes it up again."""

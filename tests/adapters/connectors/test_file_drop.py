@@ -208,18 +208,20 @@ async def test_what_is_wrong_with_the_folder_is_said_clearly(office: Office, mon
     monkeypatch.setenv("BUS_TEST_FOLDER", str(office.folder))
     source = office.source(folder="env:BUS_TEST_FOLDER")
     await source.open(None)
-    (office.folder / "reading").rmdir()
+    gone = office.folder.rename(office.folder.with_name("dilepas"))
     with pytest.raises(Unavailable, match="is the share still mounted"):
         await source.read()
-    (office.folder / "reading").mkdir()
+    gone.rename(office.folder)
     office.drop("a.csv", rows(1))
+    batch = await source.read()
+    assert batch is not None
 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(AccessError, match="let this user read, write and move files"):
-        await source.read()
+        await source.commit(batch, [])
 
 
 async def test_a_long_number_in_a_file_s_name_stays_out_of_places(office: Office) -> None:
@@ -269,3 +271,16 @@ def test_bad_options_are_refused(office: Office, option: str, value: object) -> 
     with pytest.raises(ValidationError) as caught:
         office.source(**{option: value})
     assert [fault["loc"] for fault in caught.value.errors()] == [(option,)]
+
+
+async def test_who_only_looks_leaves_the_folder_as_it_was(office: Office) -> None:
+    office.drop("a.csv", rows(3), age=1)
+    office.drop("b.csv", "bukan tabel\0\n")
+    source = office.source()
+    await source.open(None)
+    batch = await source.read()
+    assert batch is not None
+    assert len(batch.records) == 3
+    assert await source.read() is None
+    await source.close()
+    assert {path.name for path in office.folder.iterdir()} == {"a.csv", "b.csv"}

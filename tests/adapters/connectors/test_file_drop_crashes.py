@@ -89,18 +89,24 @@ async def test_a_batch_in_flight_is_waited_for(office: Office) -> None:
     await source.close()
 
 
-async def test_a_file_changed_while_it_is_read_is_read_again(office: Office) -> None:
-    office.drop("a.csv", rows(3))
-    source = office.source(key=["ref"])
+@pytest.mark.parametrize("batch", [2, 100])
+async def test_a_file_changed_while_it_is_read_is_read_again(office: Office, batch: int) -> None:
+    path = office.drop("a.csv", rows(3))
+    source = office.source(key=["ref"], batch=batch)
     await source.open(None)
-    batch = await source.read()
-    assert batch is not None
-    (office.folder / "reading/a.csv").write_text(rows(5))
-    await source.commit(batch, [])
-    again = await source.read()
-    assert again is not None
-    assert [record.key for record in again.records] == [f'["R{n}"]' for n in range(1, 6)]
-    await source.commit(again, [])
+    first = await source.read()
+    assert first is not None
+    if len(first.records) == 2:  # the file is claimed with the first batch
+        await source.commit(first, [])
+        first, path = await source.read(), office.folder / "reading/a.csv"
+        assert first is not None
+    path.write_text(rows(5))
+    await source.commit(first, [])
+    seen: list[str] = []
+    while again := await source.read():
+        seen += [record.key for record in again.records]
+        await source.commit(again, [])
+    assert seen == [f'["R{n}"]' for n in range(1, 6)]
     assert "Baris dibaca  : 5" in office.report("a.csv")
     await source.close()
 
@@ -114,16 +120,22 @@ async def test_a_cursor_set_back_reads_the_file_at_hand_again(office: Office) ->
     assert "Baris dibaca  : 10" in office.report("a.csv")
 
 
-async def test_a_file_taken_away_meanwhile_is_no_error(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("step", "seen"), [("open", ["b.csv baris 2"]), ("rename", ["a.csv baris 2", "b.csv baris 2"])]
+)
+async def test_a_file_taken_away_meanwhile_is_no_error(
+    office: Office, monkeypatch: pytest.MonkeyPatch, step: str, seen: list[str]
+) -> None:
     office.drop("a.csv", rows(1), age=1)
     office.drop("b.csv", rows(1))
-    real = Path.rename
+    real = getattr(Path, step)
 
-    def vanishes(path: Path, target: Path) -> Path:
+    def vanishes(path: Path, *arguments: object, **options: object) -> object:
         if path.name == "a.csv":
-            path.unlink()
-        return real(path, target)
+            path.unlink(missing_ok=True)
+        return real(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "rename", vanishes)
+    monkeypatch.setattr(Path, step, vanishes)
     await office.run(office.source())
-    assert [record.place for record in office.stored] == ["b.csv baris 2"]
+    assert [record.place for record in office.stored] == seen
+    assert office.names("done") == {"b.csv", "b.csv.laporan.txt"}

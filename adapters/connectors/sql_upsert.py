@@ -68,6 +68,13 @@ class SqlUpsert:
         self.database: str | None = config.url
         self.atomic = True
 
+    @staticmethod
+    def needs(config: SqlUpsertConfig) -> frozenset[str]:
+        """The fields that a subscription must let through; `bus check` asks for them."""
+        if config.columns is None:
+            return frozenset(config.key) - config.constants.keys()
+        return frozenset(source for source in config.columns.values() if not source.startswith("$"))
+
     async def open(self) -> None:
         """Compares the options with the table as it is, and makes ``bus_version`` beside it."""
         made = engine(self._config.url, where=self._where, create=False)

@@ -20,7 +20,7 @@ from bus.errors import ConfigError
 from bus.events import Catalogue, EventType
 from bus.subjects import AppName
 
-CONNECTORS = ("file_drop", "sql_poll")  #: sources for which there are templates
+CONNECTORS = ("file_drop", "sql_outbox", "sql_poll")  #: sources for which there are templates
 FIRST = "kependudukan.penduduk.meninggal.v1"  #: what a subscriber starts with, unless told
 
 _TEMPLATES = resources.files("bus.cli") / "templates"
@@ -75,6 +75,7 @@ def _publishing(name: AppName, kind: EventType, connector: str, folder: Path) ->
         **_values(name, kind, folder),
         "columns": _quoted(field for field in fields if field in kind.required),
         "fields": ", ".join(fields),
+        "all": _quoted(fields),
         "key": _file_key(kind),
         "map": "\n".join(f'{field} = "{field}"' for field in fields),
         "optional": f"also: {', '.join(rest)}" if rest else "all of the event's fields",

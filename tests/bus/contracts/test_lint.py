@@ -182,3 +182,12 @@ def test_no_contract_at_all_is_an_error(tmp_path: Path, catalogue: Catalogue) ->
 def test_a_fault_is_one_line() -> None:
     assert str(Fault("a.toml", "publish.0", "wrong", "mend it")) == "a.toml: publish.0: wrong (mend it)"
     assert str(Fault("a.toml", "", "wrong")) == "a.toml: wrong"
+
+
+def test_a_sink_says_which_fields_it_needs(tmp_path: Path, catalogue: Catalogue) -> None:
+    sink = 'to = { connector = "sql_upsert", url = "env:U", table = "t", key = ["nop"], columns = { %s } }\n#'
+    columns = 'nop = "nop", jumlah = "jumlah", event_id = "$id"'
+    found = faults(tmp_path, catalogue, aid=AID.replace("handler =", sink % columns))
+    assert [(each.what, each.hint) for each in found if each.key == "subscribe.0.to"] == [
+        ("needs jumlah", "add it to `fields`")
+    ]

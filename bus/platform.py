@@ -114,16 +114,15 @@ class Platform:
         self.index.close()
 
     async def _announce(self) -> None:
-        """Tells a running server what is revoked; it forgets nothing that it was told before."""
+        """Tells the server its accounts and what is revoked; it forgets nothing that it was told before."""
         connection = await connect(self._settings, self.url, Role.SYSTEM)
         try:
-            reply = json.loads(
-                (await connection.request(trust.CLAIMS_UPDATE, trust.claims_update(self._settings.home))).data
-            )
+            for claims in trust.claims_updates(self._settings.home):
+                reply = json.loads((await connection.request(trust.CLAIMS_UPDATE, claims)).data)
+                if "error" in reply:
+                    raise AccessError("the server refuses an account's new claims", where=self.url)
         finally:
             await connection.close()
-        if "error" in reply:
-            raise AccessError("the server refuses the account's new claims", where=self.url)
 
 
 def _opds(contracts: Sequence[Contract]) -> list[str]:

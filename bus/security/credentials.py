@@ -1,9 +1,9 @@
 """Credentials in ``<home>/creds``: one per application, and one for each role of the bus itself.
 
-Permissions stand in the credential's JWT: after a change of a contract its application needs a new one, and a new
-connection. ``issue`` revokes the JWT that it replaces, so that a narrower contract does not leave the wider one valid;
-once ``trust.claims_update`` is sent to a running server (or the server is started again) the old connections end, and
-clients reconnect with the file as it is then.
+Permissions stand in the credential's JWT and in the application's account: after a change of a contract its
+application needs a new credential, and a new connection. ``issue`` revokes the JWT that it replaces, so that a
+narrower contract does not leave the wider one valid; once ``trust.claims_updates`` are sent to a running server (or
+the server is started again) the old connections end, and clients reconnect with the file as it is then.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from bus.contracts import grants
 from bus.contracts.model import Contract
 from bus.errors import ConfigError
 from bus.security import files, jwt, keys, permissions, trust
+from bus.security.keys import Key
 from bus.security.permissions import Permissions
 from bus.subjects import AppName
 
@@ -56,38 +56,39 @@ def issue(home: Path, contracts: Sequence[Contract]) -> list[Path]:
     planned = grants.consumers(contracts)
     with files.exclusive(home):
         files.folder(home / "creds")
+        trust.set_bus(home)
         paths = [_issue(home, role, granted) for role, (granted, _) in _ROLES.items()]
         for contract in contracts:
             if contract.stage == "retired":
                 _withdraw(home, contract.name)
             else:
                 paths.append(_issue(home, contract.name, permissions.of_application(contract, planned)))
+        trust.publish(home)
     return paths
 
 
 def revoke(home: Path, who: AppName | Role) -> None:
-    """Withdraws a credential for good, with its key:
+    """Withdraws a credential for good, with its key; ``issue`` makes both anew.
 
-    ``issue`` makes both anew. Takes effect with ``trust.claims_update``.
+    Takes effect when ``trust.claims_updates`` are sent. Raises ConfigError for the system's, which can only pass on
+    what the operator signed.
     """
     if who is Role.SYSTEM:
-        raise ConfigError(
-            "the system credential has no revocation: it can only pass on what the operator signed", where="system"
-        )
+        raise ConfigError("the system credential cannot be revoked", where=who, hint="make a new operator instead")
     with files.exclusive(home):
         _withdraw(home, who)
+        trust.publish(home)
 
 
 def _issue(home: Path, who: AppName | Role, granted: Permissions) -> Path:
-    target = path(home, who)
-    key = keys.user_key(home, _name(who))
-    ring = keys.keyring(home)
-    issuer, account = (ring.system, ring.system) if who is Role.SYSTEM else (ring.signing, ring.bus)
+    target, name = path(home, who), _name(who)
+    key = keys.user_key(home, name)
+    issuer, account = _account(home, who, granted)
 
-    def make(issued_at: int | None) -> str:
+    def make(issued_at: int) -> str:
         return jwt.user(
             key.public,
-            name=_name(who),
+            name=name,
             issuer=issuer,
             account=account.public,
             publish=granted.publish,
@@ -96,36 +97,56 @@ def _issue(home: Path, who: AppName | Role, granted: Permissions) -> Path:
         )
 
     current = _current(target)
-    revoked_until = trust.revocations(home).get(key.public, 0)
-    if current is not None and current["sub"] == key.public:
-        if current["iat"] > revoked_until and make(current["iat"]) == jwt.of_credential(
-            files.read(target).decode(), where=str(target)
-        ):
+    revoked_until = trust.revocations(home, _owner(who)).get(key.public, 0)
+    if current is not None and jwt.decode(current)["sub"] == key.public:
+        issued_at = int(jwt.decode(current)["iat"])
+        if issued_at > revoked_until and make(issued_at) == current:
             return target
-        revoked_until = max(revoked_until, int(current["iat"]))
-        if account is ring.bus:
-            trust.revoke(home, {key.public: revoked_until})
+        revoked_until = max(revoked_until, issued_at)
+        _revoke(home, who, granted, {key.public: revoked_until})
     token = make(max(int(time.time()), revoked_until + 1))
     files.replace(target, jwt.credential(token, key).encode())
     return target
 
 
 def _withdraw(home: Path, who: AppName | Role) -> None:
-    """Revokes every JWT of the user's key until now, and removes credential and key."""
+    """Revokes every JWT of the user's key until now, closes the application's account, removes credential and key."""
     target, key_path = path(home, who), home / "keys" / "users" / f"{_name(who)}.nk"
     if key_path.exists():
         current = _current(target)
-        issued = int(current["iat"]) if current else 0
-        trust.revoke(home, {keys.user_key(home, _name(who)).public: max(int(time.time()), issued)})
+        issued_at = int(jwt.decode(current)["iat"]) if current else 0
+        key = keys.user_key(home, _name(who))
+        _revoke(home, who, Permissions(), {key.public: max(int(time.time()), issued_at)})
     target.unlink(missing_ok=True)
     key_path.unlink(missing_ok=True)
 
 
-def _current(target: Path) -> dict[str, Any] | None:
-    """The claims of the credential that stands there, or None."""
-    if not target.exists():
-        return None
-    return jwt.decode(jwt.of_credential(files.read(target).decode(), where=str(target)), where=str(target))
+def _account(home: Path, who: AppName | Role, granted: Permissions) -> tuple[Key, Key]:
+    """The key that signs a user, and its account's."""
+    ring = keys.keyring(home)
+    if who is Role.SYSTEM:
+        return ring.system, ring.system
+    if isinstance(who, Role):
+        return ring.signing, ring.bus
+    account = trust.set_application(home, _name(who), granted)
+    return account, account
+
+
+def _revoke(home: Path, who: AppName | Role, granted: Permissions, until: trust.Revocations) -> None:
+    if isinstance(who, AppName):
+        trust.set_application(home, _name(who), granted, until)
+    elif who is not Role.SYSTEM:
+        trust.set_bus(home, until)
+
+
+def _current(target: Path) -> str | None:
+    """The JWT of the credential that stands there, or None."""
+    return jwt.of_credential(files.read(target).decode(), where=str(target)) if target.exists() else None
+
+
+def _owner(who: AppName | Role) -> str | None:
+    """The application's account, or None for BUS."""
+    return _name(who) if isinstance(who, AppName) else None
 
 
 def _name(who: AppName | Role) -> str:

@@ -67,25 +67,18 @@ def account(
     *,
     name: str,
     operator: Key,
-    signing_keys: tuple[str, ...] = (),
+    nats: Mapping[str, Any],
     jetstream: bool = False,
-    revocations: Mapping[str, int] | None = None,
-    trace_to: str | None = None,
     issued_at: int | None = None,
 ) -> str:
-    """An account's JWT.
+    """An account's JWT. ``nats`` has exports, imports, mappings, signing keys and revocations, by their JSON names.
 
-    ``revocations`` maps public user keys to Unix seconds: JWTs of that user issued until then are refused. ``trace_to``
-    is the subject to which the server reports the hops of messages with a sampled ``traceparent``.
+    ``revocations`` maps public user keys to Unix seconds: JWTs of that user issued until then are refused.
     """
-    nats: dict[str, Any] = {"limits": {**_TRAFFIC, **_ACCOUNT, **(_JETSTREAM if jetstream else {})}}
-    if signing_keys:
-        nats["signing_keys"] = list(signing_keys)
-    if revocations:
-        nats["revocations"] = dict(revocations)
-    if trace_to:
-        nats["trace"] = {"dest": trace_to, "sampling": 100}
-    return encode("account", subject=public, name=name, issuer=operator, nats=nats, issued_at=issued_at)
+    limits = {**_TRAFFIC, **_ACCOUNT, **(_JETSTREAM if jetstream else {})}
+    return encode(
+        "account", subject=public, name=name, issuer=operator, nats={**nats, "limits": limits}, issued_at=issued_at
+    )
 
 
 def user(

@@ -1,7 +1,8 @@
 """The keys of an installation, in ``<home>/keys``: made once, never changed, readable by their owner alone.
 
     operator.nk  sys.nk  bus.nk  signing.nk   seeds of nkeys: the operator, its accounts, the key that signs BUS's users
-    users/<name>.nk                           one nkey per application and role
+    accounts/<opd>.<app>.nk                   one account per application
+    users/<name>.nk                           one user per application and role
     entity.key                                32 random bytes, one line of base64: makes key tokens (and re-identifies)
 
 For a city's own servers the operator's and the accounts' seeds belong off the machine once trust is established: only
@@ -73,6 +74,12 @@ def user_key(home: Path, name: str) -> Key:
     """The nkey of an application or role; it is made once and stays. Raises ConfigError."""
     files.folder(home / "keys")
     return _key(files.folder(home / "keys" / "users") / f"{name}.nk", _USER)
+
+
+def account_key(home: Path, name: str) -> Key:
+    """The nkey of an application's account; it is made once and stays. Raises ConfigError."""
+    files.folder(home / "keys")
+    return _key(files.folder(home / "keys" / "accounts") / f"{name}.nk", _ACCOUNT)
 
 
 def make_entity_key(path: Path) -> bytes:

@@ -1,10 +1,11 @@
 """Compiles contracts into NATS permissions: what is not listed is refused.
 
-Replies need no permission of their own: the server sends acknowledgements, batch flow control and pulled messages to
-the inbox, and never asks whether the client might publish there. The other side of it: a client may name *any* reply
-subject, so what an application can make the server say (a copy of its own cursor, an acknowledgement) can land on a
-foreign subject. Such copies carry the header ``Nats-Stream`` or no CloudEvents attributes; readers of events and
-cursors have to refuse them.
+They are enforced twice. The credential's JWT lists the subjects, and the server names what it refuses. That alone
+would be no wall: the server never asks whether a client may publish to the *reply* subject that it names, so with
+one account for all, the answer to a harmless request could be made to delete another office's stream
+(``$JS.API.STREAM.DELETE.…`` as the reply subject of a direct get), move another's consumer or overwrite its cursor.
+So each application has an account of its own, into which exactly these subjects are imported from BUS: there its
+replies reach itself and nobody else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bus import subjects
 from bus.contracts.grants import ConsumerGrant
@@ -22,6 +24,16 @@ API = "$JS.API"
 ADMIN_INBOX = "_INBOX"
 OPS_INBOX = "_INBOX.ops"
 SYSTEM_INBOX = "_INBOX.system"
+
+# An account without JetStream of its own answers requests to the API with an error; CONSUMER.INFO takes a way round
+# that.
+_INFO = f"{API}.CONSUMER.INFO."
+_INFO_ROUND = "bus.CONSUMER.INFO."
+_NEXT = f"{API}.CONSUMER.MSG.NEXT."
+
+_REPLY_SECONDS = 120  #: how long the server keeps the way back for a reply that does not come
+_EXPORTED = ("opd.>", "dlq.>", "receipt.>", "telemetry.>", "$JS.ACK.>", f"{API}.DIRECT.GET.*.>")
+_EXPORTED_API = (f"{_INFO}*.*", f"{API}.CONSUMER.RESET.*.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +46,10 @@ class Permissions:
 
 EVERYTHING = Permissions(publish=(">",), subscribe=(">",))  #: of the account BUS; for provisioning
 
-# Operations see everything and send dead letters again. They change no stream and no durable consumer, and cannot pull
-# (and so steal) from an application's: their own consumers are ephemeral, named by the server, and push to their inbox.
+# Operations see everything and send dead letters again. In the account BUS this list keeps from mistakes, not from
+# malice (see above,
+# and an ephemeral consumer that is given a durable one's name changes that): the credential is for the city's own
+# people.
 OPS = Permissions(
     publish=(
         "redrive.>",
@@ -63,10 +77,7 @@ SYSTEM = Permissions(
 
 
 def of_application(contract: Contract, consumers: Sequence[ConsumerGrant]) -> Permissions:
-    """What one application may do.
-
-    ``consumers`` are those of all contracts (``grants.consumers``). A retired application may do nothing.
-    """
+    """What one application may do: nothing once it is retired. ``consumers`` are those of all contracts."""
     if contract.stage == "retired":
         return Permissions()
     app = contract.name
@@ -80,37 +91,63 @@ def of_application(contract: Contract, consumers: Sequence[ConsumerGrant]) -> Pe
     ]
     for grant in consumers:
         if grant.app == app:
-            publish += _consumer(grant.stream, grant.durable)
+            publish += _consumer(f"{grant.stream}.{grant.durable}")
     return Permissions(publish=tuple(publish), subscribe=(f"{subjects.inbox(app)}.>",))
 
 
-def _consumer(stream: str, durable: str) -> list[str]:
-    """Pull, look at, start again, acknowledge:
+def exports() -> dict[str, Any]:
+    """What the account BUS offers to the applications' accounts; each imports its own part alone."""
+    threshold = _REPLY_SECONDS * 1_000_000_000
+    services = [*_EXPORTED, *_EXPORTED_API, f"{_NEXT}*.*"]
+    return {
+        "exports": [
+            {
+                "name": subject,
+                "subject": subject,
+                "type": "service",
+                "response_type": "Stream" if subject.startswith(_NEXT) else "Singleton",
+                "response_threshold": threshold,
+            }
+            for subject in services
+        ]
+    }
 
-    by the reply subjects of both forms (ADR-15), the second with domain and account's hash.
-    """
-    return [
-        f"{API}.CONSUMER.MSG.NEXT.{stream}.{durable}",
-        f"{API}.CONSUMER.INFO.{stream}.{durable}",
-        f"{API}.CONSUMER.RESET.{stream}.{durable}",
-        f"$JS.ACK.{stream}.{durable}.>",
-        f"$JS.ACK.*.*.{stream}.{durable}.>",
+
+def imports(granted: Permissions, bus: str) -> dict[str, Any]:
+    """What an application's account takes from BUS (its public key): what its user may publish, and nothing to hear."""
+    round_about = [subject for subject in granted.publish if subject.startswith(_INFO)]
+    taken = [subject for subject in granted.publish if not subject.startswith((_INFO, _INFO_ROUND))]
+    services = [{"name": each, "subject": each, "account": bus, "type": "service"} for each in taken]
+    services += [
+        {"name": each, "subject": each, "local_subject": _round(each), "account": bus, "type": "service"}
+        for each in round_about
     ]
+    return {"imports": services, "mappings": {each: [{"subject": _round(each), "weight": 100}] for each in round_about}}
 
 
 def consumers_of(credential: Path) -> list[tuple[str, str]]:
-    """The (stream, durable) pairs that a credential may pull: what an adapter consumes is written in it.
+    """The durable consumers that a credential may pull from, as (stream, durable). Raises ConfigError."""
+    token = jwt.of_credential(files.read(credential).decode(), where=str(credential))
+    allowed = jwt.decode(token, where=str(credential)).get("nats", {}).get("pub", {}).get("allow", [])
+    pairs = [subject.removeprefix(_NEXT).split(".") for subject in allowed if subject.startswith(_NEXT)]
+    return [(stream, durable) for stream, durable in pairs]
 
-    So an adapter needs no other contract than its own. Raises ConfigError.
+
+def _consumer(name: str) -> list[str]:
+    """Pull, look at, start again, acknowledge.
+
+    Acknowledgements go to the reply subject of the message, which has two forms; the second has the domain and a
+    hash of the account in front of the stream (ADR-15).
     """
-    claims = jwt.decode(
-        jwt.of_credential(files.read(credential).decode(), where=str(credential)), where=str(credential)
-    )
-    prefix = f"{API}.CONSUMER.MSG.NEXT."
-    allowed = claims["nats"].get("pub", {}).get("allow", ())
     return [
-        (stream, durable)
-        for subject in allowed
-        if subject.startswith(prefix)
-        for stream, _, durable in [subject.removeprefix(prefix).partition(".")]
+        f"{_NEXT}{name}",
+        f"{_INFO}{name}",
+        _round(f"{_INFO}{name}"),
+        f"{API}.CONSUMER.RESET.{name}",
+        f"$JS.ACK.{name}.>",
+        f"$JS.ACK.*.*.{name}.>",
     ]
+
+
+def _round(info: str) -> str:
+    return _INFO_ROUND + info.removeprefix(_INFO)

@@ -26,6 +26,7 @@ from bus.errors import ConfigError, Unavailable
 
 HOST = "127.0.0.1"
 MAX_PAYLOAD = 1024 * 1024  #: bytes of one message, headers and body together
+MAX_CONTROL_LINE = 64 * 1024  #: bytes; a credential with a grant per subscription is longer than the server's 4 KiB
 READY_TIMEOUT = 120.0  #: seconds; a large store is read before the server listens
 STOP_TIMEOUT = 15.0
 _POLL = 0.02
@@ -163,6 +164,7 @@ class EmbeddedServer:
             "port": self._port or -1,
             "ports_file_dir": str(self.folder),
             "max_payload": MAX_PAYLOAD,
+            "max_control_line": MAX_CONTROL_LINE,
             "log_file": str(self.log),
             "logfile_size_limit": _LOG_LIMIT,
             "logfile_max_num": 3,

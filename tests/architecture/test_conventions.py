@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,13 @@ def test_scripts_are_strict_and_executable(script: str) -> None:
     assert os.access(path, os.X_OK)
     assert "\nset -euo pipefail\n" in path.read_text(encoding="utf-8")
     assert subprocess.run(["bash", "-n", path], check=False).returncode == 0
+
+
+def test_every_entry_point_is_installed_and_leads_somewhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {("console_scripts", *each) for each in project["scripts"].items()}
+    declared |= {(group, *each) for group, points in project["entry-points"].items() for each in points.items()}
+    installed = distribution("opd-bus").entry_points
+    assert {(point.group, point.name, point.value) for point in installed} == declared
+    for point in installed:
+        assert point.load()

@@ -67,7 +67,7 @@ class Subscribe(_Table):
     on_poison: Literal["skip", "hold"] = Field(
         default="skip", description="hold: the key of a dead letter waits for a person"
     )
-    to: ConnectorTable | None = None
+    to: ConnectorTable | None = Field(default=None, description="the target: a connector and its options")
     handler: str | None = Field(default=None, description='instead of `to`: "mapping:function"')
     database: str | None = Field(default=None, description="URL (env:NAME) whose transaction the handler shares")
 
@@ -82,14 +82,16 @@ class Contract(_Table):
 
     app: str = Field(description="the folder's name")
     opd: str = Field(description="the name of the folder above")
-    title: str
+    title: str = Field(description="what people call the application")
     owner: str = Field(description="the unit responsible for the application")
     contact: str = Field(description="where its people are reached")
-    stage: Literal["pilot", "live", "retired"]
+    stage: Literal["pilot", "live", "retired"] = Field(description="pilot, live or retired; a retired one does not run")
     timezone: str = Field(default="Asia/Jakarta", description="of times that the application stores without an offset")
-    source: Mapping[str, ConnectorTable] = Field(default_factory=dict)
-    publish: tuple[Publish, ...] = ()
-    subscribe: tuple[Subscribe, ...] = ()
+    source: Mapping[str, ConnectorTable] = Field(
+        default_factory=dict, description="[source.<name>]: where records come from"
+    )
+    publish: tuple[Publish, ...] = Field(default=(), description="[[publish]]: what the application emits")
+    subscribe: tuple[Subscribe, ...] = Field(default=(), description="[[subscribe]]: what it consumes")
 
     path: Path = Field(default=Path("adapter.toml"), exclude=True)
 

@@ -1,0 +1,23 @@
+"""What integrators test with: streams in memory, the suite of an adapter, and the conformance suites of connectors.
+
+from bus.testing import SourceContract, SinkContract, adapter_suite
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("bus.testing.adapters", "bus.testing.sinks", "bus.testing.sources")
+
+from bus.testing.adapters import adapter_suite  # noqa: E402 - after the rewriting is asked for
+from bus.testing.memory import Crash, MemoryStreams
+from bus.testing.sinks import SinkApplication, SinkContract
+from bus.testing.sources import SourceApplication, SourceContract
+
+__all__ = [
+    "Crash",
+    "MemoryStreams",
+    "SinkApplication",
+    "SinkContract",
+    "SourceApplication",
+    "SourceContract",
+    "adapter_suite",
+]

@@ -1,0 +1,97 @@
+"""Streams in memory: what the engines need of NATS, with the same rules, and with faults on demand.
+
+Messages are stored once per id, batches whole or not at all, cursors are fenced. It proves a connector's logic in
+milliseconds; guarantees of the whole are proven on a real server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bus.broker.direct import StoredMessage
+from bus.broker.publish import Message, Stored
+from bus.delivery.dead_letters import DeadLetter
+from bus.errors import Fenced, StreamFull
+from bus.subjects import EVENT_TOKENS
+
+
+class Crash(BaseException):
+    """The process dies here: nothing in the engine catches it."""
+
+
+class MemoryStreams:
+    """All streams in one list. ``keep`` False counts events and forgets their bodies, for tests of memory."""
+
+    room = 1024 * 1024
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
+        self._ids: set[str] = set()
+        self._last: dict[str, StoredMessage] = {}
+        self._sequence = 0
+        self.events: list[Message] = []
+        self.letters: list[DeadLetter] = []
+        self.receipts: list[dict[str, Any]] = []
+        self.count = 0  #: events stored
+        self.full = False  #: refuses everything with StreamFull
+        self.refused = 0
+        self.crash_before_store = False
+        self.crash_after_store = False
+        self.lose_acknowledgement = False  #: stores the next batch and answers with a time-out
+
+    async def last(self, stream: str, subject: str) -> StoredMessage | None:
+        """The last message on a subject."""
+        return self._last.get(subject)
+
+    async def send(self, message: Message) -> Stored:
+        """Stores one message."""
+        return (await self.send_all([message]))[0]
+
+    async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
+        """Stores messages one by one."""
+        self._check()
+        return [self._store(message) for message in messages]
+
+    async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
+        """Stores messages and their cursor together or not at all."""
+        self._check()
+        if self.crash_before_store:
+            raise Crash
+        last = self._last.get(cursor.subject)
+        if (last.sequence if last else 0) != after:
+            raise Fenced("another instance has moved this cursor", where=cursor.subject)
+        for message in messages:
+            self._store(message)
+        stored = self._store(cursor)
+        if self.crash_after_store:
+            raise Crash
+        if self.lose_acknowledgement:
+            self.lose_acknowledgement = False
+            raise StreamFull("no acknowledgement", where=cursor.subject)
+        return stored
+
+    def _check(self) -> None:
+        if self.full:
+            self.refused += 1
+            raise StreamFull("the stream is full", where="memory")
+
+    def _store(self, message: Message) -> Stored:
+        if message.id and message.id in self._ids:
+            return Stored("memory", self._sequence, duplicate=True)
+        self._sequence += 1
+        kind = message.subject.partition(".")[0]
+        if kind == "opd" and len(message.subject.split(".")) == EVENT_TOKENS:
+            self.count += 1
+            if self._keep:
+                self._ids.add(message.id)
+                self.events.append(message)
+            return Stored("memory", self._sequence)
+        self._last[message.subject] = StoredMessage(message.subject, message.body, message.headers, self._sequence, "")
+        if kind == "dlq" and message.id not in self._ids:
+            self._ids.add(message.id)
+            self.letters.append(DeadLetter.parse(message.body))
+        elif kind == "receipt" and self._keep:
+            self.receipts.append(json.loads(message.body))
+        return Stored("memory", self._sequence)

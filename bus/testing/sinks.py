@@ -1,0 +1,281 @@
+"""The conformance suite of sinks. A connector's tests subclass it and say how to look into the application:
+
+    class TestSqlUpsert(SinkContract):
+        @pytest.fixture
+        async def application(self, sqlite_url: str) -> AsyncIterator[SinkApplication]: ...
+
+It runs the engine itself over messages in memory, kills it at each step, takes the application away, and counts at
+both ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bus.contracts import Subscribe
+from bus.delivery.applying import Applier, DirectApplier, TransactionalApplier
+from bus.delivery.deaths import Deaths
+from bus.delivery.emitting import Emitter
+from bus.delivery.follow_ups import FollowUps
+from bus.delivery.health import PlaceHealth
+from bus.delivery.inflow import Inflow
+from bus.delivery.mapping import Drafting
+from bus.delivery.reading import ORIGIN, Reader
+from bus.delivery.settling import Settler
+from bus.events.registry import KeyTokens
+from bus.ports import Sink
+from bus.subjects import AppName
+from bus.testing.events import APP, CATALOGUE, NAME, TYPE, BarisBerubah
+from bus.testing.memory import Crash, MemoryStreams
+from bus.testing.sources import LARGE, MEMORY, resident, until
+
+CONSUMER_APP = AppName("uji", "penerima")
+BATCH = 500
+
+
+class SinkApplication(Protocol):
+    """An application under test. Its target has the columns ``kunci`` (its key), ``nilai`` and, where it can, the
+    event's id.
+    """
+
+    def sink(self) -> Sink:
+        """A new connector over the application, as after a restart."""
+
+    async def rows(self) -> Mapping[str, str]:
+        """Value by key, as the application sees it now."""
+
+    async def writes(self) -> Sequence[str]:
+        """The event id of every write that the application has noticed (by a trigger, a log), in order."""
+
+    async def refuse(self, value: str | None) -> None:
+        """From now on the application refuses rows with this value (None: none)."""
+
+    async def away(self) -> None:
+        """The application stops answering."""
+
+    async def back(self) -> None:
+        """It answers again."""
+
+
+class MemoryMessage:
+    """A delivered message that notes how it was settled."""
+
+    def __init__(self, sequence: int, key: str, value: str, *, event_id: str = "", origin: str = "") -> None:
+        self.stream, self.sequence, self.settled = APP.stream, sequence, ""
+        draft = Drafting(KeyTokens(b"uji")).draft(TYPE, BarisBerubah.model_construct(kunci=key, nilai=value))
+        self.id = event_id or f"{sequence:032x}"
+        self.subject = f"opd.{APP.prefix}.{NAME}.{draft.key_token}"
+        self.body = draft.data
+        self.headers: dict[str, str] = {
+            "ce-specversion": "1.0",
+            "ce-id": self.id,
+            "ce-source": APP.ce_source,
+            "ce-type": NAME.ce_type,
+            "ce-subject": draft.key_token,
+            "ce-time": "2026-01-31T08:00:00+07:00",
+        }
+        if origin:
+            self.headers[ORIGIN] = origin
+
+    async def ack(self) -> None:
+        """Settled."""
+        self.settled = "ack"
+
+    ack_sync = ack
+
+    async def term(self) -> None:
+        """Ended."""
+        self.settled = "term"
+
+    async def in_progress(self) -> None:
+        """Still in hand."""
+
+
+class Target:
+    """An application, its sink and the engine, over streams that outlive their crashes."""
+
+    def __init__(self, application: SinkApplication, folder: Path) -> None:
+        self._application, self._folder = application, folder
+        self.streams, self.health = MemoryStreams(), PlaceHealth()
+
+    @asynccontextmanager
+    async def running(self, dying: Callable[[Settler], None] = lambda settler: None) -> AsyncIterator[Inflow]:
+        """A process with the engine in it; it is killed at the end."""
+        subscribe = Subscribe.model_validate(
+            {"event": str(NAME), "purpose": "uji saja", "basis": "uji saja", "fields": ["kunci", "nilai"]}
+        )
+        sink = self._application.sink()
+        follow_ups = FollowUps(
+            CONSUMER_APP,
+            subscribe.consumer,
+            frozenset(),
+            CATALOGUE,
+            Drafting(KeyTokens(b"uji")),
+            ZoneInfo("Asia/Jakarta"),
+        )
+        emitter = Emitter(CONSUMER_APP, self.streams)
+        applier: Applier = (
+            DirectApplier(sink, follow_ups, emitter)
+            if sink.database is None
+            else TransactionalApplier(sink, follow_ups, emitter, CONSUMER_APP, subscribe.consumer)
+        )
+        settler = Settler(CONSUMER_APP, subscribe.consumer, self.streams, wait=not applier.idempotent)
+        dying(settler)
+        deaths = Deaths(self._folder / "hand")
+        reader = Reader(subscribe, CATALOGUE, "uji")
+        inflow = Inflow(subscribe.consumer, reader, applier, settler, deaths, self.health, hold_poison=False)
+        await applier.open()
+        beating = asyncio.create_task(inflow.run(1.0))
+        try:
+            yield inflow
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            await applier.close()
+            deaths.close()
+
+    async def deliver(self, messages: Sequence[MemoryMessage]) -> None:
+        """Delivers messages to a process of their own, in batches."""
+        async with self.running() as inflow:
+            await deliver(inflow, messages)
+
+
+async def deliver(inflow: Inflow, messages: Sequence[MemoryMessage]) -> None:
+    """Hands messages to a process in batches, and waits until all are settled."""
+    for start in range(0, len(messages), BATCH):
+        await inflow.handle(messages[start : start + BATCH])  # type: ignore[arg-type]
+    await until(lambda: all(message.settled for message in messages))
+
+
+def numbered(pairs: Sequence[tuple[str, str]], first: int = 1) -> list[MemoryMessage]:
+    """Messages in the order of a stream."""
+    return [MemoryMessage(number, key, value) for number, (key, value) in enumerate(pairs, first)]
+
+
+class SinkContract:
+    """What every sink must do. Subclasses give the fixture ``application``."""
+
+    @pytest.fixture
+    def target(self, application: SinkApplication, tmp_path: Path) -> Target:
+        """The application with an engine of its own."""
+        return Target(application, tmp_path)
+
+    async def test_every_event_is_applied_once(self, application: SinkApplication, target: Target) -> None:
+        messages = numbered([(f"k{number}", f"isi {number}") for number in range(1200)])
+
+        await target.deliver(messages)
+        await target.deliver([MemoryMessage(each.sequence, "k0", "lain", event_id=each.id) for each in messages[:5]])
+
+        assert await application.rows() == {f"k{number}": f"isi {number}" for number in range(1200)}
+        assert Counter(await application.writes()) == Counter(each.id for each in messages)
+
+    async def test_events_of_a_key_are_applied_in_order(self, application: SinkApplication, target: Target) -> None:
+        messages = numbered([(f"k{number % 7}", f"isi {number}") for number in range(300)])
+
+        await target.deliver(messages)
+
+        assert await application.rows() == {f"k{number % 7}": f"isi {number}" for number in range(293, 300)}
+        written = {event_id: number for number, event_id in enumerate(await application.writes())}
+        for key in range(7):
+            order = [written[each.id] for each in messages[key::7]]
+            assert order == sorted(order)
+
+    async def test_an_older_event_overwrites_no_newer_one(self, application: SinkApplication, target: Target) -> None:
+        old = MemoryMessage(900, "k1", "lama", event_id="a" * 32, origin=f"{APP.stream}:3")
+
+        await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))
+        await target.deliver([old])
+
+        assert await application.rows() == {"k1": "baru", "k2": "tetap"}
+        assert old.settled == "ack"
+
+    async def test_a_refused_event_is_alone_in_the_dead_letters(
+        self, application: SinkApplication, target: Target
+    ) -> None:
+        await application.refuse("ditolak")
+        messages = numbered([(f"k{number}", "ditolak" if number % 100 == 50 else "baik") for number in range(300)])
+
+        await target.deliver(messages)
+        refused = [each for each in messages if each.settled == "term"]
+
+        assert {each.sequence for each in refused} == {51, 151, 251}
+        assert {letter.sequence for letter in target.streams.letters} == {51, 151, 251}
+        assert all("ditolak" not in letter.reason for letter in target.streams.letters)
+        assert len(await application.rows()) == 297
+
+    async def test_a_repaired_event_is_applied_when_it_is_sent_again(
+        self, application: SinkApplication, target: Target
+    ) -> None:
+        await application.refuse("ditolak")
+        await target.deliver(numbered([("k1", "ditolak")]))
+        letter = target.streams.letters[0]
+        await application.refuse(None)
+
+        again = MemoryMessage(
+            77, "k1", "ditolak", event_id=letter.event_id, origin=f"{letter.stream}:{letter.sequence}"
+        )
+        await target.deliver([again])
+
+        assert await application.rows() == {"k1": "ditolak"}
+
+    async def test_the_application_is_away_and_comes_back(self, application: SinkApplication, target: Target) -> None:
+        await target.deliver(numbered([("k0", "sebelum")]))
+        messages = numbered([(f"k{number}", "sesudah") for number in range(50)], first=10)
+        async with target.running() as inflow:
+            await application.away()
+            delivering = asyncio.create_task(deliver(inflow, messages))
+            await until(lambda: bool(target.health.problem))
+            await application.back()
+            await delivering
+
+        assert not target.streams.letters
+        assert Counter(await application.rows()) == Counter({f"k{number}": "sesudah" for number in range(50)})
+
+    async def test_killed_between_effect_and_acknowledgement(
+        self, application: SinkApplication, target: Target
+    ) -> None:
+        def dies(settler: Settler) -> None:
+            async def applied(*_: Any, **__: Any) -> None:
+                raise Crash
+
+            settler.applied = applied  # type: ignore[method-assign]
+
+        messages = numbered([(f"k{number}", "isi") for number in range(40)])
+        async with target.running(dies) as inflow:
+            with pytest.raises(BaseException):  # noqa: B017, PT011 - Crash, alone or in a group of workers
+                await inflow.handle(messages)  # type: ignore[arg-type]
+        applied = len(await application.writes())
+        again = numbered([(f"k{number}", "isi") for number in range(40)])
+        await target.deliver(again)
+
+        assert applied >= 1
+        assert Counter(await application.writes()) == Counter(each.id for each in again)
+
+    async def test_a_large_backlog_needs_no_more_memory(self, application: SinkApplication, target: Target) -> None:
+        target.streams = MemoryStreams(keep=False)
+        async with target.running() as inflow:
+            before = 0
+            for number, batch in enumerate(_batches()):
+                if number == LARGE // BATCH // 10:
+                    gc.collect()
+                    before = resident()
+                await inflow.handle(batch)  # type: ignore[arg-type]
+                assert all(message.settled == "ack" for message in batch)
+
+        assert resident() - before < MEMORY
+
+
+def _batches() -> Iterator[list[MemoryMessage]]:
+    for start in range(0, LARGE, BATCH):
+        yield numbered(
+            [(f"k{number % 5000}", f"isi {number}") for number in range(start, start + BATCH)], first=start + 1
+        )

@@ -32,8 +32,12 @@ log = structlog.get_logger(__name__)
 
 
 async def connect(settings: Settings, url: str, role: Role, *, home: Path | None = None) -> Connection:
-    """A connection of the bus itself, in one of its roles. Raises Unavailable, AccessError, ConfigError."""
-    credential = credentials.path(home or settings.home, role)
+    """A connection of the bus itself, in one of its roles. Raises Unavailable, AccessError, ConfigError.
+
+    On an external server ``BUS_CREDENTIAL``, where it is set, stands for the role's own: its permissions decide.
+    """
+    own = credentials.path(home or settings.home, role)
+    credential = settings.credential if settings.nats_url and settings.credential else own
     return await Connection.open(url, name=f"bus {role}", inbox=credentials.inbox(role), credential=credential)
 
 
@@ -55,6 +59,22 @@ async def administrator(settings: Settings, url: str) -> AsyncIterator[Connectio
     connection = await connect(settings, url, Role.ADMIN)
     try:
         yield connection
+    finally:
+        await connection.close()
+
+
+async def push_claims(settings: Settings, url: str) -> None:
+    """Tells a running server its accounts and what is revoked; it forgets nothing that it was told before.
+
+    Raises Unavailable, AccessError, ConfigError.
+    """
+    own = settings.model_copy(update={"credential": None})
+    connection = await connect(own, url, Role.SYSTEM)
+    try:
+        for claims in trust.claims_updates(settings.home):
+            reply = json.loads((await connection.request(trust.CLAIMS_UPDATE, claims)).data)
+            if "error" in reply:
+                raise AccessError("the server refuses an account's new claims", where=url)
     finally:
         await connection.close()
 
@@ -86,7 +106,7 @@ class Platform:
             keys.make_entity_key(self._settings.entity_key_path)
             credentials.issue(self._settings.home, self._contracts)
             await self._server.start()
-            await self._announce()
+            await push_claims(self._settings, self.url)
         changes = await apply(self._settings, self.url, self._contracts)
         self._ops = await connect(self._settings, self.url, Role.OPS)
         indexer = Indexer(self._ops, self.index, [subjects.stream(opd) for opd in _opds(self._contracts)])
@@ -112,17 +132,6 @@ class Platform:
         if self._server is not None:
             await self._server.stop()
         self.index.close()
-
-    async def _announce(self) -> None:
-        """Tells the server its accounts and what is revoked; it forgets nothing that it was told before."""
-        connection = await connect(self._settings, self.url, Role.SYSTEM)
-        try:
-            for claims in trust.claims_updates(self._settings.home):
-                reply = json.loads((await connection.request(trust.CLAIMS_UPDATE, claims)).data)
-                if "error" in reply:
-                    raise AccessError("the server refuses an account's new claims", where=self.url)
-        finally:
-            await connection.close()
 
 
 def _opds(contracts: Sequence[Contract]) -> list[str]:

@@ -1,8 +1,13 @@
-"""Which bus is running here: so that a command in a second terminal finds a demo or ``bus up`` without an option."""
+"""Which bus is running here: so that a command in a second terminal finds a demo or ``bus up`` without an option.
+
+Whoever runs a bus keeps a small file below ``<home>/running`` locked; what a killed process left behind is not locked,
+and goes.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
@@ -27,33 +32,25 @@ class Running:
 
 @contextlib.contextmanager
 def announced(root: Path, what: str, home: Path) -> Iterator[None]:
-    """Says below ``root`` that a bus runs with ``home``, as long as the block lasts."""
+    """Says below ``root`` that a bus runs with ``home``, as long as the block (or its process) lasts."""
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{os.getpid()}.json"
-    path.write_text(
-        json.dumps({"what": what, "home": str(home.absolute()), "pid": os.getpid(), "started": time.time()})
-    )
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+    path = folder / f"{os.getpid()}-{time.time_ns()}.json"
+    hidden = path.with_suffix(".new")
+    with hidden.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        json.dump({"what": what, "home": str(home.absolute()), "pid": os.getpid(), "started": time.time()}, file)
+        file.flush()
+        hidden.rename(path)  # whoever sees the file sees it whole and locked
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def find(root: Path) -> list[Running]:
-    """Every bus that runs below ``root``, the latest first; what a killed process left behind is removed."""
-    found = []
-    for path in (root / FOLDER).glob("*.json"):
-        try:
-            entry = json.loads(path.read_text())
-            running = Running(entry["what"], Path(entry["home"]), entry["pid"], entry["started"])
-            os.kill(running.pid, 0)
-        except (ProcessLookupError, ValueError, KeyError):
-            path.unlink(missing_ok=True)
-        except FileNotFoundError:
-            continue
-        else:
-            found.append(running)
+    """Every bus that runs below ``root``, the latest first."""
+    found = [running for path in (root / FOLDER).glob("*.json") if (running := _read(path)) is not None]
     return sorted(found, key=lambda each: each.started, reverse=True)
 
 
@@ -63,3 +60,23 @@ def home_of(settings: Settings) -> Settings:
     own = [each for each in everything if each.home == settings.home.absolute()]
     chosen = (own or everything)[:1]
     return settings.model_copy(update={"home": chosen[0].home}) if chosen else settings
+
+
+def _read(path: Path) -> Running | None:
+    try:
+        with path.open() as file:
+            if _unlocked(file.fileno()):
+                path.unlink(missing_ok=True)
+                return None
+            entry = json.load(file)
+            return Running(entry["what"], Path(entry["home"]), entry["pid"], entry["started"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+def _unlocked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bus import subjects
 from bus.subjects import AppName, EventSubject
 
 DURABLE_PARTS = 3  #: ``<opd>_<app>_<place>``
@@ -81,6 +80,7 @@ class IndexedConsumer:
     filters: tuple[str, ...]
     start: str = "all"  #: its deliver policy
     begins_ms: int = 0  #: Unix milliseconds: what was stored before is not for it (0: everything is)
+    created_ms: int = 0
     floor: int = 0  #: everything up to this sequence is settled
     pending: int = 0  #: messages that are not settled yet
 
@@ -144,7 +144,3 @@ def matches(pattern: str, subject: str) -> bool:
         given = given[: len(wanted)]
     return len(wanted) == len(given) and all(w in ("*", g) for w, g in zip(wanted, given, strict=True))
 
-
-def redrive_durable(letter: IndexedLetter) -> str:
-    """The consumer that a dead letter goes back through."""
-    return subjects.durable(AppName.parse(letter.app), letter.place)

@@ -89,5 +89,5 @@ class Settler:
             "at": now(),
             "ids": list(event_ids),
         }
-        identity = blake2b(f"{self._consumer}{outcome}{event_ids}".encode(), digest_size=16).hexdigest()
+        identity = blake2b(f"{self._subject}{outcome}{event_ids}".encode(), digest_size=16).hexdigest()
         await self._streams.send(Message(self._subject, json.dumps(body, separators=(",", ":")).encode(), identity))

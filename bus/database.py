@@ -7,6 +7,7 @@ Texts of drivers carry row values: only their codes, and the names of columns an
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -70,6 +71,8 @@ def engine(
         raise ConfigError(
             "no driver for this kind of database", where=where, hint="install the extra of its family"
         ) from None
+    if kind in {"mysql", "mariadb"}:
+        logging.getLogger("asyncmy").disabled = True  # it logs the server's warnings, and those hold values of rows
     statements = _first_statements(kind, readonly, zone)
 
     def prepare(connection: Any, _record: Any) -> None:

@@ -144,7 +144,7 @@ async def row_by_key(connection: AsyncConnection, table: str, keys: Sequence[str
         return None
     try:
         values = [_READERS.get(type(sample[name]).__name__, str)(part) for name, part in zip(keys, parts, strict=True)]
-    except ValueError:
+    except (ValueError, ArithmeticError):
         return None
     where = " AND ".join(f"src.{quoted(connection.dialect, name)} = :k{place}" for place, name in enumerate(keys))
     statement = text(f"SELECT src.* FROM {table} WHERE {where} LIMIT 1")  # noqa: S608 - the owner's query, bound values

@@ -1,0 +1,98 @@
+"""An application with a database, and an engine that reads it as the bus does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adapters.connectors.sql_outbox import SqlOutbox
+from adapters.connectors.sql_poll import SqlPoll, SqlPollConfig
+from bus.database import engine
+from bus.ports import Batch, Context, Position, Record
+from bus.subjects import AppName
+
+KINDS = ("sqlite", "postgresql", "mariadb")
+WIB = ZoneInfo("Asia/Jakarta")
+CONTEXT = Context(AppName("dukcapil", "siak"), "mutasi", Path(), WIB)
+TYPES = {
+    "sqlite": {"moment": "TEXT", "serial": "INTEGER PRIMARY KEY AUTOINCREMENT"},
+    "postgresql": {"moment": "timestamptz", "serial": "bigserial PRIMARY KEY"},
+    "mariadb": {"moment": "datetime", "serial": "bigint AUTO_INCREMENT PRIMARY KEY"},
+}
+
+
+class Application:
+    """The application's own side of its database: plain connections without the bus."""
+
+    def __init__(self, kind: str, url: str) -> None:
+        self.kind, self.url = kind, url
+        self.engine: AsyncEngine = engine(url, where="test")
+
+    @classmethod
+    def of(cls, kind: str, request: pytest.FixtureRequest) -> Application:
+        """On a fresh database of that kind."""
+        fixture = request.getfixturevalue("sqlite_url" if kind == "sqlite" else kind)
+        return cls(kind, fixture if kind == "sqlite" else fixture.url)
+
+    async def run(self, *statements: str) -> None:
+        """One transaction. ``{moment}`` and ``{serial}`` stand for the database's types."""
+        async with self.engine.begin() as connection:
+            await self.run_in(connection, *statements)
+
+    async def run_in(self, connection: AsyncConnection, *statements: str) -> None:
+        types = TYPES[self.kind]
+        for statement in statements:
+            made = statement.replace("{moment}", types["moment"]).replace("{serial}", types["serial"])
+            await connection.exec_driver_sql(made)
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        async with self.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(query))]
+
+    def poll(self, query: str = "SELECT * FROM penduduk", **options: Any) -> SqlPoll:
+        defaults = {"key": ["id"], "watermark": "updated_at", "rescan": 0.01, "poll": 0.01}
+        config = SqlPollConfig.model_validate({"url": self.url, "query": query, **defaults, **options})
+        return SqlPoll(config, CONTEXT)
+
+
+async def read_all(source: SqlPoll | SqlOutbox, *, commit: bool = True) -> list[Batch]:
+    """What the source gives until it has nothing new."""
+    batches = []
+    while batch := await source.read():
+        batches.append(batch)
+        if commit:
+            await source.commit(batch, [])
+    return batches
+
+
+async def read_until(source: SqlPoll | SqlOutbox, wanted: Callable[[Record], bool]) -> Record:
+    """Asks again and again, as the engine does, until such a record comes."""
+    async with asyncio.timeout(20):
+        while True:
+            if batch := await source.read():
+                await source.commit(batch, [])
+                for record in batch.records:
+                    if wanted(record):
+                        return record
+            else:
+                await asyncio.sleep(source.idle)
+
+
+def keys(batches: Iterable[Batch]) -> list[str]:
+    """The keys of all records in their order."""
+    return [record.key for batch in batches for record in batch.records]
+
+
+def stored(position: Position) -> Position:
+    """A position as it comes back from where it was kept."""
+    loaded: Position = json.loads(json.dumps(position))
+    assert loaded == position
+    return loaded

@@ -19,6 +19,7 @@ SETTINGS = {
     "max_wal_senders": "20",
     "max_replication_slots": "20",
     "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "mmap",  # in the server's folder, so that a kill leaves nothing in /dev/shm
     "timezone": "Asia/Jakarta",
 }
 

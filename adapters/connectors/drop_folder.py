@@ -67,12 +67,19 @@ class DropFolder:
         self._where = where
         self._seen: dict[str, tuple[Dropped, float]] = {}  # since when a file has not changed, by our own clock
 
-    def check(self) -> None:
-        """Raises ConfigError where the folder is missing, AccessError where files cannot be moved in it."""
+    def check(self, *, seen_before: bool) -> None:
+        """Raises ConfigError for a missing folder (Unavailable, if it was here), AccessError where it is not ours."""
         if not self.root.is_dir():
+            if seen_before:
+                raise self._away("it is gone")
             raise ConfigError(f"no folder {self.root}", where=self._where, hint="create it, or correct `folder`")
         if not os.access(self.root, os.R_OK | os.W_OK | os.X_OK):
             raise self._refused()
+
+    def _away(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"the folder does not answer: {reason}", where=self._where, hint="is the share still mounted?"
+        )
 
     def _refused(self) -> AccessError:
         hint = f"let this user read, write and move files in {self.root}"
@@ -86,9 +93,7 @@ class DropFolder:
         except PermissionError as error:
             raise self._refused() from error
         except OSError as error:
-            raise Unavailable(
-                f"the folder does not answer: {error.strerror}", where=self._where, hint="is the share still mounted?"
-            ) from error
+            raise self._away(str(error.strerror)) from error
 
     def next(self) -> Dropped | None:
         """The file left in ``reading``, else the oldest that has settled; None where there is none."""
@@ -148,6 +153,11 @@ class DropFolder:
             for name, found in present.items()
         }
         return sorted((found for found, since in self._seen.values() if now - since >= self._settle), key=_age)
+
+    def settles_in(self) -> float:
+        """Seconds until the first of the files seen last may have settled; 0 where there is none."""
+        now = time.monotonic()
+        return min((max(self._settle - now + since, 0.01) for _, since in self._seen.values()), default=0)
 
     def _wanted(self, name: str) -> bool:
         return fnmatch.fnmatchcase(name.lower(), self._pattern)

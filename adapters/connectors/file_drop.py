@@ -101,15 +101,19 @@ class FileDrop:
         return self._config.poll
 
     async def open(self, position: Position | None) -> None:
-        """Looks whether the folder is there. Raises ConfigError (it is not), AccessError (not ours to write in)."""
+        """Looks whether the folder is there. Raises ConfigError (it never was), Unavailable, AccessError."""
         root = self._context.folder / secret(self._config.folder, where=f"{self._where}.folder")
         folder = DropFolder(root, self._config.pattern, self._config.settle, where=self._where)
-        await asyncio.to_thread(folder.check)
+        await asyncio.to_thread(folder.check, seen_before=self._folder is not None)
         self._folder, self._position = folder, position or {}
 
     async def read(self) -> Batch | None:
-        """The next rows of the file at hand, or of the next file. Raises AccessError, Unavailable."""
-        return await asyncio.to_thread(self._read)
+        """The next rows of the file at hand, or of the next once it has settled. Raises AccessError, Unavailable."""
+        batch = await asyncio.to_thread(self._read)
+        if batch is None and self._reading is None and (seconds := self._opened().settles_in()):
+            await asyncio.sleep(seconds)
+            batch = await asyncio.to_thread(self._read)
+        return batch
 
     def _read(self) -> Batch | None:
         folder = self._opened()

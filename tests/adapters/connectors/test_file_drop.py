@@ -172,15 +172,13 @@ async def test_oldest_first_then_by_name(office: Office) -> None:
 
 async def test_a_file_that_still_grows_is_left_alone(office: Office) -> None:
     path = office.drop("a.csv", "ref\n1\n")
-    source = office.source(settle=0.15)
+    source = office.source(settle=0.3)
     await source.open(None)
-    assert await source.read() is None
+    reading = asyncio.create_task(source.read())
     await asyncio.sleep(0.1)
     with path.open("a") as file:
         file.write("2\n")
-    await asyncio.sleep(0.1)
-    assert await source.read() is None  # it has changed since: the time starts anew
-    await asyncio.sleep(0.2)
+    assert await reading is None  # it has changed since: the time starts anew
     batch = await source.read()
     assert batch is not None
     assert len(batch.records) == 2
@@ -211,6 +209,8 @@ async def test_what_is_wrong_with_the_folder_is_said_clearly(office: Office, mon
     gone = office.folder.rename(office.folder.with_name("dilepas"))
     with pytest.raises(Unavailable, match="is the share still mounted"):
         await source.read()
+    with pytest.raises(Unavailable, match="it is gone"):
+        await source.open(None)
     gone.rename(office.folder)
     office.drop("a.csv", rows(1))
     batch = await source.read()

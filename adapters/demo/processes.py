@@ -14,6 +14,7 @@ from pathlib import Path
 STOP_TIMEOUT = 8.0  #: seconds an adapter gets to finish what it has begun
 RESTART_PAUSE = 0.5  #: seconds before one that died is started again
 MAX_FAILURES = 3  #: of one that ends by itself: then something is wrong that a restart does not cure
+COMMAND = (sys.executable, "-m", "bus", "run")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,10 +41,7 @@ class Adapter:
         """Starts the process. It dies with the demo, even if that is killed."""
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bus",
-                "run",
+                *COMMAND,
                 str(self.contract),
                 *self.options,
                 env=_environment(self.environment),

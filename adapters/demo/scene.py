@@ -7,16 +7,16 @@ import json
 import sqlite3
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from rich.console import Console
 
 from adapters.demo.applications import APPLICATIONS, PAJAK, PERIZINAN, SIAK, Application, drop_folder
 from adapters.demo.audit import TARGETS, Audit, audit, first_write
+from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
 from adapters.demo.processes import Adapter
 from adapters.demo.view import LiveView, PlainView, Row, View, report
@@ -27,28 +27,6 @@ START = 30.0  #: seconds that the adapters get to start
 DRAIN = 30.0  #: seconds that what is on its way gets to arrive
 QUIET = 1.0  #: seconds after everything has arrived, in which nothing may arrive twice
 INTERRUPTED = 130  #: exit code of a demo that was ended before its audit
-
-
-class Totals(Protocol):
-    """What the bus counted of one application."""
-
-    app: str
-    published: int
-    follow_ups: int
-    applied: int
-
-
-class Counts(Protocol):
-    """What the bus has counted; the audit uses none of it but the dead letters."""
-
-    def totals(self) -> Sequence[Totals]:
-        """Per application."""
-
-    def waiting(self, app: str, types: Sequence[str]) -> tuple[int, int | None]:
-        """Events of these types without a receipt of the application, and when the oldest was stored (Unix ms)."""
-
-    def dead_letters_by_place(self) -> Mapping[tuple[str, str], int]:
-        """Open dead letters per application and place."""
 
 
 class Demo:
@@ -70,9 +48,9 @@ class Demo:
         """Makes the applications: needs no bus yet."""
         self._day.prepare()
 
-    async def run(self, counts: Counts, stopping: asyncio.Event) -> int:
+    async def run(self, index: Index, stopping: asyncio.Event) -> int:
         """Lets the day pass and audits it; returns the exit code: 0, 1 where the audit found faults, or 130."""
-        self._counts = counts
+        self._counts = Counts(index, {each.name: _subscribed(each) for each in APPLICATIONS})
         watching = asyncio.create_task(self._watch())
         try:
             story = asyncio.create_task(self._story())
@@ -108,7 +86,7 @@ class Demo:
             raise Unavailable("the adapters do not start", where=str(self._home / "logs"), hint="read their logs")
         self._first = _seconds(self._began, first_write(self._folder))
         self._view.tell(
-            f"{len(self._day.city.residents)} residents flow from the registry to Dinsos; first event after {self._first:.1f} s"
+            f"{len(self._day.city.residents)} residents flow to Dinsos; first event after {self._first:.1f} s"
         )
         since = _now()
         await self._day.live()
@@ -121,7 +99,7 @@ class Demo:
         return self._home / "applications"
 
     def _audit(self, since: str) -> Audit:
-        return audit(self._folder, self._counts.dead_letters_by_place(), since=since)
+        return audit(self._folder, self._counts.dead_letters(), since=since)
 
     def _adapter(self, application: Application, environment: Mapping[str, str]) -> Adapter:
         logs = self._home / "logs"
@@ -144,27 +122,26 @@ class Demo:
         return installed and first_write(self._folder) is not None
 
     async def _watch(self) -> None:
-        types = {each.name: _subscribed(each) for each in APPLICATIONS}
         while True:
-            totals = {each.app: each for each in self._counts.totals()}
-            letters = self._counts.dead_letters_by_place()
-            rows = []
-            for name, adapter in self._adapters.items():
-                waiting, oldest = self._counts.waiting(name, types[name])
-                rows.append(
-                    Row(
-                        name=name,
-                        published=totals[name].published if name in totals else 0,
-                        applied=totals[name].applied if name in totals else 0,
-                        waiting=waiting,
-                        oldest=max(0.0, time.time() - oldest / 1000) if oldest else 0.0,
-                        dead_letters=sum(count for (app, _), count in letters.items() if app == name),
-                        running=adapter.running,
-                        restarts=adapter.restarts,
-                    )
-                )
-            self._view.show(rows)
+            self._view.show(self._rows())
             await asyncio.sleep(REFRESH)
+
+    def _rows(self) -> list[Row]:
+        totals, letters = self._counts.totals(), self._counts.dead_letters()
+        waiting = self._counts.waiting(totals)
+        return [
+            Row(
+                name=name,
+                published=totals[name].published if name in totals else 0,
+                applied=totals[name].applied if name in totals else 0,
+                waiting=waiting[name],
+                oldest=self._counts.oldest(name) if waiting[name] else 0.0,
+                dead_letters=sum(count for (app, _), count in letters.items() if app == name),
+                running=adapter.running,
+                restarts=adapter.restarts,
+            )
+            for name, adapter in self._adapters.items()
+        ]
 
     async def _stop(self) -> None:
         await asyncio.gather(*(adapter.stop() for adapter in self._adapters.values()))
@@ -172,7 +149,7 @@ class Demo:
         self._view.close()
 
     def _report(self, found: Audit) -> None:
-        self._totals = list(self._counts.totals())
+        self._totals = list(self._counts.totals().values())
         self._seconds = time.monotonic() - self._started
         if isinstance(self._view, LiveView):
             self._view.close()

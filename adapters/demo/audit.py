@@ -33,12 +33,13 @@ SELECT w.nik, c.apa, c.waktu FROM siak.catatan_sumber c JOIN warga w ON w.id = c
 
 @dataclass(frozen=True)
 class Account:
-    """One flow's account. ``missing`` and ``unexpected`` count rows."""
+    """One flow's account. ``missing`` and ``unexpected`` count rows, ``latencies`` are milliseconds in rising order."""
 
     name: str
     expected: int
     missing: int
     unexpected: int
+    latencies: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,19 @@ class Audit:
         return not (self.lost or self.duplicates_applied or self.unexpected)
 
     def percentile(self, share: float) -> float:
-        """The latency that this share of the writes did not exceed (nearest rank)."""
-        if not self.latencies:
-            return 0.0
-        return self.latencies[max(0, ceil(share * len(self.latencies)) - 1)]
+        """The latency that this share of the writes did not exceed."""
+        return percentile(self.latencies, share)
+
+
+def percentile(rising: Sequence[float], share: float) -> float:
+    """By nearest rank; 0 where there is nothing."""
+    return rising[max(0, ceil(share * len(rising)) - 1)] if rising else 0.0
 
 
 def audit(folder: Path, dead_letters: DeadLetters, *, since: str = "") -> Audit:
     """Compares both ends. ``folder`` holds the databases; only writes in sources after ``since`` are timed."""
     with closing(_attach(folder)) as connection:
-        accounts = [_account(connection, flow) for flow in FLOWS]
+        accounts = [_account(connection, flow, since) for flow in FLOWS]
         accounts += _rejects(connection, dead_letters)
         applied, duplicates = _writes(connection)
         return Audit(
@@ -78,7 +82,7 @@ def audit(folder: Path, dead_letters: DeadLetters, *, since: str = "") -> Audit:
             dead_letters=sum(dead_letters.values()),
             lost=sum(each.missing for each in accounts),
             unexpected=sum(each.unexpected for each in accounts),
-            latencies=sorted(_latencies(connection, since)),
+            latencies=sorted(latency for each in accounts for latency in each.latencies),
         )
 
 
@@ -98,10 +102,11 @@ def _attach(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def _account(connection: sqlite3.Connection, flow: Flow) -> Account:
+def _account(connection: sqlite3.Connection, flow: Flow, since: str) -> Account:
     expected = _rows(connection, flow.expected)
     actual = _rows(connection, flow.actual)
-    return Account(flow.name, len(expected), len(expected - actual), len(actual - expected))
+    latencies = sorted(_latencies(connection, flow, since)) if flow.origin else ()
+    return Account(flow.name, len(expected), len(expected - actual), len(actual - expected), latencies)
 
 
 def _rows(connection: sqlite3.Connection, query: str) -> set[tuple[str, str]]:
@@ -127,16 +132,13 @@ def _writes(connection: sqlite3.Connection) -> tuple[int, int]:
     return applied, writes - applied
 
 
-def _latencies(connection: sqlite3.Connection, since: str) -> Iterator[float]:
+def _latencies(connection: sqlite3.Connection, flow: Flow, since: str) -> Iterator[float]:
     """From each timed write in a source to the first write of its row in the target after it."""
-    for flow in FLOWS:
-        if not flow.origin:
-            continue
-        target, table = flow.target.split(".")
-        query = f"""
-            WITH o (kunci, waktu) AS ({flow.origin})
-            SELECT (julianday(MIN(t.waktu)) - julianday(o.waktu)) * 86400000
-            FROM o JOIN {target}.catatan_target t ON t.tabel = '{table}' AND t.kunci = o.kunci AND t.waktu >= o.waktu
-            WHERE o.waktu >= ? GROUP BY o.kunci, o.waktu
-        """  # noqa: S608 - all texts are of flows.py
-        yield from (row[0] for row in connection.execute(query, (since,)))
+    target, table = flow.target.split(".")
+    query = f"""
+        WITH o (kunci, waktu) AS ({flow.origin})
+        SELECT (julianday(MIN(t.waktu)) - julianday(o.waktu)) * 86400000
+        FROM o JOIN {target}.catatan_target t ON t.tabel = '{table}' AND t.kunci = o.kunci AND t.waktu >= o.waktu
+        WHERE o.waktu >= ? GROUP BY o.kunci, o.waktu
+    """  # noqa: S608 - all texts are of flows.py
+    yield from (row[0] for row in connection.execute(query, (since,)))

@@ -21,7 +21,6 @@ Tell = Callable[[str], None]
 
 BIRTHS, DEATHS, MOVED_OUT, MOVED_IN, PERMITS, FILES, LINES = 30, 24, 20, 16, 60, 4, 40
 RECIPIENTS, HOLDERS = 240, 80
-PARTS = 4
 AWAY = 11.5  #: seconds that Dinsos's database takes no writes: longer than an adapter waits for a lock (10 s)
 SPREADSHEET_NIK = "3,57102E+15"  #: what is left of a NIK once a spreadsheet took it for a number
 
@@ -32,8 +31,9 @@ _CITIES = ("Surabaya", "Malang", "Blitar", "Tulungagung")
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a part of the day takes, seconds."""
+    """How long the morning, each later part of the day and the outage take, seconds."""
 
+    morning: float = 5.0
     part: float = 3.0
     outage: float = AWAY
 
@@ -79,7 +79,7 @@ class Day:
         parts = self._parts()
         self.tell("08.00 the counters open: births, deaths, moves, permits")
         await self._do(self._died(self._mistaken))
-        await self._part(parts[0])
+        await self._part(parts[0], self.pace.morning)
 
         self.tell(
             "09.30 bad rows: a NIK of 15 digits, a birth on 0000-00-00, a NIK that a spreadsheet took for a number"
@@ -88,15 +88,15 @@ class Day:
 
         self.tell("10.00 the database of Dinsos takes no writes; everybody else works on")
         outage = asyncio.create_task(self._away())
-        await self._part(parts[1])
+        await self._part(parts[1], self.pace.part)
 
         self.tell("11.00 the adapter of dukcapil/siak is killed (SIGKILL) and started again")
         self.kill()
-        await self._part(parts[2])
+        await self._part(parts[2], self.pace.part)
 
         self.tell("13.00 a death turns out to be a mistake and is withdrawn")
         await self._do(partial(self._registry.withdraw_death, self._mistaken), self._payments(3), self._payments(4))
-        await self._part(parts[3])
+        await self._part(parts[3], self.pace.part)
 
         self.tell("15.00 the counters close")
         await outage
@@ -107,17 +107,18 @@ class Day:
         self.tell("15.30 the database of Dinsos is back: what waited is applied now")
 
     def _parts(self) -> list[list[Act]]:
-        """The ordinary acts in a mixed order, in equal parts."""
+        """The ordinary acts in a mixed order: half of them in the morning, the rest in three equal parts."""
         acts = [*self._births(), *self._deaths(), *self._moves(), *self._issued()]
         self.city.random.shuffle(acts)
-        parts = [acts[number::PARTS] for number in range(PARTS)]
+        half = len(acts) // 2
+        parts = [acts[:half], *(acts[half + number :: 3] for number in range(3))]
         parts[-1] += self._revoked()
         return parts
 
-    async def _part(self, acts: Sequence[Act]) -> None:
+    async def _part(self, acts: Sequence[Act], seconds: float) -> None:
         for act in acts:
             await self._do(act)
-            await asyncio.sleep(self.pace.part / len(acts))
+            await asyncio.sleep(seconds / len(acts))
 
     @staticmethod
     async def _do(*acts: Act) -> None:

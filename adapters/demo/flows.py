@@ -96,13 +96,13 @@ FLOWS = (
         "JOIN perizinan.bus_kematian k ON k.event_id = b.membatalkan",
     ),
     Flow(
-        "dpmptsp/perizinan: permits whose holder is dead",
+        "permits whose holder is dead",
         "SELECT i.nomor, i.nik_pemohon FROM perizinan.izin i JOIN warga w ON w.nik = i.nik_pemohon "
         "WHERE i.status = 'terbit' AND w.status_dasar = 2",
         "SELECT nomor, nik FROM perizinan.pemegang_meninggal",
     ),
     Flow(
-        "penduduk.meninggal > dinsos/bansos: aid stopped, and resumed where withdrawn",
+        "penduduk.meninggal > dinsos/bansos (aid stops, resumes)",
         f"SELECT {_RECIPIENT_KEY}, CASE w.status_dasar WHEN 2 THEN 'dihentikan' ELSE 'aktif' END "  # noqa: S608
         "FROM bansos.penerima p JOIN warga w ON w.nik = p.nik",
         f"SELECT {_RECIPIENT_KEY}, p.status FROM bansos.penerima p",  # noqa: S608

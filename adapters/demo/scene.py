@@ -12,14 +12,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
-from adapters.demo.applications import APPLICATIONS, PAJAK, PERIZINAN, SIAK, Application, drop_folder
+from adapters.demo.applications import APPLICATIONS, BANSOS, PAJAK, PERIZINAN, SIAK, Application, drop_folder
 from adapters.demo.audit import TARGETS, Audit, audit, first_write
 from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
 from adapters.demo.processes import Adapter
-from adapters.demo.view import LiveView, PlainView, Row, View, report
+from adapters.demo.view import Row, report, view
 from bus.errors import Unavailable
 
 REFRESH = 0.25  #: seconds between two looks
@@ -37,8 +35,7 @@ class Demo:
     def __init__(self, home: Path, *, once: bool, as_json: bool, environment: Mapping[str, str] | None = None) -> None:
         self._home, self._once, self._as_json = home.absolute(), once, as_json
         self._started, self._began = time.monotonic(), _now()
-        self._console = Console(stderr=as_json)
-        self._view: View = LiveView(self._console) if self._console.is_terminal else PlainView(self._console)
+        self._console, self._view = view(as_json)
         self._adapters = {each.name: self._adapter(each, environment or {}) for each in APPLICATIONS}
         self._day = Day(self._home, self._view.tell, self._adapters[SIAK.name].kill)
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,21 +75,30 @@ class Demo:
 
     async def _story(self) -> Audit:
         self._day.open()
-        self._view.tell("the adapters start, each a process of its own")
-        for adapter in self._adapters.values():
-            await adapter.start()
-            self._tasks.append(asyncio.create_task(adapter.supervise(self._view.tell)))
-        if not await _until(self._ready, START):
-            raise Unavailable("the adapters do not start", where=str(self._home / "logs"), hint="read their logs")
+        self._view.tell("the adapters start, each a process with a credential of its own")
+        await self._start(SIAK, BANSOS)
+        await self._wait_until(lambda: first_write(self._folder) is not None)
         self._first = _seconds(self._began, first_write(self._folder))
         self._view.tell(
             f"{len(self._day.city.residents)} residents flow to Dinsos; first event after {self._first:.1f} s"
         )
+        await self._start(PERIZINAN, PAJAK)
+        await self._wait_until(self._ready)
         since = _now()
         await self._day.live()
         await _until(lambda: self._audit(since).ok, DRAIN)
         await asyncio.sleep(QUIET)
         return self._audit(since)
+
+    async def _start(self, *applications: Application) -> None:
+        for application in applications:
+            adapter = self._adapters[application.name]
+            await adapter.start()
+            self._tasks.append(asyncio.create_task(adapter.supervise(self._view.tell)))
+
+    async def _wait_until(self, ready: Callable[[], bool]) -> None:
+        if not await _until(ready, START):
+            raise Unavailable("the adapters do not start", where=str(self._home / "logs"), hint="read their logs")
 
     @property
     def _folder(self) -> Path:
@@ -116,10 +122,9 @@ class Demo:
         return Adapter(application.name, application.contract, {**environment, **own}, log, options)
 
     def _ready(self) -> bool:
-        """Every adapter works: its inbox stands in its application's database, and the first event has arrived."""
+        """Every adapter works: its inbox stands in its application's database, and so does the outbox of permits."""
         tables = {name: _tables(self._folder / f"{name}.db") for name in TARGETS}
-        installed = all("bus_inbox" in found for found in tables.values()) and "kejadian_bus" in tables[PERIZINAN.app]
-        return installed and first_write(self._folder) is not None
+        return all("bus_inbox" in found for found in tables.values()) and "kejadian_bus" in tables[PERIZINAN.app]
 
     async def _watch(self) -> None:
         while True:
@@ -151,9 +156,7 @@ class Demo:
     def _report(self, found: Audit) -> None:
         self._totals = list(self._counts.totals().values())
         self._seconds = time.monotonic() - self._started
-        if isinstance(self._view, LiveView):
-            self._view.close()
-            self._view = PlainView(self._console)
+        self._view.close()
         report(self._console, found, self._first)
         if not found.ok:
             self._console.print(f"logs: {self._home / 'logs'}", highlight=False, soft_wrap=True)

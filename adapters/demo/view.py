@@ -13,9 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from adapters.demo.audit import Audit
+from adapters.demo.audit import Audit, percentile
 
 LINES = 6  #: of what happened last
+PLAIN_WIDTH = 120  #: characters where there is no terminal
 PLAIN_EVERY = 5.0  #: seconds between two lines of progress where there is no terminal
 
 
@@ -43,7 +44,10 @@ class View(Protocol):
         """The applications as they stand."""
 
     def close(self) -> None:
-        """Nothing more will happen."""
+        """Nothing more will happen, or not before it is opened again."""
+
+    def reopen(self) -> None:
+        """Something will happen again."""
 
 
 class PlainView:
@@ -51,37 +55,41 @@ class PlainView:
 
     def __init__(self, console: Console) -> None:
         self._console, self._started = console, time.monotonic()
-        self._shown = self._started
+        self._shown, self._last = self._started, ""
 
     def tell(self, what: str) -> None:
         """Prints it with the seconds since the demo began."""
         self._console.print(f"{time.monotonic() - self._started:5.1f} s  {what}", highlight=False, soft_wrap=True)
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Prints sums, if the last ones are old."""
+        """Prints sums, if they are others than the last ones, and these are old."""
         if time.monotonic() - self._shown < PLAIN_EVERY:
             return
-        self._shown = time.monotonic()
-        waiting, oldest = sum(row.waiting for row in rows), max((row.oldest for row in rows), default=0.0)
-        self.tell(
+        waiting = sum(row.waiting for row in rows)
+        sums = (
             f"published {sum(row.published for row in rows)}, applied {sum(row.applied for row in rows)}, "
-            f"waiting {waiting}{f' (oldest {oldest:.1f} s)' if waiting else ''}, "
+            f"waiting {waiting}{f' (oldest {max(row.oldest for row in rows):.1f} s)' if waiting else ''}, "
             f"dead letters {sum(row.dead_letters for row in rows)}"
         )
+        if sums != self._last:
+            self._shown, self._last = time.monotonic(), sums
+            self.tell(sums)
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def reopen(self) -> None:
+        """Nothing was closed."""
 
 
 class LiveView:
     """A table that keeps up, and what happened last below it."""
 
     def __init__(self, console: Console) -> None:
-        self._started = time.monotonic()
+        self._console, self._started = console, time.monotonic()
         self._told: deque[str] = deque(maxlen=LINES)
         self._rows: Sequence[Row] = ()
-        self._live = Live(console=console, refresh_per_second=8, transient=False)
-        self._live.start()
+        self.reopen()
 
     def tell(self, what: str) -> None:
         """Adds it below the table."""
@@ -96,6 +104,12 @@ class LiveView:
     def close(self) -> None:
         """Leaves the last picture on the screen."""
         self._live.stop()
+
+    def reopen(self) -> None:
+        """Begins a new picture below what was printed meanwhile."""
+        self._told.clear()
+        self._live = Live(console=self._console, refresh_per_second=4)
+        self._live.start()
 
     def _picture(self) -> Group:
         table = Table(title="Kota Kediri", title_justify="left", expand=False)
@@ -117,14 +131,24 @@ class LiveView:
         return Group(table, *(Text(line) for line in self._told))
 
 
+def view(as_json: bool) -> tuple[Console, View]:
+    """The console and the view for it: standard error where standard output is for a script."""
+    console = Console(stderr=as_json)
+    if console.is_terminal:
+        return console, LiveView(console)
+    console.width = PLAIN_WIDTH
+    return console, PlainView(console)
+
+
 def report(console: Console, audit: Audit, first: float) -> None:
     """Prints the audit. ``first`` is when the first event arrived, seconds after the start."""
     table = Table(title="Audit: both ends compared by SQL", title_justify="left")
-    for name in ("flow", "expected", "lost", "unexpected"):
+    for name in ("flow", "expected", "lost", "unexpected", "median"):
         table.add_column(name, justify="left" if name == "flow" else "right")
     for each in audit.accounts:
         style = "bold red" if each.missing or each.unexpected else ""
-        table.add_row(each.name, str(each.expected), str(each.missing), str(each.unexpected), style=style)
+        median = f"{percentile(each.latencies, 0.5):.0f} ms" if each.latencies else ""
+        table.add_row(each.name, str(each.expected), str(each.missing), str(each.unexpected), median, style=style)
     console.print(table)
     console.print(
         f"{audit.applied} applications of events to rows, {audit.duplicates_applied} of them twice; "

@@ -1,0 +1,227 @@
+"""Two offices with databases of their own in PostgreSQL, the bus between them, and their adapters as processes.
+
+    siak: table kematian --sql_poll--> bus --sql_upsert--> bansos: table meninggal, whose trigger notes each write
+
+Times are the databases' own: a row's ``dibuat`` in the source, and in the target a trigger that fires at the commit.
+Both databases are on one server, so that one clock is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bus import config
+from bus.contracts import load_all
+from bus.observability import logging
+from bus.platform import Platform
+from tests.bench.rows import EVENT
+from tests.servers import postgresql
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.server import Database
+
+ROOT = Path(__file__).parents[2]
+STOP_TIMEOUT = 20.0
+LOOK = 0.2  #: seconds between two looks at what has changed
+PATIENCE = 120.0  #: seconds until what was inserted must have arrived
+
+SIAK, BANSOS, KOSONG = "dukcapil/siak", "dinsos/bansos", "dinkes/kosong"
+
+SOURCE = """
+CREATE TABLE kematian (
+    id bigserial PRIMARY KEY, nik text NOT NULL, tanggal date NOT NULL, tempat text, no_akta text,
+    dibuat timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX ON kematian (dibuat, id);
+CREATE TABLE kosong (id bigserial PRIMARY KEY, nik text NOT NULL, tanggal date NOT NULL, diubah timestamptz NOT NULL);
+"""
+TARGET = """
+CREATE TABLE meninggal (nik text PRIMARY KEY, tanggal_meninggal date, tempat text, no_akta text);
+CREATE TABLE tiba (nik text NOT NULL, pada timestamptz NOT NULL);
+CREATE FUNCTION catat() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO tiba VALUES (NEW.nik, clock_timestamp()); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER catat AFTER INSERT OR UPDATE ON meninggal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION catat();
+CREATE TABLE kosong (nik text PRIMARY KEY, tanggal_meninggal date);
+"""
+
+HEAD = 'app = "{app}"\nopd = "{opd}"\ntitle = "Bench"\nowner = "Bench"\ncontact = "bench"\nstage = "pilot"\n'
+CONTRACTS = {
+    SIAK: f"""
+[source.kematian]
+connector = "sql_poll"
+url = "env:SOURCE_URL"
+query = "SELECT id, nik, tanggal, tempat, no_akta, dibuat FROM kematian"
+key = ["id"]
+watermark = "dibuat"
+poll = 0.05
+
+[[publish]]
+event = "{EVENT}"
+from = "kematian"
+basis = "pengukuran"
+map = {{ nik = "nik", tanggal_meninggal = "tanggal", tempat = "tempat", no_akta = "no_akta" }}
+""",
+    BANSOS: f"""
+[[subscribe]]
+event = "{EVENT}"
+purpose = "pengukuran"
+basis = "pengukuran"
+fields = ["nik", "tanggal_meninggal", "tempat", "no_akta"]
+start = "all"
+to = {{ connector = "sql_upsert", url = "env:TARGET_URL", table = "meninggal", key = ["nik"] }}
+""",
+    KOSONG: f"""
+[source.kosong]
+connector = "sql_poll"
+url = "env:SOURCE_URL"
+query = "SELECT id, nik, tanggal, diubah FROM kosong"
+key = ["id"]
+watermark = "diubah"
+poll = 0.05
+
+[[publish]]
+event = "kesehatan.kematian.tercatat.v1"
+from = "kosong"
+basis = "pengukuran"
+map = {{ nik = "nik", tanggal_meninggal = "tanggal" }}
+
+[[subscribe]]
+event = "{EVENT}"
+purpose = "pengukuran"
+basis = "pengukuran"
+fields = ["nik", "tanggal_meninggal"]
+to = {{ connector = "sql_upsert", url = "env:TARGET_URL", table = "kosong", key = ["nik"] }}
+""",
+}
+
+
+@dataclass(slots=True)
+class Offices:
+    """The offices, their databases, and what is started of them."""
+
+    home: Path
+    source: Database
+    target: Database
+    platform: Platform
+    running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    async def start(self, name: str, *, profiled: bool = False) -> None:
+        """Starts the adapter of an office as a process; its profile, if wanted, is written when it stops."""
+        profiling = ["-m", "cProfile", "-o", str(self.profile(name))] if profiled else []
+        with self.log(name).open("ab") as output:
+            self.running[name] = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *profiling,
+                "-m",
+                "bus",
+                "run",
+                str(self.home / "contracts" / name),
+                cwd=self.home,
+                env=environment(
+                    BUS_HOME=str(self.home / "bus"), SOURCE_URL=self.source.url, TARGET_URL=self.target.url
+                ),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    async def stop(self, *names: str) -> None:
+        """Stops adapters in order (none named: all), so that profiles are written."""
+        for name in names or list(self.running):
+            process = self.running.pop(name)
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+
+    async def active(self, name: str) -> None:
+        """Waits until an adapter says that it is the active one."""
+        while "active" not in self.log(name).read_text():
+            self.pid(name)
+            await asyncio.sleep(LOOK)
+
+    def pid(self, name: str) -> int:
+        """The process id of an adapter that runs. Raises RuntimeError, with the end of its log, where it has ended."""
+        process = self.running[name]
+        if process.returncode is not None:
+            raise RuntimeError(f"{name} ended ({process.returncode}):\n{self.log(name).read_text()[-1500:]}")
+        return process.pid
+
+    async def arrived(self, count: int) -> None:
+        """Waits until so many rows have arrived in all. Raises RuntimeError where they do not."""
+        seen, ends = 0, asyncio.get_running_loop().time() + PATIENCE
+        while seen < count:
+            await asyncio.sleep(LOOK)
+            for name in self.running:
+                self.pid(name)
+            if asyncio.get_running_loop().time() > ends:
+                raise RuntimeError(f"{seen:,} of {count:,} rows arrived within {PATIENCE:g} s")
+            seen = int((await self.ask(self.target, "SELECT count(*) FROM tiba"))[0][0])
+
+    async def ask(self, database: Database, sql: str) -> list[tuple[str, ...]]:
+        """Runs SQL without holding up the bus."""
+        return await asyncio.to_thread(database.sql, sql)
+
+    def log(self, name: str) -> Path:
+        """Where an adapter writes what it says."""
+        return self.home / f"{name.replace('/', '-')}.log"
+
+    def profile(self, name: str) -> Path:
+        """Where an adapter's profile is written."""
+        return self.home / f"{name.replace('/', '-')}.prof"
+
+
+@asynccontextmanager
+async def open_offices() -> AsyncIterator[Offices]:
+    """Starts PostgreSQL and the bus, without the adapters. Raises RuntimeError where PostgreSQL is not installed."""
+    programs = postgresql.installed()
+    if programs is None:
+        raise RuntimeError("PostgreSQL is not installed (apt-get install postgresql)")
+    server = PostgreSQL(programs)
+    try:
+        server.start()
+        with tempfile.TemporaryDirectory(prefix="bus-bench-") as folder:
+            async with _offices(Path(folder), server) as offices:
+                try:
+                    yield offices
+                finally:
+                    await offices.stop()
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def _offices(home: Path, server: PostgreSQL) -> AsyncIterator[Offices]:
+    for name, text in CONTRACTS.items():
+        opd, app = name.split("/")
+        path = home / "contracts" / name / "adapter.toml"
+        path.parent.mkdir(parents=True)
+        path.write_text(HEAD.format(opd=opd, app=app) + text, encoding="utf-8")
+    settings = config.load(home=home / "bus", log_level="WARNING")
+    logging.setup(settings)
+    platform = Platform(settings, load_all([home / "contracts"]))
+    offices = Offices(home, server.create(), server.create(), platform)
+    await offices.ask(offices.source, SOURCE)
+    await offices.ask(offices.target, TARGET)
+    try:
+        await platform.start()
+        yield offices
+    finally:
+        await platform.stop()
+
+
+def environment(**own: str) -> Mapping[str, str]:
+    """This process's environment without settings of whoever measures, and what is given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BUS_", "OTEL_"))}
+    return {**kept, **own}

@@ -1,0 +1,109 @@
+"""Our ways out of an application: single events through the Emitter, and a source's batches through the Outflow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from bus.delivery.cursor import Cursor
+from bus.delivery.emitting import Emitter
+from bus.delivery.health import PlaceHealth
+from bus.delivery.ledger import Ledger
+from bus.delivery.mapping import Mapper
+from bus.delivery.outflow import Outflow
+from bus.ports import Batch, ConnectorConfig, Position, Record, Rejection, Sees
+from bus.subjects import AppName
+from tests.bench.contest import Lap, ended, finished
+from tests.bench.rig import OURS, OURS_STORED, Rig, publisher_contract
+from tests.bench.rows import KIND, rows
+
+PIPELINE = 200
+BATCH = 500
+
+
+async def singles(rig: Rig, size: int) -> Lap:
+    """Validated one by one, a span each, with message ids; the acknowledgements awaited 200 at a time."""
+    app = AppName(OURS, "bench")
+    emitter = Emitter(app, rig.publisher)
+    validate, draft = KIND.model.model_validate, rig.drafting.draft
+    data = rows(size)
+    with Lap.timed(rig, size) as lap:
+        for start in range(0, size, PIPELINE):
+            events = [
+                draft(KIND, validate(row, extra="forbid")).event(app.ce_source, row["nik"], "1", datetime.now(UTC))
+                for row in data[start : start + PIPELINE]
+            ]
+            await emitter.send(events)
+    return lap
+
+
+async def batches(rig: Rig, size: int) -> Lap:
+    """The product's own path from a source: atomic batches of 500 with their cursor."""
+    return await _flow(rig, OURS, size)
+
+
+async def store(rig: Rig, size: int) -> None:
+    """Stores what our sides consume."""
+    await _flow(rig, OURS_STORED, size)
+
+
+async def _flow(rig: Rig, opd: str, size: int) -> Lap:
+    name = f"isi{rig.number()}"
+    contract = publisher_contract(opd, name)
+    source = _Memory(size)
+    ledger = Ledger(rig.settings.home / "state" / f"{opd}.{name}.ledger")
+    outflow = Outflow(
+        contract.name,
+        name,
+        source,
+        Mapper(contract, name, rig.catalogue, rig.drafting),
+        ledger,
+        Cursor(rig.publisher, contract.name, name),
+        rig.publisher,
+        PlaceHealth(),
+    )
+    with Lap.timed(rig, size) as lap:
+        running = asyncio.create_task(outflow.run())
+        await finished(source.drained, running)
+    await ended(running)
+    ledger.close()
+    return lap
+
+
+class _Memory:
+    """A source that has its rows in memory and an order of its own, as an outbox has."""
+
+    Config: ClassVar = ConnectorConfig
+    sees: ClassVar = Sees(updates=False, deletes=False)
+    idle = 3600.0
+
+    def __init__(self, size: int) -> None:
+        records = [Record(row["nik"], row, version=str(number)) for number, row in enumerate(rows(size))]
+        self._batches: Iterator[Batch] = iter(
+            [Batch(records[at : at + BATCH], {"row": at + BATCH}, more=True) for at in range(0, size, BATCH)]
+        )
+        self.drained = asyncio.Event()
+
+    async def open(self, position: Position | None) -> None:
+        """Nothing to connect to."""
+
+    async def read(self) -> Batch | None:
+        """The next batch."""
+        batch = next(self._batches, None)
+        if batch is None:
+            self.drained.set()
+        return batch
+
+    async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        """All must have become events."""
+        if rejections:
+            raise AssertionError(f"{len(rejections)} rows were rejected: {rejections[0].reason}")
+
+    async def reread(self, key: str) -> Record | None:
+        """Nothing is read again."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,81 @@
+"""The ledger: which records are new, and which change of their key they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
+from bus.ports import Record
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger."""
+    opened = Ledger(tmp_path / "ledger")
+    yield opened
+    opened.close()
+
+
+def entry(record: Record, content: bytes, count: int = 1) -> Entry:
+    return Entry(key_of(record), content, mark_of(record), count, {"a.b.c.v1": "f" * 32})
+
+
+def test_entries_survive_a_restart(ledger: Ledger, tmp_path: Path) -> None:
+    record = Record("1", {})
+    epoch = ledger.epoch
+    ledger.commit([entry(record, b"A")], 7)
+    ledger.close()
+
+    with closing(Ledger(tmp_path / "ledger")) as again:
+        assert again.epoch == epoch
+        assert again.look([key_of(record)]) == {key_of(record): entry(record, b"A")}
+
+
+def test_it_is_rolled_forward_from_the_cursor(ledger: Ledger) -> None:
+    record = Record("1", {})
+    ledger.commit([], 7)
+
+    ledger.resume({"epoch": ledger.epoch, "after": 7, "ledger": [entry(record, b"A").dump()]}, 9, "sumber")
+
+    assert ledger.look([key_of(record)]) == {key_of(record): entry(record, b"A")}
+
+
+def test_without_a_cursor_everything_is_new(ledger: Ledger) -> None:
+    record = Record("1", {})
+    epoch = ledger.epoch
+    ledger.commit([entry(record, b"A")], 7)
+
+    ledger.resume(None, 0, "sumber")
+
+    assert ledger.look([key_of(record)]) == {}
+    assert ledger.epoch != epoch
+
+
+def test_versions_by_mark_do_not_depend_on_what_is_remembered(ledger: Ledger) -> None:
+    first, second = Record("1", {}, mark="2026-01-31T08:00:00"), Record("1", {}, mark="2026-01-31T08:00:01")
+
+    assert ledger.version(first, None).text == "2026-01-31T08:00:00#1"
+    assert ledger.version(first, entry(first, b"A", count=1)).text == "2026-01-31T08:00:00#2"
+    assert ledger.version(second, entry(first, b"A", count=5)).text == ledger.version(second, None).text
+
+
+def test_without_marks_a_lost_ledger_begins_a_new_epoch(tmp_path: Path) -> None:
+    record = Record("1", {})
+    with closing(Ledger(tmp_path / "one")) as one, closing(Ledger(tmp_path / "other")) as other:
+        assert one.version(record, None).text != other.version(record, None).text
+        assert one.version(record, entry(record, b"A", count=3)).text == f"{one.epoch}#4"
+
+
+def test_it_holds_no_identifiers(ledger: Ledger, tmp_path: Path) -> None:
+    record = Record("3571010101800001", {"nik": "3571010101800001"})
+    ledger.commit([entry(record, b"A")], 7)
+    ledger.close()
+
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    assert b"a.b.c.v1" in stored
+    assert b"3571010101800001" not in stored

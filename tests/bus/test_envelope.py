@@ -1,0 +1,99 @@
+"""CloudEvents on the wire: both modes, any case of header names, and one clear line for what is none."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from bus import envelope
+from bus.envelope import Event
+from bus.errors import EnvelopeError
+
+EVENT = Event(
+    id="0123456789abcdef0123456789abcdef",
+    source="/kediri/dukcapil/siak",
+    type="id.go.kedirikota.kependudukan.penduduk.meninggal.v1",
+    subject="abcdefghijklmnop",
+    time="2026-01-31T08:00:00+07:00",
+    data=b'{"nik":"3571010101800001"}',
+    dataschema="urn:kediri:schema:kependudukan.penduduk.meninggal.v1:1.0",
+    parties=("qrstuvwxyz234567",),
+    hop=2,
+    traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
+    tracestate="bus=1",
+)
+
+
+def test_what_is_written_is_read() -> None:
+    assert envelope.parse(EVENT.headers(), EVENT.data) == EVENT
+
+
+def test_header_names_are_read_without_regard_to_case() -> None:
+    assert envelope.parse({name.title(): value for name, value in EVENT.headers().items()}, EVENT.data) == EVENT
+
+
+def test_structured_mode_is_accepted() -> None:
+    document = {
+        "specversion": "1.0",
+        "id": EVENT.id,
+        "source": EVENT.source,
+        "type": EVENT.type,
+        "subject": EVENT.subject,
+        "time": EVENT.time,
+        "dataschema": EVENT.dataschema,
+        "pihak": "qrstuvwxyz234567",
+        "hop": 2,
+        "traceparent": EVENT.traceparent,
+        "tracestate": EVENT.tracestate,
+        "data": {"nik": "3571010101800001"},
+    }
+
+    headers = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
+    assert envelope.parse(headers, json.dumps(document).encode()) == EVENT
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"ce-id": None}, "no ce-id"),
+        ({"ce-type": None, "ce-time": None}, "no ce-type and no ce-time"),
+        ({"ce-specversion": "0.3"}, "ce-specversion is not 1.0"),
+        ({"ce-time": "31-01-2026"}, "not RFC 3339"),
+        ({"ce-time": "2026-01-31T08:00:00"}, "with an offset"),
+        ({"ce-hop": "banyak"}, "ce-hop is not a number"),
+        ({"ce-hop": "9"}, "more than 8 follow-ups"),
+    ],
+)
+def test_what_is_none_is_named(change: dict[str, str | None], says: str) -> None:
+    headers = {name: value for name, value in {**EVENT.headers(), **change}.items() if value is not None}
+
+    with pytest.raises(EnvelopeError, match=says):
+        envelope.parse(headers, EVENT.data)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"data_base64":"%%%"}'])
+def test_a_structured_body_that_is_none(body: bytes) -> None:
+    with pytest.raises(EnvelopeError):
+        envelope.parse({"content-type": envelope.STRUCTURED}, body)
+
+
+def test_no_headers_at_all() -> None:
+    with pytest.raises(EnvelopeError, match="no ce-id"):
+        envelope.parse(None, b"{}")
+
+
+def test_ids_are_of_the_change_and_nothing_else() -> None:
+    base = envelope.event_id("s", "k", "1", b"A")
+
+    assert base == envelope.event_id("s", "k", "1", b"A")
+    others = [("x", "k", "1", b"A"), ("s", "x", "1", b"A"), ("s", "k", "2", b"A"), ("s", "k", "1", b"B")]
+    assert len({base, *(envelope.event_id(*each) for each in others)}) == 5
+    assert len(base) == 32
+
+
+def test_a_time_without_offset_is_no_time() -> None:
+    assert envelope.rfc3339(datetime(2026, 1, 31, tzinfo=UTC)) == "2026-01-31T00:00:00+00:00"
+    with pytest.raises(ValueError, match="offset"):
+        envelope.rfc3339(datetime(2026, 1, 31))  # noqa: DTZ001 - that is the point

@@ -108,8 +108,8 @@ class Subscription:
         Raises ConfigError where the consumer does not exist, AccessError, Unavailable.
         """
         try:
-            await self._connection.api(f"CONSUMER.RESET.{self._stream}.{self._durable}")
             info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
+            await self._connection.api(f"CONSUMER.RESET.{self._stream}.{self._durable}")
         except ApiError as error:
             if error.err_code in NOT_FOUND:
                 raise ConfigError(

@@ -128,9 +128,9 @@ class Outflow:
         if prepared.entries or prepared.events or batch.position != self._position():
             await self._store(prepared, batch.position)
         await self._source.commit(batch, prepared.rejections)
-        if prepared.events or prepared.rejections:
-            self._health.finished(len(prepared.events), len(prepared.rejections))
-            log.debug("stored", source=self._name, events=len(prepared.events), rejected=len(prepared.rejections))
+        if prepared.events or prepared.letters:
+            self._health.finished(len(prepared.events), len(prepared.letters))
+            log.debug("stored", source=self._name, events=len(prepared.events), rejected=len(prepared.letters))
 
     async def _store(self, prepared: Prepared, position: dict[str, Any] | None) -> None:
         parts = list(prepared.parts())
@@ -179,6 +179,8 @@ class Outflow:
         if not drafts and not reason:
             return None
         if record.version is None and before is not None and before.content == content:
+            if reason:  # no second dead letter; but a file's report and a redrive ask for every record
+                prepared.rejections.append(Rejection(record, reason))
             return None
         version = self._ledger.version(record, before)
         if reason:

@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 FAULTS, PERSON, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
 
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="PATH", help="The folder of the bus to ask, where several run; else the latest."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for scripts.")]
+
 
 def run(context: typer.Context, command: Callable[..., Coroutine[Any, Any, int | None]], *arguments: Any) -> NoReturn:
-    """Runs an async command and ends the process with its exit code. Errors of the bus become one line on standard error."""
+    """Runs an async command and ends with its exit code. An error becomes one line on standard error."""
     import uvloop
 
     from bus.errors import BusError
 
     try:
         code = uvloop.run(command(*arguments)) or 0
+        sys.stdout.flush()
     except BusError as error:
         if context.obj["debug"]:
             raise
         fail(error)
-    except KeyboardInterrupt:
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if context.obj["debug"]:
+            raise
+        unexpected(error)
     raise typer.Exit(code)
 
 
@@ -38,18 +54,37 @@ def fail(error: Any) -> NoReturn:
     raise typer.Exit(UNAVAILABLE if error.action is Action.RETRY else PERSON)
 
 
-def settings(context: typer.Context, **overrides: Any) -> Any:
-    """The settings, with logs set up."""
+def unexpected(error: Exception) -> NoReturn:
+    """A fault of the bus itself: its kind and place, but not its text, which may hold values."""
+    frame, place = error.__traceback__, ""
+    while frame is not None:
+        place = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    print(f"bus: unexpected {type(error).__name__} at {place} (`bus --debug …` shows all of it)", file=sys.stderr)
+    raise typer.Exit(PERSON)
+
+
+def settings(context: typer.Context, *, quiet: bool = False, **overrides: Any) -> Any:
+    """The settings, with logs set up; ``quiet`` for commands whose answer is all that a person wants to see."""
     from bus import config
     from bus.errors import BusError
     from bus.observability import logging
 
+    debug = context.obj["debug"]
     try:
-        loaded = config.load(log_level="DEBUG" if context.obj["debug"] else None, **overrides)
+        loaded = config.load(log_level="DEBUG" if debug else None, **overrides)
     except BusError as error:
         fail(error)
-    logging.setup(loaded)
+    logging.setup(loaded if debug or not quiet else loaded.model_copy(update={"log_level": "ERROR"}))
     return loaded
+
+
+def here(context: typer.Context, home: Path | None = None) -> Any:
+    """The settings of a command that asks a bus: the one in ``home``, an external one, or the one that runs here."""
+    from bus.running import home_of
+
+    loaded = settings(context, quiet=True, home=home)
+    return loaded if home is not None or loaded.nats_url else home_of(loaded)
 
 
 def stopping() -> asyncio.Event:

@@ -73,33 +73,40 @@ class Index:
             os.close(self._lock)
             self._lock = None
 
+    @staticmethod
+    def fed(path: Path) -> bool:
+        """Whether a process feeds the index at ``path`` now."""
+        if not path.exists():
+            return False
+        lock = _lock(path)
+        if lock is not None:
+            os.close(lock)
+        return lock is None
+
     # --- writing, by the indexer alone
 
     def claim(self) -> bool:
         """Takes the right to write, until ``close``; False where another process has it."""
-        if self._lock is not None:
-            return True
-        lock = os.open(self._path.with_name(f"{self._path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            return False
-        self._lock = lock
-        return True
+        if self._lock is None:
+            self._lock = _lock(self._path)
+        return self._lock is not None
 
-    def position(self, stream: str) -> int:
-        """The last sequence of a stream that is in the index."""
-        row = self._db.execute("SELECT sequence FROM position WHERE stream = ?", (stream,)).fetchone()
-        return int(row[0]) if row else 0
+    def resume(self, stream: str, made: str, *tables: str) -> int:
+        """The last sequence of a stream that is in the index: 0 where the stream is new, or was made anew since.
 
-    def forget(self, stream: str, *tables: str) -> None:
-        """Drops what the index knows of a stream that was made anew: its events, or the rows of these tables."""
+        ``made`` is when the server made the stream. What the index has of a former one is dropped: its events, and
+        the rows of these tables.
+        """
+        row = self._db.execute("SELECT sequence, made FROM position WHERE stream = ?", (stream,)).fetchone()
+        if row is not None and row[1] == made:
+            return int(row[0])
         with self._transaction():
             for table in tables:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are the indexer's own
             for table in ("event", "published", "position"):
                 self._db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608
+            self._db.execute("INSERT INTO position VALUES (?, 0, ?)", (stream, made))
+        return 0
 
     def prune(self, stream: str, first: int) -> int:
         """Drops some of the events before ``first``, which the stream no longer has, and returns how many."""
@@ -167,7 +174,7 @@ class Index:
         with self._transaction():
             for statement, rows in statements:
                 self._db.executemany(statement, rows)
-            self._db.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (stream, sequence))
+            self._db.execute("UPDATE position SET sequence = ? WHERE stream = ?", (sequence, stream))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -290,6 +297,17 @@ class Index:
             "WHERE event.source = ? GROUP BY receipt.app, receipt.outcome ORDER BY receipt.app"
         )
         return [(str(row[0]), str(row[1]), int(row[2])) for row in self._db.execute(query, (source,))]
+
+
+def _lock(path: Path) -> int | None:
+    """The lock of whoever feeds an index, as an open file; None where another process has it."""
+    descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _state(row: Sequence[Any]) -> LetterState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -58,17 +58,27 @@ class Indexer:
         self._follow = True
 
     async def run(self) -> None:
-        """Reads until cancelled. Raises ConfigError where another process writes this index, AccessError."""
+        """Reads until cancelled; while another process feeds this index it stands by. Raises AccessError."""
+        told = False
+        while not self._index.claim():
+            if not told:
+                log.warning("another process feeds the index: standing by")
+                told = True
+            await asyncio.sleep(1.0)
         await self._read_all(self._watch_consumers)
 
-    async def catch_up(self) -> None:
-        """Reads what the streams hold now, and ends. Raises ConfigError, Unavailable, AccessError."""
+    async def catch_up(self) -> bool:
+        """Reads what the streams hold now, and ends; False where another process feeds this index.
+
+        Raises Unavailable, AccessError.
+        """
+        if not self._index.claim():
+            return False
         self._follow = False
         await self._read_all(self._look_at_consumers)
+        return True
 
-    async def _read_all(self, consumers: Any) -> None:
-        if not self._index.claim():
-            raise ConfigError("another process feeds this index", hint="end it, or set BUS_HOME to another folder")
+    async def _read_all(self, consumers: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for stream in self._streams:
@@ -113,20 +123,16 @@ class Indexer:
 
     async def _begin(self, stream: str) -> int:
         """Where to go on; from the beginning where the stream was made anew since."""
-        position = self._index.position(stream)
         while True:
             try:
-                last = (await self._connection.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"]
+                made = (await self._connection.api(f"STREAM.INFO.{stream}"))["created"]
             except Unavailable as error:
                 if not self._follow:
                     raise
                 log.warning("index waits for a stream", stream=stream, error=str(error))
                 await asyncio.sleep(1.0)
             else:
-                if last >= position:
-                    return position
-                self._index.forget(stream, *_TABLES.get(stream, ()))
-                return 0
+                return self._index.resume(stream, made, *_TABLES.get(stream, ()))
 
     async def _watch_consumers(self) -> None:
         while True:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-_VERSION = 3  #: of the schema: an index of another version is made anew
+_VERSION = 4  #: of the schema: an index of another version is made anew
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     stream TEXT, sequence INTEGER, id TEXT NOT NULL, source TEXT NOT NULL, type TEXT NOT NULL, token TEXT NOT NULL,
@@ -45,7 +45,9 @@ CREATE TABLE IF NOT EXISTS consumer (
     stream TEXT, durable TEXT, filters TEXT NOT NULL, start TEXT NOT NULL, begins_ms INTEGER NOT NULL,
     created_ms INTEGER NOT NULL, floor INTEGER NOT NULL, pending INTEGER NOT NULL, PRIMARY KEY (stream, durable)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS position (stream TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS position (
+    stream TEXT PRIMARY KEY, sequence INTEGER NOT NULL, made TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 

@@ -1,0 +1,153 @@
+"""What ``bus doctor`` asks the server: reach, clocks, streams, consumers, credentials, adapters, dead letters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from bus.cli.checks import Check, failed
+from bus.errors import BusError
+
+if TYPE_CHECKING:
+    from bus.broker.connection import Connection
+    from bus.config import Settings
+    from bus.contracts import Contract
+
+SKEW, BAD_SKEW = 1.0, 30.0  #: seconds between the clocks that warn, and that fail
+FULL, OVERFULL = 0.8, 0.98  #: shares of max_bytes
+SLOW = 300.0  #: seconds that an event may wait before it is worth a line
+SHOWN = 5
+
+
+async def all_of(settings: Settings, contracts: Sequence[Contract]) -> AsyncIterator[Check]:
+    """Everything that asks the server; after a failed connection there is nothing more to ask."""
+    from bus.cli import asking
+
+    started = time.perf_counter()
+    try:
+        async with asking.connected(settings) as connection:
+            spent = (time.perf_counter() - started) * 1000
+            yield Check("server", "ok", f"{connection.url}, connected in {spent:.0f} ms")
+            yield await _clock(connection)
+            async for check in _streams(connection, settings, contracts):
+                yield check
+            for check in _credentials(settings, contracts):
+                yield check
+            async for check in _applications(connection, settings, contracts):
+                yield check
+    except BusError as error:
+        yield failed("server", error)
+
+
+async def _clock(connection: Connection) -> Check:
+    """The server's clock against this machine's: credentials and leases count on both."""
+    from bus import subjects
+
+    before = time.time()
+    reply = await connection.api(f"STREAM.INFO.{subjects.DLQ_STREAM}")
+    middle = (before + time.time()) / 2
+    if "ts" not in reply:
+        return Check("clock", "ok", "the server does not tell its time")
+    skew = datetime.fromisoformat(reply["ts"]).timestamp() - middle
+    detail = f"the server's clock is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}"
+    hint = "set up time synchronisation (systemd-timesyncd, chrony) on both machines"
+    if abs(skew) > BAD_SKEW:
+        return Check("clock", "fail", detail, hint)
+    return (
+        Check("clock", "warn", detail, hint) if abs(skew) > SKEW else Check("clock", "ok", f"{abs(skew):.1f} s apart")
+    )
+
+
+async def _streams(connection: Connection, settings: Settings, contracts: Sequence[Contract]) -> AsyncIterator[Check]:
+    from bus.broker import streams
+    from bus.contracts.grants import consumers
+
+    if not contracts:
+        yield Check("streams", "warn", "no contracts here to compare with", "name their folder: bus doctor PATHS")
+    else:
+        opds = sorted({each.opd for each in contracts})
+        changes = await streams.plan(connection, settings, opds, consumers(contracts))
+        hint = "`bus streams plan` shows it, `bus streams apply` repairs it"
+        if changes:
+            yield Check("streams", "fail", "; ".join(str(each) for each in changes[:SHOWN]), hint)
+        else:
+            yield Check("streams", "ok", "streams and consumers are as the contracts say")
+    async for check in _room(connection):
+        yield check
+
+
+async def _room(connection: Connection) -> AsyncIterator[Check]:
+    """How full the streams are: a full one pauses its sources."""
+    from bus import subjects
+    from bus.cli import output
+    from bus.observability.indexer import opd_streams
+
+    own = [subjects.DLQ_STREAM, subjects.RECEIPTS_STREAM, subjects.REDRIVE_STREAM]
+    quiet = True
+    for name in (*await opd_streams(connection), *own):
+        info = await connection.api(f"STREAM.INFO.{name}")
+        limit, used = info["config"].get("max_bytes", -1), info["state"]["bytes"]
+        if limit > 0 and used > limit * FULL:
+            quiet = False
+            level: Any = "fail" if used > limit * OVERFULL else "warn"
+            detail = f"{name}: {output.size(used)} of {output.size(limit)}"
+            yield Check("room", level, detail, "let consumers catch up, or raise max_bytes and run `bus streams apply`")
+    if quiet:
+        yield Check("room", "ok", "no stream is near its limit")
+
+
+def _credentials(settings: Settings, contracts: Sequence[Contract]) -> Iterator[Check]:
+    """Whether each application's credential says what its contract says."""
+    from bus.contracts.grants import consumers
+    from bus.security import credentials, files, jwt, permissions
+
+    planned = consumers(contracts)
+    wrong = []
+    known = [each for each in contracts if credentials.path(settings.home, each.name).exists()]
+    for contract in known:
+        path = credentials.path(settings.home, contract.name)
+        try:
+            claims = jwt.decode(jwt.of_credential(files.read(path).decode(), where=str(path)), where=str(path))
+        except BusError as error:
+            yield failed("credentials", error)
+            continue
+        granted = permissions.of_application(contract, planned)
+        if set(claims["nats"].get("pub", {}).get("allow", ())) != set(granted.publish):
+            wrong.append(str(contract.name))
+    if wrong:
+        hint = "`bus app credentials` issues new ones; the adapters take them when they connect again"
+        yield Check("credentials", "fail", f"not as the contract says: {', '.join(wrong)}", hint)
+    elif known:
+        yield Check("credentials", "ok", f"{len(known)} are as the contracts say")
+    elif contracts:
+        yield Check("credentials", "ok", "none are kept here")
+
+
+async def _applications(
+    connection: Connection, settings: Settings, contracts: Sequence[Contract]
+) -> AsyncIterator[Check]:
+    """Each adapter's own word, what waits for it, and its dead letters."""
+    from bus.cli import asking, output, standing
+
+    retired = {str(each.name) for each in contracts if each.stage == "retired"}
+    async with asking.indexed(settings, connection) as index:
+        city = await standing.look(connection, index)
+        found = [city.of(app) for app in city.apps if app not in retired]
+    for each in found:
+        name = f"adapter {each.app}"
+        if each.instance is None:
+            yield Check(name, "warn", "no instance is running", f"start it: bus run …/{each.app}")
+        elif each.instance.problems:
+            yield Check(name, "fail", "; ".join(each.instance.problems), f"`bus status {each.app}` shows more")
+        elif each.oldest_ms is not None and time.time() - each.oldest_ms / 1000 > SLOW:
+            waits = f"{each.pending:,} events wait, the oldest for {output.age(each.oldest_ms)}"
+            yield Check(name, "warn", waits, f"`bus status {each.app}` shows where")
+        else:
+            yield Check(name, "ok", f"active, heard {output.age(each.instance.said_ms)} ago")
+    open_ = sum(each.totals.dead_letters for each in found)
+    if open_:
+        yield Check("dead letters", "warn", f"{open_:,} are open", "`bus dlq list` shows why")
+    else:
+        yield Check("dead letters", "ok", "none are open")

@@ -1,0 +1,80 @@
+"""``bus doctor``: everything that can be checked without changing anything, with a hint for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bus.cli import running
+from bus.cli.provision import DEPARTMENTS, Paths
+
+if TYPE_CHECKING:
+    from bus.cli.checks import Check
+    from bus.config import Settings
+    from bus.contracts import Contract
+
+
+def doctor(
+    context: typer.Context, paths: Paths = None, as_json: running.AsJson = False, home: running.Home = None
+) -> None:
+    """Check installation, server and adapters.
+
+    Says what to do about what is wrong. Exit code 1: something is.
+
+    Examples:
+
+      bus doctor
+
+      bus doctor --json | jq '.[] | select(.level != "ok")'
+    """
+    named = list(paths or ([DEPARTMENTS] if DEPARTMENTS.exists() else []))
+    running.run(context, _doctor, running.here(context, home), named, as_json)
+
+
+async def _doctor(settings: Settings, paths: Sequence[Path], as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from bus.cli import checks, checks_bus, output
+
+    found: list[Check] = []
+
+    def tell(check: Check) -> None:
+        found.append(check)
+        if not as_json:
+            _print(check)
+
+    for check in checks.here(settings):
+        tell(check)
+    tell(await checks.tracing(settings))
+    contracts = _contracts(paths, tell)
+    async for check in checks_bus.all_of(settings, contracts):
+        tell(check)
+    if as_json:
+        output.document([asdict(each) for each in found])
+    return running.FAULTS if any(each.level == "fail" for each in found) else 0
+
+
+def _contracts(paths: Sequence[Path], tell: Callable[[Check], None]) -> list[Contract]:
+    from bus.cli import checks
+    from bus.contracts import load_all
+    from bus.errors import BusError
+
+    if not paths:
+        return []
+    try:
+        contracts = load_all(paths)
+    except BusError as error:
+        tell(checks.failed("contracts", error))
+        return []
+    tell(checks.Check("contracts", "ok", f"{len(contracts)} are readable"))
+    return contracts
+
+
+def _print(check: Check) -> None:
+    mark = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}[check.level]
+    print(f"{mark}  {check.name:<24} {check.detail}", flush=True)
+    if check.hint and check.level != "ok":
+        print(f"{'':<30} {check.hint}", flush=True)

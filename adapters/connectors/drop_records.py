@@ -7,9 +7,10 @@ import json
 import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple, Self
 
 from adapters.formats import Row, Table, Unreadable
@@ -58,6 +59,9 @@ class Columns:
         return names
 
 
+AT_ONCE = 250  #: rows whose occurrences are counted together
+
+
 class ReadRow(NamedTuple):
     """A record, with where and how its row stands in the file."""
 
@@ -84,16 +88,18 @@ class Occurrences:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def count(self, key: str) -> int:
-        """How often the key has come, with this time."""
-        digest = hashlib.blake2b(key.encode(errors="surrogatepass"), key=self._salt, digest_size=16).digest()
-        with closing(
-            self._counts.execute(
-                "INSERT INTO seen VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET n = n + 1 RETURNING n", (digest,)
-            )
-        ) as found:
-            count: int = found.fetchone()[0]
-        return count
+    def count(self, keys: Sequence[str]) -> list[int]:
+        """How often each of these keys has come so far, with this time; at most some hundred at once."""
+        digests = [hashlib.blake2b(key.encode(), key=self._salt, digest_size=16).digest() for key in keys]
+        places = ",".join("?" * len(digests))
+        found = self._counts.execute(f"SELECT key, n FROM seen WHERE key IN ({places})", digests)  # noqa: S608 - places
+        known: dict[bytes, int] = dict(found)
+        counts = []
+        for digest in digests:
+            known[digest] = known.get(digest, 0) + 1
+            counts.append(known[digest])
+        self._counts.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", sorted(known.items()))
+        return counts
 
     def close(self) -> None:
         """Lets go of the temporary database."""
@@ -109,24 +115,38 @@ def records(table: Table, columns: Columns, *, place: str, at: datetime) -> Gene
 def _records(
     table: Table, names: Sequence[str], key_names: Sequence[str], *, place: str, at: datetime
 ) -> Generator[ReadRow]:
+    rows = table.rows()
     with Occurrences() as occurrences:
-        for row in table.rows():
-            data = {name: cell for name, cell in zip(names, row.cells, strict=False) if name}
-            fault = row.fault
-            key = _key(data, key_names) if row.cells else None
-            if key is None and not fault:
-                fault = f"kolom {', '.join(name for name in key_names if data[name] is None)} kosong; isi kolom itu"
-            if key is None or (fault and not key_names):
-                key = _digest("baris", row)
-            nth = occurrences.count(key)
-            record = Record(
-                key=key if nth == 1 else f"{key}#{nth}",
-                data={} if fault else data,
-                place=f"{place} baris {row.number}",
-                at=at,
-                fault=fault,
-            )
-            yield ReadRow(record, row.number, row.original)
+        while ahead := [_keyed(row, names, key_names) for row in islice(rows, AT_ONCE)]:
+            for (row, data, fault, key), nth in zip(
+                ahead, occurrences.count([each.key for each in ahead]), strict=True
+            ):
+                record = Record(
+                    key=key if nth == 1 else f"{key}#{nth}",
+                    data={} if fault else data,
+                    place=f"{place} baris {row.number}",
+                    at=at,
+                    fault=fault,
+                )
+                yield ReadRow(record, row.number, row.original)
+
+
+class _Keyed(NamedTuple):
+    row: Row
+    data: dict[str, str | None]
+    fault: str
+    key: str
+
+
+def _keyed(row: Row, names: Sequence[str], key_names: Sequence[str]) -> _Keyed:
+    data = {name: cell for name, cell in zip(names, row.cells, strict=False) if name}
+    fault = row.fault
+    key = _key(data, key_names) if row.cells else None
+    if key is None and not fault:
+        fault = f"kolom {', '.join(name for name in key_names if data[name] is None)} kosong; isi kolom itu"
+    if key is None or (fault and not key_names):
+        key = _digest("baris", row)
+    return _Keyed(row, data, fault, key)
 
 
 def _key(data: Mapping[str, str | None], names: Sequence[str]) -> str | None:
@@ -136,8 +156,10 @@ def _key(data: Mapping[str, str | None], names: Sequence[str]) -> str | None:
     if not names:
         content = json.dumps(sorted(data.items()), ensure_ascii=True)
         return "isi:" + hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-    values = [data[name] for name in names]
-    return None if None in values else json.dumps(values, ensure_ascii=True, separators=(",", ":"))
+    values = [value for name in names if (value := data[name]) is not None]
+    if len(values) < len(names):
+        return None
+    return f"[{','.join(map(encode_basestring_ascii, values))}]"  # JSON
 
 
 def _digest(kind: str, row: Row) -> str:

@@ -148,6 +148,8 @@ class DelimitedTable:
 
     def _misfit(self, read: Sequence[str]) -> str:
         """Why the row does not fit the header; columns without a name may be missing, or there and empty."""
+        if self._width <= len(read) <= len(self.header):
+            return ""
         if not any(map(str.strip, read)) and len(read) <= 1:
             return ""  # blank
         if len(read) < self._width or any(cells.clean(cell) for cell in read[len(self.header) :]):

@@ -86,8 +86,13 @@ def _publishing(name: AppName, kind: EventType, connector: str, folder: Path) ->
     values["sections"] = _filled("publish.toml", values).strip()
     files = _common(values) | {"test_adapter.py": _filled(f"test_{connector}.py", values)}
     if connector == "file_drop":
-        return files | {"samples/data.csv": _csv(row)}
-    return files | {"samples/application.sql": _sql(row)}
+        files["samples/data.csv"] = _csv(row)
+    else:
+        files["samples/application.sql"] = _sql(row)
+    if "adapter_suite" in files["test_adapter.py"]:
+        data = kind.model.model_validate(row).model_dump_json(exclude_none=True)
+        files["samples/events.jsonl"] = f'{{"event": "{kind.name}", "data": {data}}}\n'
+    return files
 
 
 def _subscribing(name: AppName, kind: EventType, folder: Path) -> dict[str, str]:

@@ -1,0 +1,55 @@
+"""file_drop in the conformance suite of sources."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from adapters.connectors.file_drop import FileDrop, FileDropConfig
+from bus.ports import Context, Source
+from bus.subjects import AppName
+from bus.testing import SourceApplication, SourceContract
+
+
+class Office:
+    """An office that drops a new file with whatever it has to say."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._files = folder, 0
+        folder.mkdir()
+
+    def source(self) -> Source:
+        config = FileDropConfig(folder=str(self._folder), key=("kunci",), settle=0, poll=0.005)
+        return FileDrop(config, Context(AppName("uji", "kantor"), "baris", self._folder, ZoneInfo("Asia/Jakarta")))
+
+    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
+        self._files += 1
+        draft = self._folder / ".draft"
+        with draft.open("w", encoding="utf-8") as file:
+            file.write("kunci;nilai\n")
+            file.writelines(f"{key};{value}\n" for key, value in rows)
+        draft.rename(self._folder / f"berkas-{self._files:04}.csv")
+
+    async def delete(self, key: int) -> None:
+        await self.write([(key + 1000, "lain")])  # a file without the row: it says nothing of it
+
+    async def write_late(
+        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
+    ) -> None:
+        await self.write([late])
+        await between()
+        await self.write([early])
+
+    async def away(self) -> None:
+        self._folder.rename(self._folder.with_name("dilepas"))
+
+    async def back(self) -> None:
+        self._folder.with_name("dilepas").rename(self._folder)
+
+
+class TestFileDrop(SourceContract):
+    @pytest.fixture
+    def application(self, tmp_path: Path) -> SourceApplication:
+        return Office(tmp_path / "titip")

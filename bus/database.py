@@ -1,9 +1,8 @@
 """Opens an application's database and turns the errors of its driver into those of the bus.
 
-Texts of drivers carry row values: only their codes, and the names of columns and constraints, are kept.
+Texts of drivers carry row values: only their codes, and the names of columns and constraints, are kept. SQLAlchemy is
+imported on first use: not every office has it, and `bus --help` must not wait for it.
 """
-
-# ruff: noqa: PLC0415 - SQLAlchemy is imported on first use: not every office has it, and `bus --help` must not wait for it
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -50,12 +50,8 @@ def engine(
             "SQL databases need an extra", where=where, hint="install opd-bus[postgresql], [mariadb] or [sqlite]"
         ) from None
     try:
-        parsed = make_url(secret(url, where=where))
+        parsed = _with_driver(make_url(secret(url, where=where)), must_exist=readonly or not create)
         kind = parsed.get_backend_name()
-        if "+" not in parsed.drivername and kind in DRIVERS:
-            parsed = parsed.set(drivername=f"{kind}+{DRIVERS[kind]}")
-        if kind == "sqlite" and (readonly or not create):
-            parsed = _existing_file(parsed)
         made = create_async_engine(
             parsed,
             hide_parameters=True,
@@ -71,24 +67,37 @@ def engine(
         raise ConfigError(
             "no driver for this kind of database", where=where, hint="install the extra of its family"
         ) from None
+    event.listen(made.sync_engine, "connect", partial(_prepare, kind, readonly, zone))
+    if kind == "sqlite" and not readonly:
+        event.listen(made.sync_engine, "begin", _begin_immediate)
+    return made
+
+
+def _with_driver(url: URL, *, must_exist: bool) -> URL:
+    """The URL with the bus's driver; one of SQLite so that a missing file is not made."""
+    kind = url.get_backend_name()
+    if "+" not in url.drivername and kind in DRIVERS:
+        url = url.set(drivername=f"{kind}+{DRIVERS[kind]}")
+    if kind != "sqlite" or not must_exist or not url.database or url.database == ":memory:" or "uri" in url.query:
+        return url
+    path = quote(os.path.abspath(url.database))
+    return url.set(database=f"file:{path}", query={**url.query, "mode": "rw", "uri": "true"})
+
+
+def _prepare(kind: str, readonly: bool, zone: tzinfo | None, connection: Any, _record: Any) -> None:
+    """What is set once on each new connection."""
+    if kind == "sqlite" and not readonly:
+        connection.isolation_level = None  # transactions are begun by us: the driver would begin too late
     if kind in {"mysql", "mariadb"}:
         logging.getLogger("asyncmy").disabled = True  # it logs the server's warnings, and those hold values of rows
-    statements = _first_statements(kind, readonly, zone)
+    cursor = connection.cursor()
+    for statement in _first_statements(kind, readonly, zone):
+        cursor.execute(statement)
+    cursor.close()
 
-    def prepare(connection: Any, _record: Any) -> None:
-        if kind == "sqlite" and not readonly:
-            connection.isolation_level = None  # transactions are begun by us: the driver would begin too late
-        cursor = connection.cursor()
-        for statement in statements:
-            cursor.execute(statement)
-        cursor.close()
 
-    event.listen(made.sync_engine, "connect", prepare)
-    if kind == "sqlite" and not readonly:
-        event.listen(
-            made.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE") and None
-        )
-    return made
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _isolation(kind: str, readonly: bool) -> dict[str, str]:
@@ -96,14 +105,6 @@ def _isolation(kind: str, readonly: bool) -> dict[str, str]:
     if readonly:
         return {"isolation_level": "AUTOCOMMIT"}
     return {} if kind in {"sqlite", "postgresql"} else {"isolation_level": "READ COMMITTED"}
-
-
-def _existing_file(url: URL) -> URL:
-    """The same SQLite database, but never made where it is missing."""
-    if not url.database or url.database == ":memory:" or "uri" in url.query:
-        return url
-    path = quote(os.path.abspath(url.database))
-    return url.set(database=f"file:{path}", query={**url.query, "mode": "rw", "uri": "true"})
 
 
 def _connect_options(kind: str, readonly: bool) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def _connect_options(kind: str, readonly: bool) -> dict[str, Any]:
 
 
 def _first_statements(kind: str, readonly: bool, zone: tzinfo | None) -> list[str]:
-    """What is said once on each new connection."""
+    """The settings of a connection as SQL."""
     if kind == "sqlite":
         return [f"PRAGMA busy_timeout={CONNECT_TIMEOUT * 1000}", *(["PRAGMA query_only=ON"] if readonly else [])]
     if kind in {"mysql", "mariadb"}:
@@ -246,44 +247,48 @@ def _fault(code: str) -> str:
 
 
 _REASONS = {
-    "unique": "data yang sama sudah ada",
-    "null": "isian wajib kosong",
-    "foreign": "data rujukan tidak ada",
-    "check": "isian melanggar aturan tabel",
-    "long": "isian terlalu panjang",
+    "data yang sama sudah ada": "23505 1062 SQLITE_CONSTRAINT_UNIQUE SQLITE_CONSTRAINT_PRIMARYKEY",
+    "isian wajib kosong": "23502 1048 1364 SQLITE_CONSTRAINT_NOTNULL",
+    "data rujukan tidak ada": "23503 1452 1216 SQLITE_CONSTRAINT_FOREIGNKEY",
+    "masih dirujuk data lain": "1451 1217 23001",
+    "isian melanggar aturan tabel": "23514 4025 SQLITE_CONSTRAINT_CHECK",
+    "isian terlalu panjang": "22001 1406 SQLITE_TOOBIG",
+    "angka di luar batas kolom": "22003 1264 1690",
+    "isian tidak cocok dengan jenis kolom": "22007 22008 22P02 1292 1366 1265 SQLITE_MISMATCH",
 }
-_KINDS = {
-    "23505": "unique", "1062": "unique", "SQLITE_CONSTRAINT_UNIQUE": "unique", "SQLITE_CONSTRAINT_PRIMARYKEY": "unique",
-    "23502": "null", "1048": "null", "1364": "null", "SQLITE_CONSTRAINT_NOTNULL": "null",
-    "23503": "foreign", "1452": "foreign", "1451": "foreign", "SQLITE_CONSTRAINT_FOREIGNKEY": "foreign",
-    "23514": "check", "4025": "check", "SQLITE_CONSTRAINT_CHECK": "check",
-    "22001": "long", "1406": "long",
-}  # fmt: skip
-# Names of columns and constraints stand at the end of these texts, behind any value.
-_NAMED = re.compile(r"(?:for key|for column|^Column|^Field|CONSTRAINT) ['`]([\w.]+)['`](?:[^'`]*)$")
-_NAMED_SQLITE = re.compile(r"^(?:UNIQUE|NOT NULL|CHECK) constraint failed: ([\w., ]+)$")
+_REASON = {code: reason for reason, codes in _REASONS.items() for code in codes.split()}
+# Where a text tells the column's or rule's name. Values may stand in front of it: the patterns hold on to an end.
+_NAMED = {
+    re.compile(r"^Field '([^']+)' doesn't have a default value$"): (1364,),
+    re.compile(r"^Column '([^']+)' cannot be null$"): (1048,),
+    re.compile(r"for key '([^']+)'$"): (1062,),
+    re.compile(r"^CONSTRAINT `([^`]+)` failed for [^ ]+$"): (4025,),
+    re.compile(r", CONSTRAINT `([^`]+)` FOREIGN KEY \([^)]+\) REFERENCES [^']+$"): (1451, 1452),
+    re.compile(r"for column (?:`[^`]+`\.`[^`]+`\.)?[`']([^`']+)[`'] at row \d+$"): (1264, 1265, 1292, 1366, 1406),
+    re.compile(r"^(?:UNIQUE|NOT NULL|CHECK) constraint failed: ([\w., ]+)$"): tuple(
+        f"SQLITE_CONSTRAINT_{rule}" for rule in ("UNIQUE", "PRIMARYKEY", "NOTNULL", "CHECK")
+    ),
+}
+_NAME = {str(code): pattern for pattern, codes in _NAMED.items() for code in codes}
 
 
 def _reason(orig: Any, code: str) -> str:
     """Why a row was refused, in a clerk's words, with the column's or rule's name where the driver tells it."""
-    reason = _REASONS.get(_KINDS.get(code, ""), "ditolak oleh basis data")
-    cause = orig.__cause__ or orig
+    reason = _REASON.get(code, "ditolak oleh basis data")
+    cause = orig.__cause__ or orig  # asyncpg's own exception
     name = getattr(cause, "column_name", None) or getattr(cause, "constraint_name", None)
-    if not name and code.isdigit() and len(orig.args) > 1:
-        found = _NAMED.search(str(orig.args[1]))
-        name = found and found[1]
-    elif not name and code.startswith("SQLITE_CONSTRAINT") and code != "SQLITE_CONSTRAINT_TRIGGER":
-        found = _NAMED_SQLITE.search(str(orig))
+    if not name and code in _NAME and orig.args:
+        found = _NAME[code].search(str(orig.args[-1]))
         name = found and found[1]
     return f"{reason}: {name} (kode {code})" if name else f"{reason} (kode {code})"
 
 
 def _code(orig: Any) -> str:
     """The SQLSTATE or error number of a driver's exception, or its class: never its text."""
-    for name in ("sqlstate", "pgcode", "sqlite_errorname"):
-        if value := getattr(orig, name, None):
-            return str(value)
     arguments = getattr(orig, "args", ())
     if arguments and isinstance(arguments[0], int):
         return str(arguments[0])
+    for name in ("sqlstate", "sqlite_errorname"):
+        if value := getattr(orig, name, None):
+            return str(value)
     return type(orig.__cause__ or orig).__name__

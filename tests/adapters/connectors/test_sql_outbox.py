@@ -160,11 +160,11 @@ async def test_what_the_bus_writes_is_no_event(application: Application) -> None
 
 async def test_a_transaction_of_the_bus_that_fails_leaves_no_mark(application: Application) -> None:
     source = await installed(application)
-    zero = 0
-    with pytest.raises(ZeroDivisionError):
-        async with application.engine.begin() as transaction:
-            await mark_as_bus(transaction)
-            await application.run_in(transaction, "INSERT INTO izin (nomor) VALUES ('1')", f"SELECT {1 // zero}")
+    async with application.engine.connect() as transaction:
+        await transaction.begin()
+        await mark_as_bus(transaction)
+        await application.run_in(transaction, "INSERT INTO izin (nomor) VALUES ('1')")
+        await transaction.rollback()
     other = Application(application.kind, application.url)
     await issue(other, 2)
     assert keys(await read_all(source)) == ['["izin","2"]']

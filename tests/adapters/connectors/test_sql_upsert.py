@@ -1,0 +1,430 @@
+"""Writing events into a table: what it holds afterwards, how often it was written, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import BaseModel
+
+from adapters.connectors.sql_upsert import SqlUpsert, SqlUpsertConfig
+from bus.database import engine
+from bus.envelope import Event
+from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
+from bus.ports import Delivery, Sink
+from tests.adapters.connectors.sql_application import CONTEXT, KINDS, WIB, Application
+
+NIK = "3571010101010001"
+TABLE = """CREATE TABLE bus_kematian (nik varchar(16) PRIMARY KEY, tanggal date, tempat varchar(30) UNIQUE,
+    event_id varchar(40), CONSTRAINT cek_tempat CHECK (tempat <> 'RAHASIA'))"""
+NOTE = "INSERT INTO audit (event_id) VALUES (NEW.event_id)"
+AUDIT = {
+    "sqlite": [
+        "CREATE TABLE audit (n INTEGER PRIMARY KEY, event_id TEXT)",
+        f"CREATE TRIGGER audit_i AFTER INSERT ON bus_kematian BEGIN {NOTE}; END",
+        f"CREATE TRIGGER audit_u AFTER UPDATE ON bus_kematian BEGIN {NOTE}; END",
+    ],
+    "postgresql": [
+        "CREATE TABLE audit (n bigserial PRIMARY KEY, event_id text)",
+        f"CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {NOTE}; RETURN NULL; END $$",
+        "CREATE TRIGGER audit AFTER INSERT OR UPDATE ON bus_kematian FOR EACH ROW EXECUTE FUNCTION audit()",
+    ],
+    "mariadb": [
+        "CREATE TABLE audit (n bigint AUTO_INCREMENT PRIMARY KEY, event_id varchar(40))",
+        f"CREATE TRIGGER audit_i AFTER INSERT ON bus_kematian FOR EACH ROW {NOTE}",
+        f"CREATE TRIGGER audit_u AFTER UPDATE ON bus_kematian FOR EACH ROW {NOTE}",
+    ],
+}
+
+
+class Meninggal(BaseModel):
+    nik: str
+    tanggal: date | None = None
+    tempat: str | None = None
+
+
+def delivery(version: int, *, stream: str = "OPD_DUKCAPIL", data: BaseModel | None = None, **values: Any) -> Delivery:
+    event = Event(f"e{version}", "/kediri/dukcapil/siak", "t", "TOKEN", "2026-01-31T20:00:00+00:00", b"{}")
+    model = data or Meninggal(**values)
+    return Delivery(event, model, frozenset(type(model).model_fields), stream, version)
+
+
+@pytest_asyncio.fixture(params=KINDS)
+async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
+    made = Application.of(request.param, request)
+    await made.run(TABLE, *AUDIT[request.param])
+    yield made
+    await made.engine.dispose()
+
+
+COLUMNS = {"nik": "nik", "tanggal": "tanggal", "tempat": "tempat", "event_id": "$id"}
+
+
+def upsert(application: Application, **options: Any) -> SqlUpsert:
+    defaults = {"table": "bus_kematian", "key": ["nik"], "columns": COLUMNS}
+    return SqlUpsert(SqlUpsertConfig.model_validate({"url": application.url, **defaults, **options}), CONTEXT)
+
+
+async def opened(application: Application, **options: Any) -> SqlUpsert:
+    sink = upsert(application, **options)
+    await sink.open()
+    return sink
+
+
+async def apply(application: Application, sink: SqlUpsert, *deliveries: Delivery) -> None:
+    async with application.engine.begin() as transaction:
+        assert await sink.apply(deliveries, transaction) == ()
+
+
+async def content(application: Application) -> list[tuple[Any, ...]]:
+    return await application.rows("SELECT nik, tempat, event_id FROM bus_kematian ORDER BY nik")
+
+
+async def audit(application: Application) -> list[str]:
+    return [row[0] for row in await application.rows("SELECT event_id FROM audit ORDER BY n")]
+
+
+async def test_inserts_then_updates(application: Application) -> None:
+    sink = await opened(application)
+    assert isinstance(sink, Sink)
+    assert sink.database == application.url
+    assert sink.atomic
+    await apply(application, sink, delivery(1, nik="1", tempat="A"), delivery(2, nik="2", tempat="B"))
+    await apply(application, sink, delivery(3, nik="2", tempat=None), delivery(4, nik="3", tempat="é日本"))
+    assert await content(application) == [("1", "A", "e1"), ("2", None, "e3"), ("3", "é日本", "e4")]
+    await sink.close()
+
+
+async def test_every_event_hits_the_table_once_in_order(application: Application) -> None:
+    sink = await opened(application)
+    events = [delivery(n, nik=str(n % 7), tempat=f"T{n % 7}") for n in range(1, 501)]
+    await apply(application, sink, *events[:300])
+    await apply(application, sink, *events[300:])
+    written = await audit(application)
+    assert sorted(written) == sorted(f"e{n}" for n in range(1, 501))
+    for key in range(7):
+        numbers = [int(event[1:]) for event in written if int(event[1:]) % 7 == key]
+        assert numbers == sorted(numbers)
+    assert len(await content(application)) == 7
+
+
+async def test_an_older_event_never_overwrites_a_newer_one(application: Application) -> None:
+    sink = await opened(application)
+    await apply(application, sink, delivery(20, nik="1", tempat="new"))
+    await apply(application, sink, delivery(10, nik="1", tempat="old"), delivery(11, nik="2", tempat="other"))
+    assert await content(application) == [("1", "new", "e20"), ("2", "other", "e11")]
+    await apply(application, sink, delivery(30, nik="2", tempat="c"), delivery(12, nik="2", tempat="b"))
+    await apply(application, sink, delivery(5, nik="1", tempat="elsewhere", stream="OPD_RSUD"))
+    assert await content(application) == [("1", "elsewhere", "e5"), ("2", "c", "e30")]
+
+
+async def test_subscriptions_fill_different_columns_of_a_row(application: Application) -> None:
+    """The older event of the other subscription still brings its own columns, and only these."""
+    both = await opened(application)
+    place = await opened(application, columns={"nik": "nik", "tempat": "tempat", "event_id": "$id"})
+    await apply(application, place, delivery(20, nik="1", tempat="new"))
+    await apply(application, both, delivery(10, nik="1", tempat="old", tanggal=date(2026, 1, 2)))
+    [row] = await application.rows("SELECT tempat, tanggal, event_id FROM bus_kematian")
+    assert (row[0], str(row[1]), row[2]) == ("new", "2026-01-02", "e10")
+
+
+async def test_a_correction_marks_the_row(application: Application) -> None:
+    await application.run("ALTER TABLE bus_kematian ADD COLUMN status varchar(10)")
+    fact = await opened(application, constants={"status": "berlaku"})
+    correction = await opened(application, columns={"nik": "nik"}, constants={"status": "batal"})
+    await apply(application, fact, delivery(1, nik="1", tempat="A"), delivery(2, nik="2", tempat="B"))
+    await apply(application, correction, delivery(3, nik="1"))
+    await apply(application, correction, delivery(9, nik="3"))
+    await apply(application, fact, delivery(8, nik="3", tempat="C"))
+    rows = await application.rows("SELECT nik, status, tempat FROM bus_kematian ORDER BY nik")
+    assert rows == [("1", "batal", "A"), ("2", "berlaku", "B"), ("3", "batal", "C")]
+
+
+async def test_deletes_and_does_not_raise_the_dead(application: Application) -> None:
+    facts, ends = await opened(application), await opened(application, on_event="delete", columns=None)
+    await apply(application, facts, delivery(1, nik="1", tempat="A"), delivery(2, nik="2", tempat="B"))
+    await apply(application, ends, delivery(10, nik="1"), delivery(11, nik="9"))
+    await apply(application, facts, delivery(5, nik="1", tempat="late"), delivery(6, nik="9", tempat="late"))
+    assert await content(application) == [("2", "B", "e2")]
+    await apply(application, facts, delivery(12, nik="1", tempat="again"))
+    await apply(application, ends, delivery(3, nik="2"))
+    await apply(application, ends, delivery(1, nik="2"))
+    assert await content(application) == [("1", "again", "e12")]
+
+
+async def test_another_unique_key_is_a_refusal_not_an_overwrite(application: Application) -> None:
+    sink = await opened(application)
+    await apply(application, sink, delivery(1, nik="1", tempat="A"))
+    with pytest.raises(Rejected) as caught:
+        await apply(application, sink, delivery(2, nik="2", tempat="A"))
+    assert "data yang sama sudah ada" in str(caught.value)
+    assert await content(application) == [("1", "A", "e1")]
+
+
+async def test_columns_that_the_contract_leaves_alone_stay(application: Application) -> None:
+    """Also where they may not be NULL: an update needs no value for them."""
+    await application.run(
+        "CREATE TABLE warga (nik varchar(16) PRIMARY KEY, nama varchar(20) NOT NULL, tempat varchar(9))"
+    )
+    await application.run("INSERT INTO warga VALUES ('1', 'x', 'A')")
+    sink = await opened(application, table="warga", columns={"nik": "nik", "tempat": "tempat"})
+    await apply(application, sink, delivery(1, nik="1", tempat="B"))
+    assert await application.rows("SELECT * FROM warga") == [("1", "x", "B")]
+    with pytest.raises(Rejected, match=r"isian wajib kosong.*nama"):
+        await apply(application, sink, delivery(2, nik="2", tempat="B"))
+
+
+async def test_all_of_a_batch_or_nothing(application: Application) -> None:
+    sink = await opened(application)
+    with pytest.raises(Rejected, match=r"isian melanggar aturan tabel.*cek_tempat"):
+        await apply(application, sink, delivery(1, nik="1", tempat="A"), delivery(2, nik="2", tempat="RAHASIA"))
+    assert await content(application) == []
+    assert await application.rows("SELECT * FROM bus_version") == []
+    await apply(application, sink, delivery(1, nik="1", tempat="A"))
+
+
+class Jenis(StrEnum):
+    A = "a"
+
+
+class Segala(BaseModel):
+    id: int
+    nik: str = NIK
+    uang: Decimal = Decimal("1500.50")
+    jumlah: Decimal = Decimal("7")
+    lahir: date = date(1990, 2, 1)
+    dicatat: datetime = datetime(2026, 1, 1, 20, 0, tzinfo=WIB)
+    lokal: datetime = datetime(2026, 1, 1, 20, 0, tzinfo=WIB)
+    jenis: Jenis = Jenis.A
+    daftar: tuple[str, ...] = ("a", "b")
+    aktif: bool = True
+    kosong: str | None = None
+    kode: int = 12
+    json_: dict[str, int] = {"a": 1}
+    waktu: str = "x"
+
+
+async def test_values_become_what_the_columns_take(application: Application) -> None:
+    moment = {"sqlite": "text", "postgresql": "timestamptz", "mariadb": "timestamp NULL"}[application.kind]
+    local = {"sqlite": "datetime", "postgresql": "timestamp", "mariadb": "datetime"}[application.kind]
+    await application.run(
+        f"""CREATE TABLE segala (id bigint PRIMARY KEY, nik decimal(16,0), uang decimal(12,2), jumlah integer,
+        lahir date, dicatat {moment}, lokal {local}, jenis varchar(5), daftar varchar(50), aktif boolean, kosong integer,
+        kode varchar(5), json_ json, waktu {moment})"""
+    )
+    columns = {name: name for name in Segala.model_fields} | {"waktu": "$time"}
+    sink = await opened(application, table="segala", key=["id"], columns=columns)
+    await apply(application, sink, *(delivery(n, data=Segala(id=2**40 + n)) for n in (1, 2, 1)))
+    await apply(application, sink, *(delivery(n, data=Segala(id=2**40 + n)) for n in (3, 4)))
+    [row, *_] = await application.rows("SELECT * FROM segala ORDER BY id")
+    values = dict(zip(Segala.model_fields, row, strict=True))
+    assert values["id"] == 2**40 + 1
+    assert values["nik"] == int(NIK)
+    assert float(values["uang"]) == 1500.5
+    assert values["jumlah"] == 7
+    assert str(values["lahir"]) == "1990-02-01"
+    assert str(values["lokal"]) == "2026-01-01 20:00:00"
+    assert (values["jenis"], values["daftar"], values["kode"]) == ("a", '["a","b"]', "12")
+    assert values["aktif"] == 1
+    assert values["kosong"] is None
+    assert str(values["json_"]).replace(" ", "") in {'{"a":1}', "{'a':1}"}
+    async with application.engine.connect() as connection:
+        if application.kind == "mariadb":
+            await connection.exec_driver_sql("SET time_zone = '+00:00'")
+        query = "SELECT dicatat, waktu FROM segala"
+        recorded, time = (await connection.exec_driver_sql(query)).first() or ("", "")
+    expected = {"sqlite": "20:00:00+07:00", "postgresql": "13:00:00+00:00", "mariadb": "13:00:00"}[application.kind]
+    assert str(recorded).endswith(expected)
+    assert "20:00:00" in str(time)
+
+
+@pytest.mark.parametrize(("column", "kind"), [("jumlah", "integer"), ("lahir", "date"), ("dicatat", "timestamp NULL")])
+async def test_a_value_that_does_not_fit_its_column_is_refused(
+    application: Application, column: str, kind: str
+) -> None:
+    await application.run(f"CREATE TABLE sempit (nik varchar(20) PRIMARY KEY, {column} {kind})")
+    sink = await opened(application, table="sempit", columns={"nik": "nik", column: "tempat"})
+    with pytest.raises(Rejected, match=f"kolom {column}") as caught:
+        await apply(application, sink, delivery(1, nik=NIK, tempat="Jl. Melati"))
+    assert "Melati" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+async def test_numbers_and_texts_too_large_are_refused_without_values(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    application = Application.of(kind, request)
+    await application.run("CREATE TABLE sempit (nik varchar(16) PRIMARY KEY, n integer, t varchar(3))")
+    for column, value in (("n", "99999999999"), ("t", "Melati")):
+        sink = await opened(application, table="sempit", columns={"nik": "nik", column: "tempat"})
+        with pytest.raises(Rejected) as caught:
+            await apply(application, sink, delivery(1, nik=NIK, tempat=value))
+        assert value not in str(caught.value)
+        assert NIK not in str(caught.value)
+    await application.engine.dispose()
+
+
+async def test_keys_that_a_database_holds_for_equal(mariadb: Any) -> None:
+    """Without regard to case: the second event is an update of the first one's row."""
+    application = Application("mariadb", mariadb.url)
+    await application.run("CREATE TABLE k (nik varchar(16) PRIMARY KEY, tempat varchar(9)) COLLATE utf8mb4_general_ci")
+    sink = await opened(application, table="k", columns={"nik": "nik", "tempat": "tempat"})
+    await apply(application, sink, delivery(1, nik="Ab", tempat="A"), delivery(2, nik="aB", tempat="B"))
+    await apply(application, sink, delivery(3, nik="AB ", tempat="C"))
+    assert await application.rows("SELECT tempat FROM k") == [("C",)]
+    await application.engine.dispose()
+
+
+async def test_keys_of_several_columns(application: Application) -> None:
+    await application.run(
+        """CREATE TABLE p (nik varchar(16), tanggal date, tempat varchar(9), event_id varchar(9),
+        PRIMARY KEY (nik, tanggal))"""
+    )
+    sink = await opened(application, table="p", key=["nik", "tanggal"])
+    days = [date(2026, 1, day) for day in (1, 2, 1)]
+    await apply(application, sink, *(delivery(n, nik="1", tanggal=day, tempat=str(n)) for n, day in enumerate(days)))
+    await apply(application, sink, delivery(9, nik="1", tanggal=days[1], tempat="x"))
+    assert await application.rows("SELECT tempat FROM p ORDER BY tanggal") == [("2",), ("x",)]
+    with pytest.raises(Rejected, match="kolom kunci kosong"):
+        await apply(application, sink, delivery(10, nik="1"))
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+async def test_a_row_that_the_application_makes_meanwhile(kind: str, request: pytest.FixtureRequest) -> None:
+    """Our insert waits for the application's, finds the row and updates it."""
+    application = Application.of(kind, request)
+    await application.run(TABLE)
+    sink = await opened(application)
+    async with application.engine.begin() as own:
+        await application.run_in(own, "INSERT INTO bus_kematian (nik, tempat) VALUES ('1', 'own')")
+        task = asyncio.create_task(apply(application, sink, delivery(1, nik="1", tempat="A")))
+        await _waits_for_a_lock(application)
+        assert not task.done()
+    await task
+    assert await content(application) == [("1", "A", "e1")]
+    await application.engine.dispose()
+
+
+async def _waits_for_a_lock(application: Application) -> None:
+    query = {
+        "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%bus_kematian%FOR UPDATE'",
+    }[application.kind]
+    async with asyncio.timeout(20):
+        while (await application.rows(query))[0][0] == 0:  # noqa: ASYNC110 - the event is in the server
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+async def test_subscriptions_that_write_the_same_rows_at_once(kind: str, request: pytest.FixtureRequest) -> None:
+    """The newest version wins, whoever comes first; a deadlock is worth another attempt."""
+    application = Application.of(kind, request)
+    await application.run(TABLE)
+    sink = await opened(application)
+
+    async def write(events: Sequence[Delivery]) -> None:
+        for _ in range(50):
+            try:
+                return await apply(application, sink, *events)
+            except Unavailable:
+                await asyncio.sleep(0)
+        raise AssertionError("no attempt got through")
+
+    for turn in range(5):
+        old = [delivery(turn * 1000 + n, nik=str(n), tempat=f"old{turn}.{n}") for n in range(20)]
+        new = [delivery(turn * 1000 + 500 + n, nik=str(n), tempat=f"new{turn}.{n}") for n in reversed(range(20))]
+        await asyncio.gather(write(new), write(old))
+        assert {row[1] for row in await content(application)} == {f"new{turn}.{n}" for n in range(20)}
+    await application.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"table": "tidak_ada"}, "there is no table tidak_ada"),
+        ({"columns": {**COLUMNS, "umur": "tanggal"}}, "no column umur"),
+        ({"key": ["id"]}, "no column id"),
+        ({"columns": {"tempat": "tempat"}}, "no field fills the key column nik"),
+        ({"constants": {"status": "batal"}}, "no column status"),
+    ],
+)
+async def test_a_wrong_option_is_named_at_the_start(
+    application: Application, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        await opened(application, **options)
+    assert str(caught.value).startswith("dukcapil/siak mutasi to ")
+
+
+async def test_fields_and_columns_that_do_not_meet(application: Application) -> None:
+    sink = await opened(application, columns={**COLUMNS, "tempat": "alamat"})
+    with pytest.raises(ConfigError, match="names alamat, which is not in `fields`"):
+        await apply(application, sink, delivery(1, nik="1"))
+    sink = await opened(application, columns=None, key=["tempat"])
+    with pytest.raises(ConfigError, match="no column id"):
+        await apply(application, sink, delivery(1, data=Segala(id=1)))
+
+
+async def test_a_view_of_the_visible_fields_alone(application: Application) -> None:
+    sink = await opened(application, columns=None)
+    hidden = delivery(1, nik="1", tempat="A")
+    seen = Delivery(hidden.event, hidden.data, frozenset({"nik"}), hidden.stream, hidden.version)
+    await apply(application, sink, seen)
+    assert await content(application) == [("1", None, None)]
+
+
+async def test_a_table_without_transactions_is_refused(mariadb: Any) -> None:
+    application = Application("mariadb", mariadb.url)
+    await application.run("CREATE TABLE lama (nik varchar(16) PRIMARY KEY) ENGINE=MyISAM")
+    with pytest.raises(ConfigError, match="no transactions"):
+        await opened(application, table="lama", columns=None)
+    await application.engine.dispose()
+
+
+async def test_who_may_not_make_the_version_table_is_told(postgresql: Any, mariadb: Any) -> None:
+    for kind, database in (("postgresql", postgresql), ("mariadb", mariadb)):
+        application = Application(kind, database.url)
+        await application.run(TABLE, *GUEST[kind])
+        url = application.engine.url.set(username="tamu", password="tamu", drivername=kind)
+        sink = upsert(Application(kind, url.render_as_string(hide_password=False)))
+        with pytest.raises(AccessError, match="bus_version"):
+            await sink.open()
+        await application.run(*GUEST_GOES[kind])
+        await application.engine.dispose()
+
+
+GUEST = {
+    "postgresql": [
+        "CREATE ROLE tamu LOGIN PASSWORD 'tamu'",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        "GRANT SELECT, INSERT, UPDATE ON bus_kematian TO tamu",
+    ],
+    "mariadb": ["CREATE USER tamu IDENTIFIED BY 'tamu'", "GRANT SELECT, INSERT, UPDATE ON bus_kematian TO tamu"],
+}
+GUEST_GOES = {"postgresql": ["DROP OWNED BY tamu", "DROP ROLE tamu"], "mariadb": ["DROP USER tamu"]}
+
+
+async def test_a_schema_in_the_table_s_name(postgresql: Any) -> None:
+    application = Application("postgresql", postgresql.url)
+    await application.run("CREATE SCHEMA layanan", 'CREATE TABLE layanan."Kematian" (nik text PRIMARY KEY)')
+    sink = await opened(application, table="layanan.Kematian", columns={"nik": "nik"})
+    await apply(application, sink, delivery(1, nik="1"), delivery(2, nik="1"))
+    assert await application.rows('SELECT nik FROM layanan."Kematian"') == [("1",)]
+    await application.engine.dispose()
+
+
+async def test_a_database_that_is_away(application: Application, tmp_path: Any) -> None:
+    if application.kind == "sqlite":
+        away = f"sqlite:///{tmp_path / 'tidak' / 'ada.db'}"
+    else:
+        away = application.engine.url.set(port=1, drivername=application.kind).render_as_string(hide_password=False)
+    with pytest.raises(Unavailable) as caught:
+        await upsert(Application(application.kind, away)).open()
+    assert isinstance(caught.value, BusError)
+    assert engine(away, where="x").dialect.name in {"sqlite", "postgresql", "mysql", "mariadb"}

@@ -1,9 +1,10 @@
 """Credentials in ``<home>/creds``: one per application, and one for each role of the bus itself.
 
-Permissions stand in the credential's JWT and in the application's account: after a change of a contract its
-application needs a new credential, and a new connection. ``issue`` revokes the JWT that it replaces, so that a
-narrower contract does not leave the wider one valid; once ``trust.claims_updates`` are sent to a running server (or
-the server is started again) the old connections end, and clients reconnect with the file as it is then.
+Permissions stand in the credential's JWT and in the application's account: after a change of a contract its application
+needs a new credential, and a new connection. A wider contract leaves open connections alone. A narrower one revokes the
+JWT that is replaced: once ``trust.claims_updates`` are sent to a running server (or it is started again) the old
+connections end. nats-py then closes its client for good, without a word on the error callback: the application has
+to start again.
 """
 
 from __future__ import annotations
@@ -102,8 +103,9 @@ def _issue(home: Path, who: AppName | Role, granted: Permissions) -> Path:
         issued_at = int(jwt.decode(current)["iat"])
         if issued_at > revoked_until and make(issued_at) == current:
             return target
-        revoked_until = max(revoked_until, issued_at)
-        _revoke(home, who, granted, {key.public: revoked_until})
+        if not _within(current, granted):
+            revoked_until = max(revoked_until, issued_at)
+            _revoke(home, who, granted, {key.public: revoked_until})
     token = make(max(int(time.time()), revoked_until + 1))
     files.replace(target, jwt.credential(token, key).encode())
     return target
@@ -142,6 +144,13 @@ def _revoke(home: Path, who: AppName | Role, granted: Permissions, until: trust.
 def _current(target: Path) -> str | None:
     """The JWT of the credential that stands there, or None."""
     return jwt.of_credential(files.read(target).decode(), where=str(target)) if target.exists() else None
+
+
+def _within(token: str, granted: Permissions) -> bool:
+    """Whether a JWT permits no more than this."""
+    nats = jwt.decode(token)["nats"]
+    publish, subscribe = (set(nats[side].get("allow", [])) for side in ("pub", "sub"))
+    return publish <= set(granted.publish) and subscribe <= set(granted.subscribe)
 
 
 def _owner(who: AppName | Role) -> str | None:

@@ -195,6 +195,29 @@ async def test_a_narrower_contract_ends_the_wider_credential(tmp_path: Path) -> 
         await server.stop()
 
 
+async def test_a_wider_contract_leaves_open_connections_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    trust.establish(home)
+    narrow = [contract(SIAK, publish=DIED), *city()[1:]]
+    credentials.issue(home, narrow)
+    server = EmbeddedServer(home)
+    await server.start()
+    try:
+        async with desk(home, server.url, Role.ADMIN) as admin:
+            await provision(admin, city())
+        durable = "OPD_RSUD.dukcapil_siak_kesehatan-kematian-tercatat-v1"
+        async with desk(home, server.url, SIAK) as before:
+            credentials.issue(home, city())
+            await push(home, server)
+            assert await before.refuses_publish(f"$JS.API.CONSUMER.MSG.NEXT.{durable}")
+            answer = await before.client.request("opd.dukcapil.siak.cursor.mutasi", b"{}", timeout=5)
+            assert json.loads(answer.data)["stream"] == "OPD_DUKCAPIL"
+        async with desk(home, server.url, SIAK) as after:
+            assert (await after.api(f"CONSUMER.INFO.{durable}"))["stream_name"] == "OPD_RSUD"
+    finally:
+        await server.stop()
+
+
 async def test_a_retired_application_is_out(tmp_path: Path) -> None:
     home = tmp_path / "home"
     trust.establish(home)

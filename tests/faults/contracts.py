@@ -1,0 +1,109 @@
+"""The contracts of the tests' applications, and the Python beside them."""
+
+from __future__ import annotations
+
+_HEAD = """
+app     = "{app}"
+opd     = "{opd}"
+title   = "Aplikasi percobaan"
+owner   = "Bidang percobaan"
+contact = "percobaan@example.org"
+stage   = "pilot"
+"""
+
+PRODUCER = (
+    _HEAD.format(opd="dukcapil", app="siak")
+    + """
+[source.log]
+connector = "sql_poll"
+url       = "env:SIAK_URL"
+query     = "SELECT id, nik, tgl, akta, updated_at FROM log_penduduk"
+key       = ["id"]
+watermark = "updated_at"
+poll      = 0.1
+batch     = 200
+
+[[publish]]
+event = "kependudukan.penduduk.meninggal.v1"
+from  = "log"
+basis = "UU 24/2013 pasal 44"
+map   = { nik = "nik", tanggal_meninggal = "tgl", no_akta = "akta" }
+"""
+)
+
+_SUBSCRIBE = """
+[[subscribe]]
+event   = "kependudukan.penduduk.meninggal.v1"
+purpose = "Pemutakhiran data"
+basis   = "UU 24/2013 pasal 58"
+fields  = ["nik", "tanggal_meninggal", "no_akta"]
+start   = "all"
+"""
+
+_INTO_TABLE = """
+[subscribe.to]
+connector = "sql_upsert"
+url       = "env:{variable}"
+table     = "kematian"
+key       = ["nik"]
+columns   = {{ nik = "nik", akta = "{number}", event_id = "$id" }}
+"""
+
+
+def sink(opd: str, app: str, variable: str) -> str:
+    """An application whose table is filled with deaths."""
+    return _HEAD.format(opd=opd, app=app) + _SUBSCRIBE + _INTO_TABLE.format(variable=variable, number="no_akta")
+
+
+def handler(*, database: str = "", on_poison: str = "skip") -> str:
+    """dinsos/bansos, whose ``mapping:terima`` handles deaths and may emit ``penerima.dihentikan``."""
+    options = f'handler = "mapping:terima"\non_poison = "{on_poison}"\n'
+    if database:
+        options += f'database = "env:{database}"\n'
+    emits = '\n[[publish]]\nevent = "sosial.penerima.dihentikan.v1"\nbasis = "UU 13/2011"\n'
+    return _HEAD.format(opd="dinsos", app="bansos") + emits + _SUBSCRIBE + options
+
+
+FOLLOW_UP_SINK = (
+    _HEAD.format(opd="bppkad", app="kas")
+    + """
+[[subscribe]]
+event   = "sosial.penerima.dihentikan.v1"
+purpose = "Penghentian pembayaran"
+basis   = "UU 13/2011"
+fields  = ["nik", "no_sk"]
+start   = "all"
+"""
+    + _INTO_TABLE.format(variable="KAS_URL", number="no_sk")
+)
+
+STOP_AID = '''
+"""Writes each death down and stops the person's aid."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bus.ports import Delivery
+from schemas.kependudukan import PendudukMeninggal
+from schemas.sosial import PenerimaDihentikan
+
+UPSERT = text(
+    "INSERT INTO kematian (nik, akta, event_id) VALUES (:nik, :akta, :event_id) "
+    "ON CONFLICT (nik) DO UPDATE SET akta = excluded.akta, event_id = excluded.event_id"
+)
+
+
+async def terima(event: PendudukMeninggal, delivery: Delivery, transaction: AsyncConnection):
+    await transaction.execute(
+        UPSERT, {"nik": event.nik, "akta": event.no_akta, "event_id": delivery.event.id}
+    )
+    return [
+        PenerimaDihentikan(
+            nik=event.nik,
+            program="BPNT",
+            alasan="Meninggal dunia",
+            tanggal=event.tanggal_meninggal,
+            no_sk=event.no_akta,
+        )
+    ]
+'''

@@ -1,0 +1,161 @@
+"""SIGKILL at any moment: of a producing adapter, a sink, a handler before its follow-up is out, and of nats-server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults import contracts
+from tests.faults.applications import Row, Source, Target, compare, rows
+from tests.faults.city import City
+
+KILLS = 10
+ROWS = 20_000
+SLICE = ROWS // KILLS
+DEATHS = "kependudukan-penduduk-meninggal-v1"
+SEED = int(os.environ.get("BUS_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(autouse=True)
+def draw() -> random.Random:
+    """Draws the moments; the seed is shown with a failure, BUS_TEST_SEED repeats it."""
+    print(f"BUS_TEST_SEED={SEED}")
+    return random.Random(SEED)
+
+
+async def kill_often(
+    city: City,
+    source: Source,
+    draw: random.Random,
+    progress: Callable[[], Awaitable[int]],
+    kill: Callable[[], Awaitable[None]],
+) -> list[Row]:
+    """Feeds the source slice by slice, and kills within each: after a number of rows, and a moment later."""
+    written: list[Row] = []
+    for number in range(KILLS):
+        fed = rows(1 + number * SLICE, SLICE, seed=SEED)
+        source.write(fed)
+        written += fed
+        goal = number * SLICE + draw.randrange(SLICE)
+
+        async def reached(goal: int = goal) -> bool:
+            return await progress() > goal
+
+        await city.until(reached, f"kill {number + 1}: progress beyond {goal}")
+        await asyncio.sleep(draw.uniform(0, 0.15))  # anywhere within the work on a batch
+        await kill()
+    return written
+
+
+async def test_killed_producer_loses_and_repeats_nothing(tmp_path: Path, draw: random.Random) -> None:
+    source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
+        await city.start()
+        siak = city.adapter("dukcapil/siak", SIAK_URL=source.url)
+        makam = city.adapter("dinkes/makam", MAKAM_URL=target.url)
+        await siak.start()
+        await makam.start()
+
+        async def again() -> None:
+            await siak.kill()
+            await siak.start()
+
+        written = await kill_often(city, source, draw, lambda: city.stored("OPD_DUKCAPIL"), again)
+        await city.until(lambda: target.count() >= ROWS, "everything applied")
+        assert not compare(written, target.written())
+        assert not await city.dead_letters()
+        assert siak.starts == KILLS + 1
+
+
+async def test_killed_sink_loses_and_repeats_nothing(tmp_path: Path, draw: random.Random) -> None:
+    source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
+        await city.start()
+        makam = city.adapter("dinkes/makam", MAKAM_URL=target.url)
+        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
+        await makam.start()
+
+        async def again() -> None:
+            await makam.kill()
+            await makam.start()
+
+        async def progress() -> int:
+            return target.count()
+
+        written = await kill_often(city, source, draw, progress, again)
+        await city.until(lambda: target.count() >= ROWS, "everything applied")
+        await city.until(lambda: city.settled("OPD_DUKCAPIL", "dinkes/makam", DEATHS), "everything settled")
+        assert not compare(written, target.written())
+        assert not await city.dead_letters()
+
+
+async def test_handler_killed_before_its_follow_ups_are_out(tmp_path: Path, draw: random.Random) -> None:
+    source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
+    written = rows(1, ROWS, seed=SEED)
+    source.write(written)
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.handler(database="BANSOS_URL"), contracts.STOP_AID)
+        city.office(contracts.FOLLOW_UP_SINK)
+        await city.start()
+        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
+        await city.adapter("bppkad/kas", KAS_URL=kas.url).start()
+        for number in range(KILLS):
+            dying = city.adapter(
+                "dinsos/bansos",
+                program="tests.faults.dying",
+                BANSOS_URL=target.url,
+                DIES_AFTER=str(draw.randrange(12)),
+                DIES_WHEN=("committed", "published")[number % 2],
+            )
+            await dying.start()
+            assert await dying.ended() == -signal.SIGKILL, dying.tail()
+        assert target.count() < ROWS
+        await city.adapter("dinsos/bansos", BANSOS_URL=target.url).start()
+        await city.until(lambda: kas.count() >= ROWS, "every follow-up applied")
+        assert not compare(written, target.written())
+        assert not compare(written, kas.written())
+        assert target.ask("SELECT count(*) FROM bus_outbox") == [(0,)]
+        assert not await city.dead_letters()
+
+
+async def test_killed_server_loses_and_repeats_nothing(tmp_path: Path, draw: random.Random) -> None:
+    source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.handler(database="BANSOS_URL"), contracts.STOP_AID)
+        city.office(contracts.FOLLOW_UP_SINK)
+        await city.start()
+        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
+        await city.adapter("dinsos/bansos", BANSOS_URL=target.url).start()
+        await city.adapter("bppkad/kas", KAS_URL=kas.url).start()
+
+        async def again() -> None:
+            await city.server.kill()
+            await city.server.start()
+
+        async def progress() -> int:
+            return target.count()
+
+        written = await kill_often(city, source, draw, progress, again)
+        await city.until(lambda: kas.count() >= ROWS, "every follow-up applied")
+        assert not compare(written, target.written())
+        assert not compare(written, kas.written())
+        assert not await city.dead_letters()
+        await city.until(
+            lambda: {each.app: each.applied for each in city.platform.index.totals()}
+            == {"dukcapil/siak": 0, "dinsos/bansos": ROWS, "bppkad/kas": ROWS},
+            "the index knows it all",
+        )

@@ -96,7 +96,7 @@ class EmbeddedServer:
     async def wait_ready(self) -> None:
         """Waits until the server answers with JetStream up.
 
-        Raises Unavailable, also where it has ended; ConfigError at start.
+        Raises ConfigError, with the last error of its log, where it has ended; Unavailable where it takes too long.
         """
         try:
             async with asyncio.timeout(READY_TIMEOUT):

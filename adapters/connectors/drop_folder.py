@@ -28,9 +28,14 @@ REPORT = ".laporan.txt"
 _LONG_NUMBER = re.compile(r"\d{15,}")
 
 
+def readable(name: str) -> str:
+    """A file's name as text, where the share gives bytes that are none."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def shown(name: str) -> str:
     """A file's name as logs and dead letters may show it: numbers as long as a NIK are left out."""
-    return _LONG_NUMBER.sub("…", name)
+    return _LONG_NUMBER.sub("…", readable(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Dropped:
     @property
     def identity(self) -> dict[str, str | int]:
         """As plain JSON values, for a position."""
-        return {"file": self.path.name, "size": self.size, "mtime": self.mtime}
+        return {"file": readable(self.path.name), "size": self.size, "mtime": self.mtime}
 
     def unchanged(self) -> bool:
         """Whether the file is still as it was. Raises OSError where it is gone."""

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from adapters.connectors import drop_report
-from adapters.connectors.drop_folder import DONE, FAILED, DropFolder, Dropped, rejected_of, report_of, shown
+from adapters.connectors.drop_folder import DONE, FAILED, DropFolder, Dropped, readable, rejected_of, report_of, shown
 from adapters.connectors.drop_journal import Journal, RejectedRow
 from adapters.connectors.drop_records import Columns, ReadRow, records
 from adapters.formats import Layout, Table, Unreadable, opener
@@ -121,6 +121,7 @@ class Reading:
         if self._journal.target is None:
             self._journal.aim(folder.free(kind, name).name)
         target = folder.root / kind / str(self._journal.target)
+        name = readable(name)
         moment = datetime.now(timezone)
         if self.failure:
             text = drop_report.failed(
@@ -136,7 +137,7 @@ class Reading:
                 read=self._journal.read,
                 rejected=self._journal.rejected,
                 rows=self._journal.rejections(),
-                repair=rejected_of(target).name,
+                repair=readable(rejected_of(target).name),
                 folder=folder.root.name,
             )
         _write(report_of(target), [text.encode()])

@@ -1,6 +1,8 @@
 """file_drop: files in, records out; what a clerk finds afterwards; nothing lost or twice across crashes."""
 
 import asyncio
+import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -228,6 +230,14 @@ async def test_a_long_number_in_a_file_s_name_stays_out_of_places(office: Office
     office.drop("3571010101900001 juli.csv", "ref\n1\n")
     await office.run(office.source())
     assert office.stored[0].place == "… juli.csv baris 2"
+
+
+async def test_a_name_that_is_no_text_is_no_obstacle(office: Office) -> None:
+    (office.folder / os.fsdecode(b"\xff.csv")).write_bytes(b"ref\n1\n")
+    await office.run(office.source(), judge=lambda record: "salah")
+    assert office.stored[0].place == "\ufffd.csv baris 2"
+    assert json.loads(json.dumps(office.position, ensure_ascii=False).encode())["row"] == 2
+    assert len(office.names("done")) == 3
 
 
 async def test_memory_stays_flat(office: Office) -> None:

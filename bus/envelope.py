@@ -22,6 +22,17 @@ STRUCTURED = "application/cloudevents+json"
 MAX_HOPS = 8  #: a follow-up of a follow-up …: more is a loop between departments
 
 _REQUIRED = ("ce-id", "ce-source", "ce-type", "ce-subject", "ce-time")
+# The names as this module writes them, and what delivery adds: anything else may be the same in another case.
+_AS_WRITTEN = frozenset(
+    [
+        *(
+            f"ce-{name}"
+            for name in ("specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype")
+        ),
+        *("ce-pihak", "ce-hop", "traceparent", "tracestate"),
+        *("Nats-Msg-Id", "Nats-Batch-Id", "Nats-Batch-Sequence"),
+    ]
+)
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -68,7 +79,9 @@ class Event:
 
 def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
     """Reads an event off the wire, in binary or structured mode. Raises EnvelopeError, which names the attribute."""
-    lower = {name.lower(): value for name, value in (headers or {}).items()}
+    lower: Mapping[str, str] = headers or {}
+    if not _AS_WRITTEN.issuperset(lower):
+        lower = {name.lower(): value for name, value in lower.items()}
     if lower.get("content-type", "").partition(";")[0].strip() == STRUCTURED:
         lower, body = _structured(body, lower)
     missing = [name for name in _REQUIRED if not lower.get(name)]

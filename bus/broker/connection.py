@@ -23,6 +23,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NoRespondersError, OutboundBufferLimitError
 
+from bus.broker import wire
 from bus.errors import AccessError, ConfigError, StreamFull, Unavailable
 
 CONNECT_TIMEOUT = 10.0  #: seconds until a first connection is given up
@@ -80,6 +81,7 @@ class Connection:
                     "the server refuses the credential", where=url, hint="is it this server's, and not revoked?"
                 ) from None
             raise Unavailable("no NATS server answers", where=url, hint="start `bus up`, or set BUS_NATS_URL") from None
+        wire.quicken(connection.client)
         connection.replies = await Replies.open(connection)
         return connection
 

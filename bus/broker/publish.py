@@ -16,6 +16,7 @@ from uuid import uuid4
 from nats.aio.msg import Msg
 from nats.errors import Error
 
+from bus.broker import wire
 from bus.broker.connection import (
     DUPLICATE_IN_BATCH,
     REQUEST_TIMEOUT,
@@ -27,11 +28,15 @@ from bus.broker.direct import StoredMessage, last_message
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 
 MSG_ID = "Nats-Msg-Id"
+EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 MAX_BATCH = 1000  #: messages in one atomic batch; the server refuses more
 HEADER_ROOM = 4096  #: bytes kept for the headers of an event
 PIPELINE = 500  #: single messages on their way at once
 
 _NO_RESPONDERS = "503"
+
+
+Waiting = tuple[str, "asyncio.Future[Msg]"]  #: a reply subject, and what will arrive on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,7 @@ class Publisher:
         stored: list[Stored] = []
         for start in range(0, len(messages), PIPELINE):
             part = messages[start : start + PIPELINE]
-            waiting = [await self._put(message) for message in part]
-            stored += await self._await(part, waiting)
+            stored += await self._await(part, await self._put(part))
         return stored
 
     async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
@@ -125,70 +129,81 @@ class Publisher:
     async def _put_batch(self, messages: Sequence[Message], cursor: Message, after: int) -> Msg:
         if len(messages) >= MAX_BATCH:
             raise ContractError(f"a batch of {len(messages)} messages", hint=f"at most {MAX_BATCH - 1} and a cursor")
-        batch = uuid4().hex
-        publish = self._connection.client.publish
+        batch = {"Nats-Batch-Id": uuid4().hex}
+        commands = [
+            self._encode(message, "", {MSG_ID: message.id, **batch, "Nats-Batch-Sequence": str(number)})
+            for number, message in enumerate(messages, 1)
+        ]
+        ending = {
+            **batch,
+            "Nats-Batch-Sequence": str(len(messages) + 1),
+            "Nats-Batch-Commit": "1",
+            EXPECTED_SEQUENCE: str(after),
+        }
         subject, future = self._connection.replies.expect()
         try:
-            for number, message in enumerate(messages, 1):
-                headers = {
-                    **message.headers,
-                    MSG_ID: message.id,
-                    "Nats-Batch-Id": batch,
-                    "Nats-Batch-Sequence": str(number),
-                }
-                self._check_size(message, headers)
-                # The first message asks for an answer: an error shows at once and not as a gap at the commit.
-                await publish(message.subject, message.body, headers=headers)
-            headers = {
-                **cursor.headers,
-                "Nats-Batch-Id": batch,
-                "Nats-Batch-Sequence": str(len(messages) + 1),
-                "Nats-Batch-Commit": "1",
-                "Nats-Expected-Last-Subject-Sequence": str(after),
-            }
-            await publish(cursor.subject, cursor.body, reply=subject, headers=headers)
-            return await asyncio.wait_for(future, self._timeout)
+            await self._write([*commands, self._encode(cursor, subject, ending)], cursor.subject)
+            async with asyncio.timeout(self._timeout):
+                return await future
         except TimeoutError:
             for message in (*messages[:1], cursor):
                 self._connection.raise_if_denied(message.subject)
             raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=cursor.subject) from None
-        except Error as error:
-            raise Unavailable(f"the connection failed ({type(error).__name__})", where=cursor.subject) from None
         finally:
             self._connection.replies.forget(subject)
 
     async def _send_cursor(self, cursor: Message, after: int) -> Stored:
-        headers = {**cursor.headers, "Nats-Expected-Last-Subject-Sequence": str(after)}
-        return await self._acknowledged(cursor, await self._put(cursor, headers))
+        expected = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
+        return (await self._await([expected], await self._put([expected])))[0]
 
-    async def _put(self, message: Message, headers: dict[str, str] | None = None) -> tuple[str, asyncio.Future[Msg]]:
-        """Sends one message and returns where its acknowledgement arrives."""
-        headers = {**message.headers, MSG_ID: message.id} if headers is None else headers
-        self._check_size(message, headers)
-        subject, future = self._connection.replies.expect()
+    async def _put(self, messages: Sequence[Message]) -> list[Waiting]:
+        """Sends messages in one write and returns where their acknowledgements arrive."""
+        waiting = [self._connection.replies.expect() for _ in messages]
         try:
-            await self._connection.client.publish(message.subject, message.body, reply=subject, headers=headers)
-        except Error as error:
-            self._connection.replies.forget(subject)
-            raise Unavailable(f"the connection failed ({type(error).__name__})", where=message.subject) from None
-        return subject, future
+            commands = [
+                self._encode(message, reply, {MSG_ID: message.id} if message.id else {})
+                for message, (reply, _) in zip(messages, waiting, strict=True)
+            ]
+            await self._write(commands, messages[0].subject)
+        except BusError:
+            for reply, _ in waiting:
+                self._connection.replies.forget(reply)
+            raise
+        return waiting
 
-    async def _await(
-        self, messages: Sequence[Message], waiting: Sequence[tuple[str, asyncio.Future[Msg]]]
-    ) -> list[Stored]:
+    def _encode(self, message: Message, reply: str, headers: dict[str, str]) -> tuple[bytes, int]:
+        """A message with the headers of its delivery. Raises ContractError where it is too large."""
+        command, size = wire.encode(message.subject, reply, {**message.headers, **headers}, message.body)
+        if size > (limit := self._connection.client.max_payload):
+            # Over the sum the server closes the connection, and with it what others have on their way.
+            raise ContractError(
+                f"the event has {size:,} bytes, the server takes {limit:,}",
+                where=message.subject.rpartition(".")[0],
+                hint="leave large fields out of the event, or raise max_payload",
+            )
+        return command, size
+
+    async def _write(self, commands: Sequence[tuple[bytes, int]], where: str) -> None:
+        try:
+            blob = b"".join([command for command, _ in commands])
+            await wire.write(self._connection.client, blob, len(commands), sum(size for _, size in commands))
+        except Error as error:
+            raise Unavailable(f"the connection failed ({type(error).__name__})", where=where) from None
+
+    async def _await(self, messages: Sequence[Message], waiting: Sequence[Waiting]) -> list[Stored]:
         try:
             return [await self._acknowledged(message, sent) for message, sent in zip(messages, waiting, strict=True)]
         finally:
-            for subject, _ in waiting:
-                self._connection.replies.forget(subject)
+            for reply, _ in waiting:
+                self._connection.replies.forget(reply)
 
-    async def _acknowledged(self, message: Message, sent: tuple[str, asyncio.Future[Msg]]) -> Stored:
-        subject, future = sent
+    async def _acknowledged(self, message: Message, sent: Waiting) -> Stored:
+        _, future = sent
         if not future.done():
             try:
-                await asyncio.wait_for(future, self._timeout)
+                async with asyncio.timeout(self._timeout):
+                    await future
             except TimeoutError:
-                self._connection.replies.forget(subject)
                 self._connection.raise_if_denied(message.subject)
                 raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=message.subject) from None
         reply = future.result()
@@ -202,16 +217,6 @@ class Publisher:
         if error := answer.get("error"):
             raise self._refusal(error, message.subject)
         return Stored(answer["stream"], answer["seq"], answer.get("duplicate", False))
-
-    def _check_size(self, message: Message, headers: dict[str, str]) -> None:
-        size = len(message.body) + sum(len(name) + len(value) + 4 for name, value in headers.items()) + 12
-        limit = self._connection.client.max_payload
-        if size > limit:
-            raise ContractError(
-                f"the event has {size:,} bytes, the server takes {limit:,}",
-                where=message.subject.rpartition(".")[0],
-                hint="leave large fields out of the event, or raise max_payload",
-            )
 
     def _refusal(self, error: dict[str, Any], subject: str) -> BusError:
         if error.get("err_code") in WRONG_LAST_SEQUENCE:

@@ -26,7 +26,7 @@ from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.emitting import message_of
 from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
-from bus.delivery.mapping import Mapper, content_of, content_of_columns
+from bus.delivery.mapping import Draft, Mapper, content_of, content_of_columns
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Record, Rejection, Source
@@ -170,8 +170,7 @@ class Outflow:
         ids = dict(before.ids) if before else {}
         try:
             drafts, reason = self._mapper.map(record, ids), ""
-            if any(len(draft.data) > self._streams.room for draft in drafts):
-                raise ContractError("datanya terlalu besar untuk dikirim")
+            self._check_size(drafts)
             content = content_of(drafts)
         except ContractError as error:
             drafts, reason = [], error.what
@@ -193,6 +192,10 @@ class Outflow:
         if record.version is not None and not self._mapper.corrects:
             return None
         return Entry(key, content, mark_of(record), version.counter, ids)
+
+    def _check_size(self, drafts: Sequence[Draft]) -> None:
+        if any(len(draft.data) > self._streams.room for draft in drafts):
+            raise ContractError("datanya terlalu besar untuk dikirim")
 
     def _reject(self, record: Record, reason: str, content: bytes, prepared: Prepared) -> None:
         prepared.rejections.append(Rejection(record, reason))

@@ -6,7 +6,6 @@ In this order, so that nothing is lost and `bus where` never says "not yet" of w
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -41,11 +40,11 @@ class Settler:
         if not items:
             return
         await self._receipt([item.event.id for item in items], outcome)
-        if self._wait:
-            await asyncio.gather(*(item.incoming.ack_sync() for item in items))
-        else:
-            for item in items:
-                await item.incoming.ack()
+        for item in items[:-1]:
+            await item.incoming.ack()
+        # Acknowledgements arrive in their order: where the last is known to have arrived, all have.
+        last = items[-1].incoming
+        await (last.ack_sync() if self._wait else last.ack())
 
     async def poisoned(
         self, incoming: Incoming, event: Event | None, error: BusError, *, attempts: int = 1, term: bool = True

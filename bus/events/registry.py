@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import inspect
-from base64 import b32encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,10 @@ from bus.errors import ConfigError
 from bus.subjects import EventName
 
 TOKEN_LENGTH = 16  #: base32 characters of a key token: 80 bits
+
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _BASE32 for second in _BASE32]  # ten bits are two characters
+_SHIFTS = range(70, -10, -10)
 
 
 def _no_warnings(_data: BaseModel) -> tuple[str, ...]:
@@ -124,4 +127,5 @@ class KeyTokens:
     def __call__(self, entity: str, value: object) -> str:
         mac = self._prototype.copy()
         mac.update(f"{entity}\0{value}".encode())
-        return b32encode(mac.digest()[:10]).decode().lower()
+        number = int.from_bytes(mac.digest()[:10])
+        return "".join([_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS])

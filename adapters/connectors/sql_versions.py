@@ -32,6 +32,8 @@ TABLE = Table(
     mysql_engine="InnoDB",
     mysql_charset="utf8mb4",
 )
+_INSERT = "INSERT INTO bus_version (row_hash, stream, columns_hash, columns, version)"
+_CONFLICT = "ON CONFLICT (row_hash, stream, columns_hash) DO UPDATE SET version = excluded.version"
 
 
 def row_hash(table: str, key: Sequence[Any]) -> str:
@@ -76,14 +78,17 @@ class Versions:
         """Stores what was noted."""
         if not self._noted:
             return
-        marks = ", ".join(parameters(connection.dialect, 5))
-        insert = f"INSERT INTO bus_version (row_hash, stream, columns_hash, columns, version) VALUES ({marks}) "  # noqa: S608
-        if connection.dialect.name in {"postgresql", "sqlite"}:
-            insert += "ON CONFLICT (row_hash, stream, columns_hash) DO UPDATE SET version = excluded.version"
-        else:  # the primary key is this table's only unique one
-            insert += "ON DUPLICATE KEY UPDATE version = VALUES(version)"
         rows = [
             (row, stream, blake2b(names.encode(), digest_size=8).hexdigest(), names, version)
             for (row, stream, names), version in sorted(self._noted.items())
         ]
-        await connection.exec_driver_sql(insert, rows)
+        if connection.dialect.name == "postgresql":  # one statement with arrays: half the time of one per row
+            arrays = "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
+            await connection.exec_driver_sql(
+                f"{_INSERT} {arrays} {_CONFLICT}", tuple(map(list, zip(*rows, strict=True)))
+            )
+            return
+        values = f"VALUES ({', '.join(parameters(connection.dialect, 5))})"
+        # The primary key is this table's only unique one, so MariaDB cannot meet another.
+        last = _CONFLICT if connection.dialect.name == "sqlite" else "ON DUPLICATE KEY UPDATE version = VALUES(version)"
+        await connection.exec_driver_sql(f"{_INSERT} {values} {last}", rows)

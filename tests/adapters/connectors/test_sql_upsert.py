@@ -215,8 +215,8 @@ async def test_values_become_what_the_columns_take(application: Application) -> 
     local = {"sqlite": "datetime", "postgresql": "timestamp", "mariadb": "datetime"}[application.kind]
     await application.run(
         f"""CREATE TABLE segala (id bigint PRIMARY KEY, nik decimal(16,0), uang decimal(12,2), jumlah integer,
-        lahir date, dicatat {moment}, lokal {local}, jenis varchar(5), daftar varchar(50), aktif boolean, kosong integer,
-        kode varchar(5), json_ json, waktu {moment})"""
+        lahir date, dicatat {moment}, lokal {local}, jenis varchar(5), daftar varchar(50), aktif boolean,
+        kosong integer, kode varchar(5), json_ json, waktu {moment})"""
     )
     columns = {name: name for name in Segala.model_fields} | {"waktu": "$time"}
     sink = await opened(application, table="segala", key=["id"], columns=columns)

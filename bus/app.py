@@ -27,7 +27,7 @@ from bus.delivery.cursor import Cursor
 from bus.delivery.deaths import Deaths
 from bus.delivery.dry_run import Tried, records
 from bus.delivery.emitting import Emitter
-from bus.delivery.flows import Flows, consuming, pulling, until
+from bus.delivery.flows import Flows, consuming, first, pulling
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.handlers import HandlerSink
 from bus.delivery.health import Health
@@ -39,7 +39,7 @@ from bus.delivery.outflow import Outflow
 from bus.delivery.reading import Reader
 from bus.delivery.redrive import SourceRedrive
 from bus.delivery.settling import Settler
-from bus.errors import ConfigError, Unavailable
+from bus.errors import ConfigError, Fenced, Unavailable
 from bus.events.registry import Catalogue, KeyTokens
 from bus.ports import Context, Installable, Sink, Source
 from bus.security import credentials, keys, permissions
@@ -91,19 +91,28 @@ class Adapter:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Runs until ``stopping`` is set. Raises ConfigError, AccessError where a person must act."""
-        connection = await self._connect(stopping)
-        if connection is None:
-            return
+        while not stopping.is_set():
+            connection = await self._connect(stopping)
+            if connection is None:
+                return
+            try:
+                await self._serve(connection, stopping)
+            finally:
+                await connection.close()
+
+    async def _serve(self, connection: Connection, stopping: asyncio.Event) -> None:
+        """Works, or stands by, while the connection lasts."""
         publisher = Publisher(connection)
         lease = Lease(publisher, self.app, self._state_folder, self.health.dump)
         try:
-            while not stopping.is_set():
-                await until(stopping, lease.acquire)
+            while not stopping.is_set() and not connection.closed:
+                await first(stopping.wait(), connection.lost(), lease.acquire())
                 if not stopping.is_set():
                     await self._work(connection, publisher, lease, stopping)
+        except Fenced as error:
+            log.warning("connects anew", app=str(self.app), error=str(error))
         finally:
             await lease.release()
-            await connection.close()
 
     @property
     def _state_folder(self) -> Path:
@@ -121,7 +130,7 @@ class Adapter:
                 )
             except Unavailable as error:
                 log.warning("waiting for the server", app=str(self.app), error=str(error))
-                await until(stopping, lambda: asyncio.sleep(backoff.next()))
+                await first(stopping.wait(), asyncio.sleep(backoff.next()))
         return None
 
     async def _work(self, connection: Connection, publisher: Publisher, lease: Lease, stopping: asyncio.Event) -> None:
@@ -132,6 +141,7 @@ class Adapter:
         for subscribe, reader, sink in self._subscriptions:
             self._add_subscription(subscribe, reader, sink, connection, publisher, flows)
         flows.add("lease", lease.keep)
+        flows.add("connection", connection.lost)
         await flows.run(stopping)
 
     def _add_source(

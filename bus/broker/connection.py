@@ -13,6 +13,7 @@ import json
 import logging
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NoRespondersError, OutboundBufferLimitError
 
 from bus.broker import wire
-from bus.errors import AccessError, ConfigError, StreamFull, Unavailable
+from bus.errors import AccessError, ConfigError, Fenced, StreamFull, Unavailable
 
 CONNECT_TIMEOUT = 10.0  #: seconds until a first connection is given up
 REQUEST_TIMEOUT = 5.0  #: seconds; JetStream's default of half a second is short for a disk that syncs
@@ -44,6 +45,9 @@ class Connection:
         self._denied: OrderedDict[str, str] = OrderedDict()
         self._refused: str | None = None
         self._closing = False
+        self._closed = asyncio.Event()
+        self._up = asyncio.Event()
+        self.when_lost: set[Callable[[], None]] = set()  #: called at each loss, so that nobody waits for an answer
         if credential is not None and not credential.is_file():
             raise ConfigError(
                 "no such credential", where=str(credential), hint="`bus app credentials OPD/APP` makes it"
@@ -60,6 +64,7 @@ class Connection:
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
+            closed_cb=self._on_close,
             logger=logging.getLogger("faststream"),
             log_level=logging.DEBUG,
             graceful_timeout=CLOSE_TIMEOUT,
@@ -82,6 +87,7 @@ class Connection:
                 ) from None
             raise Unavailable("no NATS server answers", where=url, hint="start `bus up`, or set BUS_NATS_URL") from None
         wire.quicken(connection.client)
+        connection._up.set()
         connection.replies = await Replies.open(connection)
         return connection
 
@@ -96,6 +102,14 @@ class Connection:
     def connected(self) -> bool:
         """Whether the server is reachable now."""
         return self._client is not None and bool(self._client.is_connected)
+
+    async def ready(self, timeout: float = REQUEST_TIMEOUT) -> None:
+        """Waits while the server is away, so that nothing piles up to be sent to it. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._up.wait()
+        except TimeoutError:
+            raise Unavailable("the NATS server is away", where=self.url) from None
 
     async def request(
         self,
@@ -133,6 +147,16 @@ class Connection:
                 "not permitted", where=subject, hint="is it in the contract, and was the credential made after it?"
             )
 
+    @property
+    def closed(self) -> bool:
+        """Whether the server has ended the connection for good."""
+        return self._closed.is_set()
+
+    async def lost(self) -> None:
+        """Waits until the server ends the connection for good, and raises Fenced: its credential was replaced or revoked."""
+        await self._closed.wait()
+        raise Fenced("the server ended the connection", where=self.name, hint="its credential was replaced or revoked")
+
     async def close(self) -> None:
         """Closes within a bound, also while the server is away."""
         self._closing = True
@@ -156,10 +180,18 @@ class Connection:
             log.warning("connection error", error=type(error).__name__, connection=self.name)
 
     async def _on_disconnect(self) -> None:
+        self._up.clear()
+        for tell in tuple(self.when_lost):
+            tell()
         if not self._closing:
             log.warning("disconnected", connection=self.name, server=self.url)
 
+    async def _on_close(self) -> None:
+        if not self._closing:
+            self._closed.set()
+
     async def _on_reconnect(self) -> None:
+        self._up.set()
         log.info("reconnected", connection=self.name, server=self.url)
 
 
@@ -172,7 +204,7 @@ class Replies:
     def __init__(self, connection: Connection, prefix: str) -> None:
         self._connection = connection
         self._prefix = prefix
-        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._waiting: dict[str, asyncio.Future[Msg | None]] = {}
         self._count = 0
 
     @classmethod
@@ -182,13 +214,14 @@ class Replies:
         await connection.client.subscribe(
             replies._prefix + "*", cb=replies._on_reply, pending_msgs_limit=0, pending_bytes_limit=0
         )
+        connection.when_lost.add(replies._on_lost)
         return replies
 
-    def expect(self) -> tuple[str, asyncio.Future[Msg]]:
-        """A reply subject and the future of what arrives on it."""
+    def expect(self) -> tuple[str, asyncio.Future[Msg | None]]:
+        """A reply subject and the future of what arrives on it: None where the connection was lost before."""
         self._count += 1
         token = str(self._count)
-        future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Msg | None] = asyncio.get_running_loop().create_future()
         self._waiting[token] = future
         return self._prefix + token, future
 
@@ -200,6 +233,11 @@ class Replies:
         future = self._waiting.pop(message.subject[len(self._prefix) :], None)
         if future is not None and not future.done():
             future.set_result(message)
+
+    def _on_lost(self) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result(None)
 
 
 class ApiError(Unavailable):

@@ -25,6 +25,8 @@ from bus.subjects import AppName
 GRACE = 10.0  #: seconds that a batch in hand gets to finish when the adapter stops
 BEATS = 3  #: signs of life per ack_wait
 
+KEEPERS = frozenset(("lease", "connection"))  #: flows that do no work of their own
+
 Flow = Callable[[], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
@@ -43,17 +45,17 @@ async def together(*coroutines: Coroutine[Any, Any, Any]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def until(event: asyncio.Event, flow: Flow) -> None:
-    """Runs a flow until it ends or the event is set, which cancels it."""
-    working, waiting = asyncio.create_task(flow()), asyncio.create_task(event.wait())
+async def first(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Runs until the first is done, cancels the others, and raises its error where it has failed."""
+    tasks = [asyncio.create_task(each) for each in coroutines]
     try:
-        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
-        for task in (working, waiting):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(working, waiting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Flows:
@@ -79,7 +81,7 @@ class Flows:
         Raises the error of a flow where every flow has stopped.
         """
         try:
-            await until(stopping, lambda: together(*(self._guard(name, flow) for name, flow in self._flows.items())))
+            await first(stopping.wait(), together(*(self._guard(name, flow) for name, flow in self._flows.items())))
         except Fenced as error:
             log.warning("no longer the active instance", app=str(self._app), error=str(error))
         finally:
@@ -98,7 +100,7 @@ class Flows:
                 if error.action is not Action.RETRY:
                     log.error("stopped", app=str(self._app), place=name, error=str(error), code=error.code)
                     self._stopped[name] = error
-                    if len(self._stopped) >= len(self._flows) - 1:  # only the lease is left
+                    if len(self._stopped) >= len(self._flows) - len(KEEPERS):
                         raise
                     return
                 log.warning("starts again", app=str(self._app), place=name, error=str(error))

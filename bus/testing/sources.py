@@ -175,7 +175,7 @@ def _dies_after_commit(process: Process) -> None:
         await proper(batch, rejections)
         raise Crash
 
-    process.source.commit = commit  # type: ignore[assignment, method-assign]
+    process.source.commit = commit  # type: ignore[method-assign]
 
 
 DEATHS = {

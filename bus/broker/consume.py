@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsMessage, PullSub
 from nats.aio.msg import Msg
@@ -23,6 +24,9 @@ from bus.errors import BusError, ConfigError, Unavailable
 
 NANOSECOND = 1_000_000_000
 ACK_TIMEOUT = 5.0  #: seconds
+AGAIN = 0.5  #: seconds between two attempts to go on after a lost connection
+
+log = structlog.get_logger(__name__)
 
 _V1_TOKENS = (
     9  #: ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; v2 has domain and account before
@@ -107,6 +111,13 @@ class Subscription:
 
         Raises ConfigError where the consumer does not exist, AccessError, Unavailable.
         """
+        pull = await self._rewind()
+        await self._subscriber.start()
+        self._subscriber.add_task(self._consume, (pull,), restart_on_failure=False)
+
+    async def _rewind(self) -> Pull:
+        # Opened first: if the connection is lost meanwhile, this one shows it.
+        pull = await Pull.open(self._connection, self._stream, self._durable)
         try:
             info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
             await self._connection.api(f"CONSUMER.RESET.{self._stream}.{self._durable}")
@@ -120,9 +131,8 @@ class Subscription:
             raise
         self.ack_wait = info["config"]["ack_wait"] / NANOSECOND
         # FastStream makes no subscription of its own where there is one; its pull loop is replaced by ours.
-        pull = self._subscriber.subscription = await Pull.open(self._connection, self._stream, self._durable)
-        await self._subscriber.start()
-        self._subscriber.add_task(self._consume, (pull,), restart_on_failure=False)
+        self._subscriber.subscription = pull
+        return pull
 
     async def failed(self) -> None:
         """Waits until pulling or the handler fails, and raises its error."""
@@ -143,11 +153,27 @@ class Subscription:
     async def _consume(self, pull: Pull) -> None:
         try:
             while self._subscriber.running:
-                if messages := await pull.batch(self._batch):
+                messages = await pull.batch(self._batch)
+                if pull.lost:
+                    pull = await self._resume(pull)
+                elif messages:
                     async with self._busy:
                         await self._subscriber.consume(messages)
         except BusError as error:
             self._fail(error)
+
+    async def _resume(self, lost: Pull) -> Pull:
+        """Begins anew on a connection that was lost. What the server had sent into it would come again only after
+        ack_wait, behind newer messages of the same key.
+        """
+        await lost.unsubscribe()
+        while True:
+            try:
+                await self._connection.ready()
+                return await self._rewind()
+            except Unavailable as error:
+                log.debug("cannot go on pulling yet", consumer=self._durable, error=str(error))
+                await asyncio.sleep(AGAIN)
 
     async def _on_batch(self, _body: Any, message: NatsMessage) -> None:
         raw: Any = message.raw_message

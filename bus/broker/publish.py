@@ -36,7 +36,7 @@ PIPELINE = 500  #: single messages on their way at once
 _NO_RESPONDERS = "503"
 
 
-Waiting = tuple[str, "asyncio.Future[Msg]"]  #: a reply subject, and what will arrive on it
+Waiting = tuple[str, "asyncio.Future[Msg | None]"]  #: a reply subject, and what will arrive on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,7 @@ class Publisher:
         Raises the first error met; then some may be stored, and sending all again is safe.
         """
         stored: list[Stored] = []
+        await self._connection.ready(self._timeout)
         for start in range(0, len(messages), PIPELINE):
             part = messages[start : start + PIPELINE]
             stored += await self._await(part, await self._put(part))
@@ -115,6 +116,7 @@ class Publisher:
         ``after`` is the sequence of the cursor's predecessor (0: none). Raises Fenced where another reader has moved
         it. Where some of the messages are stored already, all are sent one by one, and the cursor last.
         """
+        await self._connection.ready(self._timeout)
         if not messages:
             return await self._send_cursor(cursor, after)
         reply = await self._put_batch(messages, cursor, after)
@@ -144,13 +146,14 @@ class Publisher:
         try:
             await self._write([*commands, self._encode(cursor, subject, ending)], cursor.subject)
             async with asyncio.timeout(self._timeout):
-                return await future
+                reply = await future
         except TimeoutError:
             for message in (*messages[:1], cursor):
                 self._connection.raise_if_denied(message.subject)
             raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=cursor.subject) from None
         finally:
             self._connection.replies.forget(subject)
+        return self._received(reply, cursor.subject)
 
     async def _send_cursor(self, cursor: Message, after: int) -> Stored:
         expected = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
@@ -206,7 +209,7 @@ class Publisher:
             except TimeoutError:
                 self._connection.raise_if_denied(message.subject)
                 raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=message.subject) from None
-        reply = future.result()
+        reply = self._received(future.result(), message.subject)
         if not reply.data and (reply.headers or {}).get("Status") == _NO_RESPONDERS:
             raise Unavailable(
                 "no stream stores this subject",
@@ -217,6 +220,11 @@ class Publisher:
         if error := answer.get("error"):
             raise self._refusal(error, message.subject)
         return Stored(answer["stream"], answer["seq"], answer.get("duplicate", False))
+
+    def _received(self, reply: Msg | None, subject: str) -> Msg:
+        if reply is None:
+            raise Unavailable("the connection was lost before the acknowledgement", where=subject)
+        return reply
 
     def _refusal(self, error: dict[str, Any], subject: str) -> BusError:
         if error.get("err_code") in WRONG_LAST_SEQUENCE:

@@ -32,8 +32,9 @@ class Pull:
         self._connection, self._where = connection, f"{stream}/{durable}"
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._inbox = connection.client.new_inbox()
-        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
         self._subscription: Subscription | None = None
+        self.lost = False  #: the connection was lost: messages may have been sent into it that never arrived
 
     @classmethod
     async def open(cls, connection: Connection, stream: str, durable: str) -> Self:
@@ -45,6 +46,7 @@ class Pull:
             )
         except Error as error:
             raise Unavailable(f"the connection failed ({type(error).__name__})", where=pull._where) from None
+        connection.when_lost.add(pull._on_lost)
         return pull
 
     async def batch(self, size: int) -> list[Msg]:
@@ -62,6 +64,7 @@ class Pull:
 
     async def unsubscribe(self) -> None:
         """Ends the inbox; a request that the server still has ends with it."""
+        self._connection.when_lost.discard(self._on_lost)
         if self._subscription is not None and not self._connection.client.is_closed:
             await self._subscription.unsubscribe()
 
@@ -76,6 +79,8 @@ class Pull:
             async with asyncio.timeout(patience):
                 while len(messages) < wanted:
                     message = await self._arrived.get()
+                    if message is None:
+                        break
                     if message.reply:
                         messages.append(message)
                     elif self._ends(message):
@@ -84,6 +89,10 @@ class Pull:
             # The server went away with the request; what it had delivered is still ours.
             self._connection.raise_if_denied(self._next)
         return messages
+
+    def _on_lost(self) -> None:
+        self.lost = True
+        self._arrived.put_nowait(None)
 
     def _ends(self, message: Msg) -> bool:
         headers = message.headers or {}

@@ -106,7 +106,7 @@ async def test_a_server_that_is_away_is_unavailable_and_comes_back(
     publisher = Publisher(connection, timeout=0.5)
     await server.kill()
 
-    with pytest.raises(Unavailable, match=r"connection failed|within 0\.5 s"):
+    with pytest.raises(Unavailable, match=r"is away|connection was lost|connection failed"):
         await publisher.send(event(1))
 
     await server.start()

@@ -59,5 +59,5 @@ def _behind(dialect: Dialect, columns: Sequence[str]) -> str:
         return f"({', '.join(columns)}) > ({', '.join(marks)})"
     condition = f"{columns[-1]} > {marks[-1]}"
     for column, mark in list(zip(columns, marks, strict=True))[-2::-1]:
-        condition = f"({column} >= {mark} AND ({column} > {mark} OR {condition}))"
+        condition = f"({column} > {mark} OR ({column} = {mark} AND {condition}))"
     return condition

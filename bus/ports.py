@@ -46,7 +46,8 @@ class Record:
     ``key`` names the row within its source and never changes; it may hold personal data and stays out of logs.
     ``version`` orders the changes of that key where the source has an order of its own (an outbox number, LSN and
     index); None asks the bus to count the changes by content. ``mark`` is the source's own time of the change as
-    text; it keeps equal contents at different times apart. ``place`` tells a clerk where to look ("baris 12") and holds no values.
+    text; it keeps equal contents at different times apart. ``place`` tells a clerk where to look ("baris 12") and
+    holds no values.
     """
 
     key: str

@@ -103,7 +103,7 @@ class Connection:
         """Whether the server is reachable now."""
         return self._client is not None and bool(self._client.is_connected)
 
-    async def ready(self, timeout: float = REQUEST_TIMEOUT) -> None:
+    async def ready(self, patience: float = REQUEST_TIMEOUT) -> None:
         """Waits while the server is away, so that nothing piles up to be sent to it. Raises Unavailable."""
         try:
             async with asyncio.timeout(timeout):
@@ -117,25 +117,25 @@ class Connection:
         payload: bytes = b"",
         *,
         headers: dict[str, str] | None = None,
-        timeout: float = REQUEST_TIMEOUT,
+        patience: float = REQUEST_TIMEOUT,
     ) -> Msg:
         """A request and its reply. Raises AccessError, Unavailable."""
         try:
-            return await self.client.request(subject, payload, timeout=timeout, headers=headers)
+            return await self.client.request(subject, payload, timeout=patience, headers=headers)
         except NoRespondersError:
             raise Unavailable(
                 "nobody answers this request", where=subject, hint="is JetStream up, and does the stream exist?"
             ) from None
         except TimeoutError:
             self.raise_if_denied(subject)
-            raise Unavailable(f"no answer within {timeout:g} s", where=subject) from None
+            raise Unavailable(f"no answer within {patience:g} s", where=subject) from None
         except (ConnectionClosedError, OutboundBufferLimitError, Error) as error:
             raise Unavailable(f"the connection failed ({type(error).__name__})", where=subject) from None
 
-    async def api(self, subject: str, body: object = None, *, timeout: float = REQUEST_TIMEOUT) -> dict[str, Any]:
+    async def api(self, subject: str, body: object = None, *, patience: float = REQUEST_TIMEOUT) -> dict[str, Any]:
         """A request to the JetStream API. Raises ApiError's translations, see ``api_error``."""
         payload = b"" if body is None else json.dumps(body).encode()
-        reply = json.loads((await self.request(f"$JS.API.{subject}", payload, timeout=timeout)).data)
+        reply = json.loads((await self.request(f"$JS.API.{subject}", payload, timeout=patience)).data)
         if error := reply.get("error"):
             raise ApiError(error, where=subject)
         return reply  # type: ignore[no-any-return]
@@ -153,7 +153,9 @@ class Connection:
         return self._closed.is_set()
 
     async def lost(self) -> None:
-        """Waits until the server ends the connection for good, and raises Fenced: its credential was replaced or revoked."""
+        """Waits until the server ends the connection for good, and raises Fenced: its credential was replaced or
+        revoked.
+        """
         await self._closed.wait()
         raise Fenced("the server ended the connection", where=self.name, hint="its credential was replaced or revoked")
 

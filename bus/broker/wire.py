@@ -1,8 +1,9 @@
-"""Messages as bytes of the NATS protocol: what the client's own ``publish`` and header parser do, for many messages at once.
+"""Messages as bytes of the NATS protocol: what the client's own ``publish`` and header parser do, for many messages
+at once.
 
-The client checks, strips and translates each header by itself and wakes its writer for each message; for a batch that costs
-more than validating its events. Here a message is encoded in one go and a batch is handed over as one write. Tests hold
-both directions to what the client does. https://docs.nats.io/reference/reference-protocols/nats-protocol
+The client checks, strips and translates each header by itself and wakes its writer for each message; for a batch
+that costs more than validating its events. Here a message is encoded in one go and a batch is handed over as one
+write. Tests hold both directions to what the client does. https://docs.nats.io/reference/reference-protocols/nats-protocol
 """
 
 from __future__ import annotations

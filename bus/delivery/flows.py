@@ -34,22 +34,18 @@ log = structlog.get_logger(__name__)
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> None:
     """Runs until all are done or the first fails; the others are then cancelled, and its error is raised as it is."""
-    tasks = [asyncio.create_task(each) for each in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await _run(coroutines, asyncio.FIRST_EXCEPTION)
 
 
 async def first(*coroutines: Coroutine[Any, Any, Any]) -> None:
     """Runs until the first is done, cancels the others, and raises its error where it has failed."""
+    await _run(coroutines, asyncio.FIRST_COMPLETED)
+
+
+async def _run(coroutines: Sequence[Coroutine[Any, Any, Any]], until: str) -> None:
     tasks = [asyncio.create_task(each) for each in coroutines]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=until)
         for task in done:
             task.result()
     finally:
@@ -98,7 +94,7 @@ class Flows:
                     raise
                 self._health.place(name).problem = str(error)
                 if error.action is not Action.RETRY:
-                    log.error("stopped", app=str(self._app), place=name, error=str(error), code=error.code)
+                    log.error("stopped", app=str(self._app), place=name, error=str(error), code=error.code)  # noqa: TRY400
                     self._stopped[name] = error
                     if len(self._stopped) >= len(self._flows) - len(KEEPERS):
                         raise
@@ -114,6 +110,7 @@ def consuming(make: Callable[[], Sequence[Subscription]], inflow: Inflow, applie
 
     async def flow() -> None:
         await applier.open()
+        inflow.begin()
         try:
             await _pull(make(), inflow)
         finally:

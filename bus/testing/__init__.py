@@ -7,7 +7,7 @@ import pytest
 
 pytest.register_assert_rewrite("bus.testing.adapters", "bus.testing.sinks", "bus.testing.sources")
 
-from bus.testing.adapters import adapter_suite  # noqa: E402 - after the rewriting is asked for
+from bus.testing.adapters import adapter_suite
 from bus.testing.memory import Crash, MemoryStreams
 from bus.testing.sinks import SinkApplication, SinkContract
 from bus.testing.sources import SourceApplication, SourceContract

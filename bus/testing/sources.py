@@ -139,7 +139,7 @@ class Line:
 async def until(condition: Callable[[], bool]) -> None:
     """Waits until a condition holds."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - whatever the application is, it has no event for it
             await asyncio.sleep(0.005)
 
 
@@ -354,7 +354,7 @@ class SourceContract:
 async def until_large(condition: Callable[[], bool]) -> None:
     """Waits for a large amount of work."""
     async with asyncio.timeout(10 * PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - whatever the application is, it has no event for it
             await asyncio.sleep(0.02)
 
 

@@ -106,7 +106,7 @@ class Connection:
     async def ready(self, patience: float = REQUEST_TIMEOUT) -> None:
         """Waits while the server is away, so that nothing piles up to be sent to it. Raises Unavailable."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 await self._up.wait()
         except TimeoutError:
             raise Unavailable("the NATS server is away", where=self.url) from None
@@ -135,7 +135,7 @@ class Connection:
     async def api(self, subject: str, body: object = None, *, patience: float = REQUEST_TIMEOUT) -> dict[str, Any]:
         """A request to the JetStream API. Raises ApiError's translations, see ``api_error``."""
         payload = b"" if body is None else json.dumps(body).encode()
-        reply = json.loads((await self.request(f"$JS.API.{subject}", payload, timeout=patience)).data)
+        reply = json.loads((await self.request(f"$JS.API.{subject}", payload, patience=patience)).data)
         if error := reply.get("error"):
             raise ApiError(error, where=subject)
         return reply  # type: ignore[no-any-return]

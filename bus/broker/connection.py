@@ -142,7 +142,9 @@ class Connection:
 
     def raise_if_denied(self, subject: str) -> None:
         """Raises AccessError where the server said that this subject is not permitted."""
-        if subject in self._denied:
+        if any(denied.startswith(f"{self.inbox}.".lower()) for denied in self._denied):
+            raise AccessError("this credential is another one's", where=self.name, hint="see BUS_CREDENTIAL")
+        if subject.lower() in self._denied:
             raise AccessError(
                 "not permitted", where=subject, hint="is it in the contract, and was the credential made after it?"
             )
@@ -171,7 +173,7 @@ class Connection:
     async def _on_error(self, error: Exception) -> None:
         text = str(error)
         if match := _VIOLATION.search(text):
-            self._denied[match[1]] = text
+            self._denied[match[1].lower()] = text  # the client gives it in lower case, whatever it was
             if len(self._denied) > _REMEMBERED:
                 self._denied.popitem(last=False)
             log.error("permission denied", subject=match[1], connection=self.name)

@@ -41,11 +41,6 @@ class Deaths:
         """Whether this event has killed its process too often."""
         return self._counts.get(event_id, 0) >= FATAL
 
-    @property
-    def any(self) -> bool:
-        """Whether there are suspects at all."""
-        return bool(self._counts)
-
     @contextmanager
     def in_hand(self, event_ids: Sequence[str]) -> Iterator[None]:
         """These events are being applied; leaving by an error is no death."""

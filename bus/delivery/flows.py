@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,7 +21,7 @@ from bus.delivery.applying import Applier
 from bus.delivery.backoff import Backoff
 from bus.delivery.health import Health
 from bus.delivery.inflow import Inflow
-from bus.errors import Action, BusError, ConfigError, Fenced
+from bus.errors import Action, BusError, ConfigError, Fenced, Unavailable
 from bus.subjects import AppName
 
 GRACE = 10.0  #: seconds that a batch in hand gets to finish when the adapter stops
@@ -52,6 +54,15 @@ async def _run(coroutines: Sequence[Coroutine[Any, Any, Any]], until: str) -> No
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _bug(error: Exception) -> BusError:
+    """What nobody foresaw: by class and place, since its text may hold values. Tried again, so that the others go
+    on.
+    """
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    log.debug("unexpected", exc_info=error)
+    return Unavailable(f"unexpected {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}")
 
 
 class Flows:
@@ -89,7 +100,8 @@ class Flows:
         while True:
             try:
                 await flow()
-            except BusError as error:
+            except Exception as unexpected:
+                error = unexpected if isinstance(unexpected, BusError) else _bug(unexpected)
                 if error.action is Action.STAND_BY:
                     raise
                 self._health.place(name).problem = str(error)

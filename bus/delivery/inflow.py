@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
+from itertools import groupby
 
 import structlog
 
@@ -60,6 +61,12 @@ class Inflow:
         self._lanes = Lanes()
         self._working = asyncio.Lock()
         self._in_flight: dict[tuple[str, int], Inbound] = {}
+
+    def begin(self) -> None:
+        """Forgets what a run that failed had in hand: its consumers go back to all that is unsettled."""
+        self._in_flight.clear()
+        self._lanes = Lanes()
+        self._health.held = 0
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
         """Settles a batch, or holds parts of it. Raises errors that stop, and Unavailable where the broker is away."""
@@ -116,16 +123,14 @@ class Inflow:
     # --- working
 
     async def _work(self, items: list[Inbound]) -> None:
-        if self._deaths.any:
-            for item in items:  # in order, one at a time: the one that kills the process must be alone in hand
-                with self._deaths.in_hand([item.event.id]):
-                    await self._work_lane(deque(self._unheld([item])))
-            return
-        with self._deaths.in_hand([item.event.id for item in items]):
-            if self._applier.atomic:
-                await self._together(items)
-            else:
-                await self._by_lane(items)
+        """Applies items in order; those with which a process died one at a time, so that the one that kills it is
+        alone in hand.
+        """
+        runs = groupby(items, key=lambda item: self._deaths.suspect(item.event.id))
+        for suspects, run in [(suspects, list(run)) for suspects, run in runs]:
+            for part in [[item] for item in run] if suspects else [run]:
+                with self._deaths.in_hand([item.event.id for item in part]):
+                    await (self._together(part) if self._applier.atomic else self._by_lane(part))
 
     async def _together(self, items: Sequence[Inbound]) -> None:
         """Applies all in one go; where that fails for good, halves them until the failing one is alone."""

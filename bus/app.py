@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,8 @@ from bus.errors import ConfigError, Fenced, Unavailable
 from bus.events.registry import Catalogue, KeyTokens
 from bus.ports import Context, Installable, Sink, Source
 from bus.security import credentials, keys, permissions
+
+INBOX_FACTOR = 2  #: how much longer than the streams keep an event an inbox remembers it
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +182,14 @@ class Adapter:
         applier: Applier = (
             DirectApplier(sink, follow_ups, emitter)
             if sink.database is None
-            else TransactionalApplier(sink, follow_ups, emitter, self.app, place)
+            else TransactionalApplier(
+                sink,
+                follow_ups,
+                emitter,
+                self.app,
+                place,
+                keep=INBOX_FACTOR * timedelta(days=self._settings.max_age_days),
+            )
         )
         deaths = Deaths(self._state_folder / f"{place}.hand")
         flows.at_end(deaths.close)

@@ -16,6 +16,7 @@ values of rows and events stay out of them.
 
 from __future__ import annotations
 
+import traceback
 from enum import StrEnum
 
 
@@ -96,3 +97,8 @@ class Fenced(BusError):
 
     code = "fenced"
     action = Action.STAND_BY
+
+
+def frames(error: BaseException) -> str:
+    """Where an unforeseen exception came from: its frames without its text, which may hold values."""
+    return "".join(traceback.format_tb(error.__traceback__))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
-from bus.errors import AccessError, BusError, Rejected, Unavailable
+from bus.errors import AccessError, BusError, Rejected, Unavailable, frames
 from bus.ports import Delivery, Sink
 from bus.subjects import AppName
 
@@ -68,9 +69,14 @@ class DirectApplier:
 
 
 class TransactionalApplier:
-    """For a sink or handler whose effect is a transaction in a SQL database."""
+    """For a sink or handler whose effect is a transaction in a SQL database.
 
-    def __init__(self, sink: Sink, follow_ups: FollowUps, emitter: Emitter, app: AppName, consumer: str) -> None:
+    ``keep`` is how long the inbox remembers an event: longer than any stream keeps it, or it could be applied again.
+    """
+
+    def __init__(
+        self, sink: Sink, follow_ups: FollowUps, emitter: Emitter, app: AppName, consumer: str, *, keep: timedelta
+    ) -> None:
         # Imported here: an office without SQL has no SQLAlchemy.
         from bus import database
         from bus.delivery import inbox, outbox
@@ -80,13 +86,15 @@ class TransactionalApplier:
         self._sink, self._follow_ups = sink, follow_ups
         self._consumer, self._where = f"{app}/{consumer}", f"{app} database"
         assert sink.database is not None  # noqa: S101 - decides which applier is made
-        self._engine = database.engine(sink.database, where=str(app))
+        self._engine = database.engine(sink.database, where=str(app), create=False)
+        self._keep = keep
         self._relay = outbox.Relay(self._engine, emitter, app, self._consumer)
 
     async def open(self) -> None:
         with self._database.errors(self._where):
             async with self._engine.begin() as transaction:
                 await transaction.run_sync(self._inbox.metadata.create_all)
+                await self._inbox.prune(transaction, self._consumer, datetime.now(UTC) - self._keep)
         await self._sink.open()
         await self._relay.flush()
 
@@ -141,7 +149,7 @@ async def translated() -> AsyncIterator[None]:
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):
             raise  # `database.errors` knows these
-        log.debug("handler failed", exc_type=type(error).__name__)
+        log.debug("handler failed", error=type(error).__name__, frames=frames(error))
         raise Rejected(
             f"the handler failed ({type(error).__name__})", hint="see its traceback with BUS_LOG_LEVEL=DEBUG"
         ) from error

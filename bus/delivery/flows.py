@@ -21,7 +21,7 @@ from bus.delivery.applying import Applier
 from bus.delivery.backoff import Backoff
 from bus.delivery.health import Health
 from bus.delivery.inflow import Inflow
-from bus.errors import Action, BusError, ConfigError, Fenced, Unavailable
+from bus.errors import Action, BusError, ConfigError, Fenced, Unavailable, frames
 from bus.subjects import AppName
 
 GRACE = 10.0  #: seconds that a batch in hand gets to finish when the adapter stops
@@ -61,7 +61,7 @@ def _bug(error: Exception) -> BusError:
     on.
     """
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    log.debug("unexpected", exc_info=error)
+    log.debug("unexpected", error=type(error).__name__, frames=frames(error))
     return Unavailable(f"unexpected {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}")
 
 

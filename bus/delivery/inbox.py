@@ -37,6 +37,6 @@ async def record(transaction: AsyncConnection, consumer: str, event_ids: Sequenc
     )
 
 
-async def prune(transaction: AsyncConnection, before: datetime) -> None:
-    """Forgets what was applied before a moment. It must lie further back than any stream keeps events."""
-    await transaction.execute(INBOX.delete().where(INBOX.c.applied_at < before))
+async def prune(transaction: AsyncConnection, consumer: str, before: datetime) -> None:
+    """Forgets what a subscription applied before a moment. It must lie further back than any stream keeps events."""
+    await transaction.execute(INBOX.delete().where(INBOX.c.consumer == consumer, INBOX.c.applied_at < before))

@@ -66,9 +66,7 @@ class Lease:
         log.info("active", app=str(self._app))
 
     async def keep(self) -> None:
-        """Renews until cancelled. Raises Fenced when another instance has taken over, or when it cannot be renewed
-        in time.
-        """
+        """Renews until cancelled. Raises Fenced when another instance has taken over."""
         loop = asyncio.get_running_loop()
         renewed = loop.time()
         while True:

@@ -135,6 +135,9 @@ class _Entry:
             raise ContractError("; ".join(self._of_column(*fault) for fault in reasons(error))) from None
         except KeyError as error:
             raise ContractError(f"kolom {error.args[0]}: tidak ada di sumber") from None
+        except Exception as error:
+            # A fault of mapping.py concerns this record; its text may hold values.
+            raise ContractError(f"pemetaan gagal ({type(error).__name__})") from error
         return self._drafting.draft(self.kind, data)
 
     def _of_column(self, field: str, text: str) -> str:

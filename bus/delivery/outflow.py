@@ -73,6 +73,7 @@ class Outflow:
         self._streams, self._health = streams, health
         self._template = f"opd.{app.prefix}"
         self._written = 0.0
+        self._storing = asyncio.Lock()  # a redrive stores on the same cursor
 
     async def run(self) -> None:
         """Reads and publishes until cancelled. Raises Fenced where another instance reads, and errors that stop."""
@@ -98,10 +99,11 @@ class Outflow:
         record = await self._source.reread(key)
         if record is None:
             raise ContractError("the record is gone from its source", where=self._place)
-        prepared = self._prepare([record])
-        if prepared.rejections:
-            raise ContractError(prepared.rejections[0].reason, where=self._place)
-        await self._store(prepared, self._position())
+        async with self._storing:
+            prepared = self._prepare([record])
+            if prepared.rejections:
+                raise ContractError(prepared.rejections[0].reason, where=self._place)
+            await self._store(prepared, self._position())
         return prepared.events[-1] if prepared.events else None
 
     async def _open(self) -> None:
@@ -118,7 +120,8 @@ class Outflow:
             await self._keep_cursor()
             await asyncio.sleep(self._source.idle)
             return
-        await self._transfer(batch)
+        async with self._storing:
+            await self._transfer(batch)
         if not batch.more:
             await asyncio.sleep(self._source.idle)
 

@@ -15,6 +15,7 @@ import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -126,7 +127,9 @@ class Target:
         applier: Applier = (
             DirectApplier(sink, follow_ups, emitter)
             if sink.database is None
-            else TransactionalApplier(sink, follow_ups, emitter, CONSUMER_APP, subscribe.consumer)
+            else TransactionalApplier(
+                sink, follow_ups, emitter, CONSUMER_APP, subscribe.consumer, keep=timedelta(days=1)
+            )
         )
         settler = Settler(CONSUMER_APP, subscribe.consumer, self.streams, wait=not applier.idempotent)
         dying(settler)

@@ -12,15 +12,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bus.contracts import connectors, load
+from bus.contracts.lint import lint
 from bus.delivery.mapping import Draft, Drafting, Mapper
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
 from bus.ports import Context
-from tests.adapters.departments import replay
+from bus.testing.adapters import expected, replay
+from tests.adapters.departments import samples
 from tests.servers.server import Database
 
-SIAK = "dukcapil/siak"
-SAMPLES = replay.folder(SIAK) / "samples"
+SIAK = samples.folder("dukcapil/siak")
+SAMPLES = SIAK / "samples"
 OPENSID = Path(__file__).parents[4] / "shared" / "data" / "opensid-contoh.sql"
 TABLES = (
     "config",
@@ -41,15 +43,19 @@ TABLES = (
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The samples in SQLite, where the contract finds them."""
     path = tmp_path / "siak.db"
-    monkeypatch.setenv("SIAK_URL", replay.database(path, SAMPLES / "application.sql", SAMPLES / "rows.sql"))
+    monkeypatch.setenv("SIAK_URL", samples.run(path, SAMPLES / "application.sql", SAMPLES / "rows.sql"))
     return path
 
 
-async def test_the_samples_become_the_events_beside_them(database: Path) -> None:
-    replayed = await replay.replay(SIAK)
+def test_the_contract_is_sound() -> None:
+    assert lint([load(SIAK / "adapter.toml")], Catalogue.load()) == []
 
-    assert replayed.events == replay.expected(SIAK)
-    assert replayed.rejected == [
+
+async def test_the_samples_become_the_events_beside_them(database: Path) -> None:
+    events, rejected = await replay(SIAK)
+
+    assert events == expected(SIAK)
+    assert rejected == [
         "kolom nik: harus 16 angka, ada 15",
         "kolom tanggallahir: tanggal kosong",
         "kolom nik: harus 16 angka, ada 15",
@@ -83,7 +89,7 @@ async def test_the_city_s_registry_names_the_kelurahan_by_dusun(database: Path) 
         connection.execute("INSERT INTO config VALUES (2, 'Kemasan', '3571021010')")
         connection.execute("UPDATE tweb_wil_clusterdesa SET dusun = 'Kemasan' WHERE id = 2")
 
-    events = (await replay.replay(SIAK)).events
+    events, _ = await replay(SIAK)
 
     codes = {each["data"]["nik"]: each["data"]["kode_wilayah"] for each in events if "tercatat" in each["event"]}
     assert codes["3571010508800001"] == "35.71.01.1011"
@@ -104,21 +110,21 @@ async def test_opensid_s_sample_database_in_mariadb(mariadb: Database, monkeypat
         "INSERT INTO log_penduduk (id_pend, kode_peristiwa, tgl_peristiwa) VALUES (3, 1, '2026-03-16');"
     )
 
-    replayed = await replay.replay(SIAK)
+    events, rejected = await replay(SIAK)
 
-    assert replayed.rejected == []
-    assert Counter(each["event"] for each in replayed.events) == {
+    assert rejected == []
+    assert Counter(each["event"] for each in events) == {
         "kependudukan.penduduk.pindah-datang.v1": 97,
         "kependudukan.penduduk.tercatat.v1": 97,
         "kependudukan.penduduk.meninggal.v1": 1,
         "kependudukan.penduduk.pindah-keluar.v1": 1,
         "kependudukan.penduduk.lahir.v1": 1,
     }
-    [died] = [each["data"] for each in replayed.events if each["event"].endswith("meninggal.v1")]
+    [died] = [each["data"] for each in events if each["event"].endswith("meninggal.v1")]
     assert (died["tanggal_meninggal"], died["tempat"]) == ("2026-03-14", "Rumah")
-    [moved] = [each["data"] for each in replayed.events if each["event"].endswith("pindah-keluar.v1")]
+    [moved] = [each["data"] for each in events if each["event"].endswith("pindah-keluar.v1")]
     assert (moved["lingkup"], moved["alamat_tujuan"], moved["kode_wilayah"]) == ("KOTA", "Mataram", "52.01.14.2005")
-    registered = [each["data"] for each in replayed.events if each["event"].endswith("tercatat.v1")]
+    registered = [each["data"] for each in events if each["event"].endswith("tercatat.v1")]
     assert {each["status"] for each in registered} == {"HIDUP", "MATI", "PINDAH"}
     assert all(len(each["nik"]) == 16 and each["hubungan_keluarga"] and each["agama"] for each in registered)
 
@@ -132,7 +138,7 @@ def withdraw(path: Path, person: int) -> None:
 
 async def deaths(previous: dict[int, dict[str, str]]) -> dict[int, list[Draft]]:
     """What each row of the source `kematian` becomes, by person, where those events of it were published before."""
-    contract = load(replay.folder(SIAK) / "adapter.toml")
+    contract = load(SIAK / "adapter.toml")
     source = connectors.build(
         contract.source["kematian"],
         Context(contract.name, "kematian", contract.folder, ZoneInfo(contract.timezone)),

@@ -1,0 +1,22 @@
+"""Where a department's samples are, and a database made of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from adapters.demo.applications import DEPARTMENTS
+
+
+def folder(application: str) -> Path:
+    """The folder of ``opd/app``."""
+    return DEPARTMENTS / application
+
+
+def run(path: Path, *scripts: Path | str) -> str:
+    """Runs scripts (files or texts) in a SQLite database and returns its URL."""
+    with closing(sqlite3.connect(path)) as connection:
+        for script in scripts:
+            connection.executescript(script.read_text(encoding="utf-8") if isinstance(script, Path) else script)
+    return f"sqlite:///{path}"

@@ -121,8 +121,8 @@ async def _list(settings: Settings, wanted: tuple[str | None, str | None, bool],
         ],
     )
     rest = f", {len(shown) - len(latest):,} older ones with --limit 0" if len(latest) < len(shown) else ""
-    what = "dead letters" if everything else "open dead letters"
-    print(f"{len(shown):,} {what}{rest}")
+    what = "dead letter" if everything else "open dead letter"
+    print(f"{len(shown):,} {what}{'' if len(shown) == 1 else 's'}{rest}")
     return 0
 
 

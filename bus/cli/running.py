@@ -75,7 +75,7 @@ def settings(context: typer.Context, *, quiet: bool = False, **overrides: Any) -
         loaded = config.load(log_level="DEBUG" if debug else None, **overrides)
     except BusError as error:
         fail(error)
-    logging.setup(loaded if debug or not quiet else loaded.model_copy(update={"log_level": "ERROR"}))
+    logging.setup(loaded if debug or not quiet else loaded.model_copy(update={"log_level": "CRITICAL"}))
     return loaded
 
 

@@ -54,7 +54,6 @@ async def _tail(settings: Settings, event_type: str | None, application: str | N
     app = AppName.parse(application) if application else None
     publisher = app.prefix if app else "*.*"
     wanted = f"opd.{publisher}.{EventName.parse(event_type) if event_type else '*.*.*.*'}.*"
-    stopping = running.stopping()
     async with asking.connected(settings) as connection:
         streams = await opd_streams(connection)
         if app is not None:
@@ -63,6 +62,7 @@ async def _tail(settings: Settings, event_type: str | None, application: str | N
             raise ConfigError(
                 "no stream to read", where=str(app or subjects.stream_subjects("*")), hint="run `bus streams apply`"
             )
+        stopping = running.stopping()
         arriving: asyncio.Queue[Incoming] = asyncio.Queue()
         reading = [asyncio.create_task(_read(connection, stream, wanted, arriving)) for stream in streams]
         showing = asyncio.create_task(_show(arriving, as_json))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -36,6 +36,8 @@ PERSONAL = frozenset(
     }
 )
 _LONG_NUMBER = re.compile(r"(?<![0-9a-fA-F])\d{12,20}(?![0-9a-fA-F])")
+
+_SHORTEST = 10**11  #: numbers from twelve digits on
 
 Entry = MutableMapping[str, Any]
 
@@ -67,19 +69,48 @@ def setup(settings: Settings) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
+    others = max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level])
+    root.setLevel(others)
     for name in ("bus", "adapters"):
         logging.getLogger(name).setLevel(settings.log_level)
+    # FastStream gives its logger a handler of its own when it is imported, which nothing would redact.
+    logging.getLogger("faststream").filters[:] = [_Reroute(handler, others)]
+
+
+class _Reroute(logging.Filter):
+    """Takes what a logger says, from a level on, to our handler, and nothing to its own."""
+
+    def __init__(self, handler: logging.Handler, level: int) -> None:
+        super().__init__()
+        self._handler, self._level = handler, level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False: its own handlers see nothing."""
+        if record.levelno >= self._level:
+            self._handler.handle(record)
+        return False
 
 
 def redact(_logger: Any, _method: str, entry: Entry) -> Entry:
-    """Drops fields named like personal data and masks long numbers in texts."""
+    """Drops fields named like personal data and masks long numbers in texts, however deep they stand."""
     for name in list(entry):
-        if name in PERSONAL:
+        if name.lower() in PERSONAL:
             del entry[name]
-        elif isinstance(entry[name], str):
-            entry[name] = _LONG_NUMBER.sub("[number]", entry[name])
+        else:
+            entry[name] = _masked(entry[name])
     return entry
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONG_NUMBER.sub("[number]", value)
+    if isinstance(value, Mapping):
+        return {key: _masked(each) for key, each in value.items() if str(key).lower() not in PERSONAL}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(each) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _SHORTEST:
+        return "[number]"
+    return value
 
 
 def _add_trace(_logger: Any, _method: str, entry: Entry) -> Entry:

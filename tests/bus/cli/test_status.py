@@ -1,0 +1,76 @@
+"""``bus status``: what a person sees, what a script gets, and what neither may see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .office import DIED, PLACE, STOPPED, Office, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_all_applications_stand_in_one_table(office: Office) -> None:
+    text = (await office.bus("status")).stdout
+    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert {"bppkad/pajak", "dinsos/bansos", "dukcapil/siak"} <= rows.keys()
+    assert "process" in rows["dukcapil/siak"]
+    assert "no instance is running" in rows["bppkad/pajak"]
+
+
+async def test_a_script_gets_numbers(office: Office) -> None:
+    found = {each["app"]: each for each in await office.json("status")}
+    assert found["dukcapil/siak"]["published"] >= 2
+    assert found["dukcapil/siak"]["active"] is True
+    assert found["dukcapil/siak"]["dead_letters"] >= 1
+    assert found["dinsos/bansos"]["follow_ups"] >= 1
+    assert found["bppkad/pajak"]["active"] is False
+    assert found["bppkad/pajak"]["pending"] >= 2
+    assert found["bppkad/pajak"]["oldest_ms"] <= found["dukcapil/siak"]["last_published_ms"]
+
+
+async def test_an_owner_sees_who_applied_it_and_what_was_rejected(office: Office) -> None:
+    found = await eventually(
+        lambda: office.json("status", "dukcapil/siak"), lambda it: it["places"] and "source-mutasi" in it["places"]
+    )
+    assert [each["type"] for each in found["types"]] == [DIED]
+    assert {"app": "dinsos/bansos", "outcome": "applied"}.items() <= found["applied_by"][0].items()
+    late = {each["app"]: each for each in found["receivers"]}
+    assert late["bppkad/pajak"]["events"] >= 2
+    assert any(each["reason"] == "kolom nik: harus 16 angka, ada 15" for each in found["rejected"])
+    assert found["places"]["source-mutasi"]["last_read"]
+    text = (await office.bus("status", "dukcapil/siak")).stdout
+    assert "harus 16 angka, ada 15" in text
+    assert "bppkad/pajak" in text
+    assert "357101010155" not in text
+
+
+async def test_a_subscribers_places_show_what_waits(office: Office) -> None:
+    found = await eventually(
+        lambda: office.json("status", "dinsos/bansos"), lambda it: it["places"] and PLACE in it["places"]
+    )
+    assert [each["type"] for each in found["types"]] == [STOPPED]
+    assert PLACE in (await office.bus("status", "dinsos/bansos")).stdout
+
+
+async def test_an_unknown_application_is_named_with_those_that_exist(office: Office) -> None:
+    result = await office.bus("status", "dinkes/epuskesmas", code=2)
+    assert "dinkes/epuskesmas: this bus knows no such application" in result.stderr
+    assert "dukcapil/siak" in result.stderr
+    assert "write OPD/APP" in (await office.bus("status", "siak", code=2)).stderr
+
+
+async def test_without_a_bus_it_says_how_to_start_one(office: Office, tmp_path: Path) -> None:
+    result = await office.bus("status", code=3, BUS_HOME=str(tmp_path))
+    assert result.stderr.count("\n") == 1
+    assert "start `bus up`" in result.stderr
+
+
+async def test_an_external_server_is_asked_with_a_credential(office: Office, tmp_path: Path) -> None:
+    """Nobody feeds an index in that home: it is read from the streams first."""
+    settings = {"BUS_NATS_URL": office.url, "BUS_CREDENTIAL": str(office.home / "creds/ops.creds")}
+    found = await office.json("status", BUS_HOME=str(tmp_path), **settings)
+    assert {each["app"]: each["published"] for each in found}["dukcapil/siak"] >= 2
+    again = await office.json("status", BUS_HOME=str(tmp_path), **settings)
+    assert {each["app"]: each["applied"] for each in again}["dinsos/bansos"] >= 1

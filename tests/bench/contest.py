@@ -26,7 +26,8 @@ class Lap:
 
     size: int
     seconds: float = 0.0
-    cpu: float = 0.0  #: seconds of CPU of this process alone, the server's are not in it
+    cpu: float = 0.0  #: seconds of CPU of this process
+    server_cpu: float = 0.0  #: and of the server
     spans: int = 0
 
     @classmethod
@@ -34,13 +35,21 @@ class Lap:
     def timed(cls, rig: Rig, size: int) -> Iterator[Lap]:
         """Times what stands within."""
         lap = cls(size)
-        before = rig.tracing.spans()
+        spans, server = rig.tracing.spans(), rig.server_cpu()
         gc.collect()
         with rig.profile or contextlib.nullcontext():
             begun, cpu = time.perf_counter(), time.process_time()
             yield lap
             lap.seconds, lap.cpu = time.perf_counter() - begun, time.process_time() - cpu
-        lap.spans = rig.tracing.spans() - before
+        lap.server_cpu = rig.server_cpu() - server
+        lap.spans = rig.tracing.spans() - spans
+
+    def __str__(self) -> str:
+        each = 1e6 / self.size
+        return (
+            f"{self.rate:,.0f}/s; an event takes {self.seconds * each:.0f} us, {self.cpu * each:.0f} us of CPU here "
+            f"and {self.server_cpu * each:.0f} us in the server"
+        )
 
     @property
     def rate(self) -> float:
@@ -68,7 +77,7 @@ async def laps(
         for name, contestant in contestants.items():
             lap = await contestant(rig, sizes[name])
             run[name].append(lap)
-            tell(f"{number}/{repeat} {name}: {lap.rate:,.0f}/s, {lap.cpu / lap.size * 1e6:.0f} us of CPU each")
+            tell(f"{number}/{repeat} {name}: {lap}")
     return run
 
 
@@ -80,6 +89,7 @@ def judge(contest: Contest, run: Mapping[str, Sequence[Lap]]) -> Figure:
         side: {
             "rates": [round(lap.rate) for lap in run[name]],
             "cpu_us": round(median(lap.cpu / lap.size for lap in run[name]) * 1e6, 1),
+            "server_cpu_us": round(median(lap.server_cpu / lap.size for lap in run[name]) * 1e6, 1),
             "spans_per_event": round(run[name][-1].spans / run[name][-1].size, 4),
         }
         for side, name in (("ours", contest.ours), ("peer", contest.peer))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bus.delivery.cursor import Cursor
 from bus.delivery.emitting import Emitter
@@ -19,23 +20,32 @@ from tests.bench.contest import Lap, ended, finished
 from tests.bench.rig import OURS, OURS_STORED, Rig, publisher_contract
 from tests.bench.rows import KIND, rows
 
-PIPELINE = 200
+PIPELINE = 200  #: events on their way at once
+PART = (
+    PIPELINE // 4
+)  #: what is handed to the Emitter at once; while acknowledgements are awaited the next is made ready
 BATCH = 500
 
 
 async def singles(rig: Rig, size: int) -> Lap:
-    """Validated one by one, a span each, with message ids; the acknowledgements awaited 200 at a time."""
+    """Validated one by one, a span each, with message ids; at most 200 acknowledgements are awaited at a time."""
     app = AppName(OURS, "bench")
     emitter = Emitter(app, rig.publisher)
     validate, draft = KIND.model.model_validate, rig.drafting.draft
     data = rows(size)
+    under_way: deque[asyncio.Task[Any]] = deque()
     with Lap.timed(rig, size) as lap:
-        for start in range(0, size, PIPELINE):
+        for start in range(0, size, PART):
             events = [
                 draft(KIND, validate(row, extra="forbid")).event(app.ce_source, row["nik"], "1", datetime.now(UTC))
-                for row in data[start : start + PIPELINE]
+                for row in data[start : start + PART]
             ]
-            await emitter.send(events)
+            if len(under_way) == PIPELINE // PART:
+                await under_way.popleft()
+            under_way.append(asyncio.create_task(emitter.send(events)))
+            await asyncio.sleep(0)  # it writes
+        for sending in under_way:
+            await sending
     return lap
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cProfile
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -72,6 +73,7 @@ class Rig:
 
     settings: Settings
     url: str
+    server_pid: int
     credential: Path
     connection: Connection
     tracing: Tracing
@@ -95,6 +97,11 @@ class Rig:
         reader = consumer_contract(self.number())
         grants = consumers([publisher_contract(OURS_STORED, "isi"), reader])
         return reader, next(grant for grant in grants if grant.subscribe and not grant.redrive)
+
+    def server_cpu(self) -> float:
+        """Seconds of CPU that nats-server has used."""
+        times = Path(f"/proc/{self.server_pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
     async def declare(self, config: dict[str, Any], stream: str) -> None:
         """Makes a durable consumer."""
@@ -120,6 +127,7 @@ async def open_rig(tracing: Tracing) -> AsyncIterator[Rig]:
                 yield Rig(
                     settings,
                     server.url,
+                    server.pid or 0,
                     credentials.path(settings.home, Role.ADMIN),
                     connection,
                     tracing,

@@ -88,6 +88,13 @@ class Day:
 
         self.tell("10.00 the database of Dinsos takes no writes; everybody else works on")
         outage = asyncio.create_task(self._away())
+        try:
+            await self._through_the_outage(parts)
+            await outage
+        finally:
+            outage.cancel()
+
+    async def _through_the_outage(self, parts: Sequence[Sequence[Act]]) -> None:
         await self._part(parts[1], self.pace.part)
 
         self.tell("11.00 the adapter of dukcapil/siak is killed (SIGKILL) and started again")
@@ -99,7 +106,6 @@ class Day:
         await self._part(parts[3], self.pace.part)
 
         self.tell("15.00 the counters close")
-        await outage
 
     async def _away(self) -> None:
         with away(BANSOS.database(self.home)):

@@ -34,6 +34,8 @@ _AS_WRITTEN = frozenset(
     ]
 )
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_ID = re.compile(r"[!-~]{1,64}")  # it becomes a key in inboxes and a word in receipts and logs
+_HOP = re.compile(r"[0-9]{1,3}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -91,10 +93,12 @@ def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
         )
     if lower.get("ce-specversion") != "1.0":
         raise EnvelopeError("ce-specversion is not 1.0", where="CloudEvent")
+    if not _ID.fullmatch(lower["ce-id"]):
+        raise EnvelopeError("ce-id is not 1 to 64 printable ASCII characters without a space", where="CloudEvent")
     if not _TIME.fullmatch(lower["ce-time"]):
         raise EnvelopeError("ce-time is not RFC 3339 with an offset", where="CloudEvent")
     hop = lower.get("ce-hop", "0")
-    if not hop.isdigit():
+    if not _HOP.fullmatch(hop):
         raise EnvelopeError("ce-hop is not a number", where="CloudEvent")
     if int(hop) > MAX_HOPS:
         raise EnvelopeError(
@@ -122,8 +126,8 @@ def _structured(body: bytes, headers: Mapping[str, str]) -> tuple[dict[str, str]
     """The attributes of a structured-mode event as headers, and its data as a JSON body."""
     try:
         document = json.loads(body)
-    except ValueError as error:
-        raise EnvelopeError("the body is not JSON", where="structured CloudEvent") from error
+    except (ValueError, RecursionError):
+        raise EnvelopeError("the body is not JSON", where="structured CloudEvent") from None
     if not isinstance(document, dict):
         raise EnvelopeError("the body is not a JSON object", where="structured CloudEvent")
     data: Any = document.pop("data", None)

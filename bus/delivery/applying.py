@@ -83,7 +83,7 @@ class TransactionalApplier:
 
         self.atomic, self.idempotent = sink.atomic, True
         self._database, self._inbox, self._outbox = database, inbox, outbox
-        self._sink, self._follow_ups = sink, follow_ups
+        self._sink, self._follow_ups, self._emitter = sink, follow_ups, emitter
         self._consumer, self._where = f"{app}/{consumer}", f"{app} database"
         assert sink.database is not None  # noqa: S101 - decides which applier is made
         self._engine = database.engine(sink.database, where=str(app), create=False)
@@ -107,6 +107,7 @@ class TransactionalApplier:
                 fresh = [each for each in _once(deliveries) if each.event.id not in seen]
                 if fresh:
                     follow_ups = self._follow_ups.events(await self._sink.apply(fresh, transaction))
+                    self._emitter.check(follow_ups)
                     await self._inbox.record(transaction, self._consumer, [each.event.id for each in fresh])
                     await self._outbox.enqueue(transaction, self._consumer, follow_ups)
                     emitted = len(follow_ups)

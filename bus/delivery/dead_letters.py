@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from bus.errors import BusError
 from bus.subjects import AppName
 
 ROOM = 8 * 1024  #: bytes left for what is not the body
+LONGEST_KEY = 500  #: characters of a record's key in a dead letter that is too large
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,16 @@ class DeadLetter:
         opd_app = AppName.parse(self.app)
         return Message(subjects.dead_letter(opd_app, self.kind, self.place, self.id), body, self.id)
 
+    def within(self, limit: int) -> DeadLetter:
+        """This dead letter, or, where its body has more than ``limit`` bytes, one without columns and with their size.
+
+        A key that is too long goes too: such a record can only be emitted again by its application.
+        """
+        if (size := len(self.message().body)) <= limit:
+            return self
+        key = self.key if len(self.key) <= LONGEST_KEY else ""
+        return replace(self, columns={}, key=key, size=size)
+
     @classmethod
     def parse(cls, body: bytes) -> DeadLetter:
         """The inverse of ``message``."""
@@ -79,6 +90,7 @@ def of_record(
     reason: str,
     where: str,
     columns: Mapping[str, Any],
+    limit: int,
     code: str = "contract",
     again: str = "",
 ) -> DeadLetter:
@@ -95,8 +107,9 @@ def of_record(
         key=key,
         where=where,
         columns=columns,
+        hash=content.hex(),
         again=again,
-    )
+    ).within(limit)
 
 
 def of_event(

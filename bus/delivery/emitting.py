@@ -8,6 +8,7 @@ from bus import subjects
 from bus.broker import spans
 from bus.broker.publish import Message, Stored, Streams
 from bus.envelope import Event
+from bus.errors import ContractError
 from bus.subjects import AppName, EventName
 
 
@@ -16,6 +17,16 @@ class Emitter:
 
     def __init__(self, app: AppName, streams: Streams) -> None:
         self._app, self._streams = app, streams
+
+    def check(self, events: Sequence[Event]) -> None:
+        """Raises ContractError for an event that is too large to be sent: before its cause is applied, not after."""
+        for event in events:
+            if len(event.data) > self._streams.room:
+                raise ContractError(
+                    f"the follow-up has {len(event.data):,} bytes, {self._streams.room:,} fit",
+                    where=event.type.removeprefix(subjects.TYPE_PREFIX),
+                    hint="leave large fields out of it",
+                )
 
     async def send(self, events: Sequence[Event]) -> list[Stored]:
         """Stores events in their order. Raises ContractError (too large), AccessError, StreamFull, Unavailable.

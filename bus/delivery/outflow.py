@@ -201,19 +201,19 @@ class Outflow:
             raise ContractError("datanya terlalu besar untuk dikirim")
 
     def _reject(self, record: Record, reason: str, content: bytes, prepared: Prepared) -> None:
-        prepared.rejections.append(Rejection(record, reason))
-        prepared.letters.append(
-            dead_letters.of_record(
-                self._app,
-                self._place,
-                key=record.key,
-                content=content,
-                reason=reason,
-                where=record.place,
-                columns=self._mapper.columns(record),
-            )
+        letter = dead_letters.of_record(
+            self._app,
+            self._place,
+            key=record.key,
+            content=content,
+            reason=reason,
+            where=record.place,
+            columns=self._mapper.columns(record),
+            limit=self._streams.room,
         )
-        log.warning("rejected a record", source=self._name, place=record.place, reason=reason)
+        prepared.rejections.append(Rejection(record, reason))
+        prepared.letters.append(letter)
+        log.warning("rejected a record", source=self._name, place=record.place, letter=letter.id, reason=reason)
 
     def _position(self) -> dict[str, Any] | None:
         return self._cursor.state["position"] if self._cursor.state else None

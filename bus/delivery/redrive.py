@@ -77,6 +77,7 @@ class SourceRedrive:
                 reason=error.what,
                 where="",
                 columns={},
+                limit=self._streams.room,
                 code=error.code,
                 again=incoming.headers.get(DEAD_LETTER, ""),
             )

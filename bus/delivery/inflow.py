@@ -61,10 +61,12 @@ class Inflow:
         self._lanes = Lanes()
         self._working = asyncio.Lock()
         self._in_flight: dict[tuple[str, int], Inbound] = {}
+        self._early: dict[tuple[str, int], Inbound] = {}  # decisions to discard, by the place of the event to come
 
     def begin(self) -> None:
         """Forgets what a run that failed had in hand: its consumers go back to all that is unsettled."""
         self._in_flight.clear()
+        self._early.clear()
         self._lanes = Lanes()
         self._health.held = 0
 
@@ -74,7 +76,8 @@ class Inflow:
         items = await self._receive(incomings)
         async with self._working:  # one batch at a time, also where several streams feed this subscription
             await self._work(items)
-        await self._wait_for_room()
+        if not any(ORIGIN in incoming.headers for incoming in incomings):  # decisions make the room that is waited for
+            await self._wait_for_room()
 
     async def run(self, heartbeat: float) -> None:
         """Works on held lanes and keeps the server from delivering again what is in hand, until cancelled."""
@@ -97,9 +100,8 @@ class Inflow:
                 self._health.finished(0, 1)
                 continue
             self._in_flight[item.place] = item
-            if ORIGIN in incoming.headers and await self._decided(item):
-                continue
-            items.append(item)
+            if not await (self._decided(item) if ORIGIN in incoming.headers else self._foregone(item)):
+                items.append(item)
         return items
 
     async def _decided(self, item: Inbound) -> bool:
@@ -116,9 +118,29 @@ class Inflow:
             if not lane.items:
                 self._lanes.release(lane)
             self._lanes.changed.set()
+        elif discard and self._hold_poison:
+            self._early[item.origin] = item
+            return True
         if discard:
             await self._settle([item], "discarded")
         return discard or lane is not None
+
+    async def _foregone(self, item: Inbound) -> bool:
+        """The same for the event itself, where the decision came first, as after a restart. Decisions about events
+        that lie before it and are not in hand wait for nothing: these are settled.
+        """
+        stream, sequence = item.place
+        passed = [each for each in self._early if each[0] == stream and each[1] < sequence]
+        settled = [self._early.pop(each) for each in passed if each not in self._in_flight]
+        await self._settle(settled, "discarded")
+        return await self._discarded(item)
+
+    async def _discarded(self, item: Inbound) -> bool:
+        """Settles an event together with the decision to discard it, where there is one."""
+        decision = self._early.pop(item.origin, None)
+        if decision is not None:
+            await self._settle([item, decision], "discarded")
+        return decision is not None
 
     # --- working
 
@@ -198,6 +220,8 @@ class Inflow:
 
     async def _try(self, item: Inbound, done: list[Inbound] | None = None) -> Progress:
         """Applies one item; a poisonous one becomes a dead letter."""
+        if await self._discarded(item):
+            return Progress.DONE
         item.attempts += 1
         try:
             if self._deaths.fatal(item.event.id):

@@ -40,6 +40,11 @@ class Inbound:
         """Where the message lies: a redelivery has the same."""
         return self.incoming.stream, self.incoming.sequence
 
+    @property
+    def origin(self) -> tuple[str, int]:
+        """Where the event was first published; a redriven message lies elsewhere."""
+        return self.delivery.stream, self.delivery.version
+
 
 class Reader:
     """Reads the messages of one subscription."""

@@ -25,7 +25,8 @@ CREATE INDEX log_updated ON log_penduduk (updated_at, id);
 """
 _TARGET = """
 PRAGMA journal_mode=WAL;
-CREATE TABLE kematian (nik TEXT PRIMARY KEY, akta TEXT, event_id TEXT {rule});
+CREATE TABLE kematian (nik TEXT PRIMARY KEY, akta TEXT, event_id TEXT);
+CREATE TABLE perintah (akta TEXT, apa TEXT, kali REAL);
 CREATE TABLE catatan (nomor INTEGER PRIMARY KEY, event_id TEXT, nik TEXT, akta TEXT, at TEXT);
 CREATE TRIGGER catat_baru AFTER INSERT ON kematian BEGIN
     INSERT INTO catatan (event_id, nik, akta, at) VALUES (new.event_id, new.nik, new.akta, strftime('%f', 'now'));
@@ -60,6 +61,11 @@ def rows(first: int, count: int, *, seed: int, persons: int = PERSONS) -> list[R
     return [Row(number, nik(draw.randrange(persons))) for number in range(first, first + count)]
 
 
+def singles(first: int, count: int) -> list[Row]:
+    """Rows about as many persons."""
+    return [Row(number, nik(number)) for number in range(first, first + count)]
+
+
 class Source:
     """The database of an application that emits."""
 
@@ -85,10 +91,9 @@ class Source:
 class Target:
     """The database of an application that consumes."""
 
-    def __init__(self, path: Path, *, rule: str = "") -> None:
+    def __init__(self, path: Path) -> None:
         self.path, self.url = path, f"sqlite:///{path}"
-        with closing(sqlite3.connect(path)) as db:
-            db.executescript(_TARGET.format(rule=f", CHECK ({rule})" if rule else ""))
+        self.run(_TARGET)
 
     def written(self) -> list[tuple[str, str, str]]:
         """Every write so far, in order: event id, NIK, akta."""
@@ -102,6 +107,18 @@ class Target:
         """The rows of a query."""
         with closing(sqlite3.connect(self.path, timeout=30)) as db:
             return db.execute(query).fetchall()
+
+    def order(self, akta: str, what: str, number: float = 0) -> None:
+        """Tells the handler ``contracts.OBEDIENT`` what to do with a death."""
+        self.run(f"INSERT INTO perintah VALUES ('{akta}', '{what}', {number})")
+
+    def obey(self) -> None:
+        """Takes all orders back: the application is repaired."""
+        self.run("DELETE FROM perintah")
+
+    def aktas(self, person: str) -> list[str]:
+        """What was written about a person, in order."""
+        return [akta for _, nik, akta in self.written() if nik == person]
 
     def run(self, script: str) -> None:
         """Runs statements."""

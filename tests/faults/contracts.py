@@ -107,3 +107,63 @@ async def terima(event: PendudukMeninggal, delivery: Delivery, transaction: Asyn
         )
     ]
 '''
+
+OBEDIENT = '''
+"""Writes each death down, and does what the table ``perintah`` orders for it."""
+
+import asyncio
+import os
+import time
+from collections import Counter
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bus.ports import Delivery
+from schemas.kependudukan import PendudukMeninggal
+
+ORDERS = text("SELECT apa, kali FROM perintah WHERE akta = :akta")
+UPSERT = text(
+    "INSERT INTO kematian (nik, akta, event_id) VALUES (:nik, :akta, :event_id) "
+    "ON CONFLICT (nik) DO UPDATE SET akta = excluded.akta, event_id = excluded.event_id"
+)
+failures = Counter()
+
+
+async def terima(event: PendudukMeninggal, delivery: Delivery, transaction: AsyncConnection):
+    for what, number in (await transaction.execute(ORDERS, {"akta": event.no_akta})).all():
+        if what == "tolak":
+            raise ValueError(event.no_akta)
+        if what == "mati":
+            os._exit(1)
+        if what == "lambat":
+            await asyncio.sleep(number)
+        if what == "sibuk":
+            time.sleep(number)
+        if what == "putus" and failures[event.no_akta] < number:
+            failures[event.no_akta] += 1
+            raise ConnectionError(event.no_akta)
+    await transaction.execute(UPSERT, {"nik": event.nik, "akta": event.no_akta, "event_id": delivery.event.id})
+'''
+
+WITHOUT_DATABASE = '''
+"""Writes each death down by itself, as a service without a database of ours would: nothing guards it from a repetition."""
+
+import asyncio
+import os
+import sqlite3
+from contextlib import closing
+
+from bus.ports import Delivery
+from schemas.kependudukan import PendudukMeninggal
+
+
+async def terima(event: PendudukMeninggal, delivery: Delivery):
+    if event.no_akta.endswith("5"):
+        await asyncio.sleep(float(os.environ["LAMBAT"]))
+    with closing(sqlite3.connect(os.environ["BANSOS_PATH"], timeout=30)) as db, db:
+        db.execute(
+            "INSERT OR REPLACE INTO kematian (nik, akta, event_id) VALUES (?, ?, ?)",
+            (event.nik, event.no_akta, delivery.event.id),
+        )
+'''

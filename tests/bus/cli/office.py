@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -108,7 +108,7 @@ class Register:
         self._execute("UPDATE log SET nik = ? WHERE id = ?", nik, row)
 
     def _execute(self, statement: str, *values: Any) -> int:
-        db = sqlite3.connect(self._path)
+        db = sqlite3.connect(self._path, timeout=30)
         with db:
             number = db.execute(statement, values).lastrowid
         db.close()
@@ -123,16 +123,11 @@ class Office:
     departments: Path
     register: Register
     url: str
-    environment: dict[str, str] = field(default_factory=dict)
 
     async def bus(self, *arguments: str | Path, code: int = 0, given: str | None = None, **environment: str) -> Result:
         """Runs a command as a second terminal would, and checks its exit code."""
-        return await call(
-            *arguments,
-            code=code,
-            given=given,
-            environment={"BUS_HOME": str(self.home), **self.environment, **environment},
-        )
+        settings = {"BUS_HOME": str(self.home), **environment}
+        return await call(*arguments, code=code, given=given, environment=settings)
 
     async def json(self, *arguments: str | Path, **options: Any) -> Any:
         """The one JSON document that a command prints."""

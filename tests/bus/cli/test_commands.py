@@ -60,7 +60,8 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     heavy = ("nats", "faststream", "pydantic", "sqlalchemy", "opentelemetry", "rich", "uvloop", "structlog")
     code = (
-        "import sys\nfrom bus.cli.main import main\nsys.argv = ['bus', '--help']\ntry:\n    main()\nexcept SystemExit as end:\n"
+        "import sys\nfrom bus.cli.main import main\nsys.argv = ['bus', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n"
         f"    print(end.code, [name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

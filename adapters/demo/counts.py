@@ -5,63 +5,71 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 
 class Totals(Protocol):
     """What one application has published and applied."""
 
-    app: str
-    published: int
-    follow_ups: int
-    applied: int
+    @property
+    def app(self) -> str: ...
+    @property
+    def published(self) -> int: ...
+    @property
+    def follow_ups(self) -> int: ...
+    @property
+    def applied(self) -> int: ...
 
 
 class Stored(Protocol):
     """An event in a stream."""
 
-    stored_ms: int
+    @property
+    def stored_ms(self) -> int: ...
 
 
 class Consumer(Protocol):
-    """A durable consumer of an application."""
+    """A durable consumer of an application, which reads ``opd/app`` as text."""
 
     @property
-    def app(self) -> object:
-        """``opd/app`` as text."""
+    def app(self) -> object: ...
 
 
 class Letter(Protocol):
     """A dead letter."""
 
-    app: str
-    place: str
+    @property
+    def app(self) -> str: ...
+    @property
+    def place(self) -> str: ...
 
 
 class LetterState(Protocol):
     """A dead letter and what has become of it."""
 
-    state: str
-
     @property
-    def letter(self) -> Letter:
-        """The dead letter."""
+    def state(self) -> str: ...
+    @property
+    def letter(self) -> Letter: ...
 
 
-class Index(Protocol):
+AConsumer = TypeVar("AConsumer", bound=Consumer)
+
+
+class Index(Protocol[AConsumer]):
     """The bus's index (``bus.observability.index``), as far as the demo needs it."""
 
     def totals(self) -> Sequence[Totals]: ...
     def last_of_types(self, source: str) -> Sequence[tuple[str, int, int]]: ...
-    def consumers(self) -> Sequence[Consumer]: ...
-    def oldest_waiting(self, consumer: Consumer) -> Stored | None: ...
+    def consumers(self) -> Sequence[AConsumer]: ...
+    def oldest_waiting(self, consumer: AConsumer) -> Stored | None: ...
     def letters(self) -> Sequence[LetterState]: ...
 
 
 class Counts:
     """What an index says, summed up. ``subscribed`` has the event types that each application consumes."""
 
-    def __init__(self, index: Index, subscribed: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, index: Index[Any], subscribed: Mapping[str, Sequence[str]]) -> None:
         self._index, self._subscribed = index, subscribed
 
     def totals(self) -> dict[str, Totals]:

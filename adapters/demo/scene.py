@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from adapters.demo.applications import APPLICATIONS, BANSOS, PAJAK, PERIZINAN, SIAK, Application, drop_folder
 from adapters.demo.audit import TARGETS, Audit, audit, first_write
@@ -45,7 +46,7 @@ class Demo:
         """Makes the applications: needs no bus yet."""
         self._day.prepare()
 
-    async def run(self, index: Index, stopping: asyncio.Event) -> int:
+    async def run(self, index: Index[Any], stopping: asyncio.Event) -> int:
         """Lets the day pass and audits it; returns the exit code: 0, 1 where the audit found faults, or 130."""
         self._counts = Counts(index, {each.name: _subscribed(each) for each in APPLICATIONS})
         watching = asyncio.create_task(self._watch())

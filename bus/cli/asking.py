@@ -59,10 +59,12 @@ async def indexed(settings: Settings, connection: Connection | None = None) -> A
 async def _bring_up_to_date(settings: Settings, connection: Connection | None, path: Path, *, exists: bool) -> None:
     from bus.errors import Unavailable
     from bus.observability.index import Index
-    from bus.observability.indexer import Indexer, opd_streams
 
     async with contextlib.AsyncExitStack() as stack:
         try:
+            url_of(settings)  # without a server nothing more is worth importing
+            from bus.observability.indexer import Indexer, opd_streams
+
             if connection is None:
                 connection = await stack.enter_async_context(connected(settings))
             streams = await opd_streams(connection)

@@ -20,9 +20,7 @@ def where(
     event_id: Annotated[str | None, typer.Argument(help="An event's id, or its unique beginning.")] = None,
     key: Annotated[
         str | None,
-        typer.Option(
-            "--key", metavar="KIND=VALUE", help="Everything about a key; KIND=- reads it from stdin."
-        ),
+        typer.Option("--key", metavar="KIND=VALUE", help="Everything about a key; KIND=- reads it from stdin."),
     ] = None,
     as_json: running.AsJson = False,
     home: running.Home = None,
@@ -186,9 +184,7 @@ def _token(settings: Settings, key: str) -> str:
         entity for each in catalogue.values() for entity in each.parties.values()
     }
     if kind not in entities:
-        raise ConfigError(
-            "no event type has this kind of key", hint=f"there is {', '.join(sorted(entities))}"
-        )
+        raise ConfigError("no event type has this kind of key", hint=f"there is {', '.join(sorted(entities))}")
     given = sys.stdin.readline() if value == "-" else value
     return KeyTokens(load_entity_key(settings.entity_key_path))(kind, _normal(catalogue, kind, given.strip()))
 

@@ -121,6 +121,31 @@ async def test_credentials_before_any_server_runs(office: Office, tmp_path: Path
     assert (tmp_path / "home/server/trust.json").exists()
 
 
+async def test_up_serves_an_external_server(office: Office, tmp_path: Path) -> None:
+    """No server of its own: it provisions that one and keeps an index of it."""
+    settings = {"BUS_HOME": str(tmp_path / "home"), "BUS_NATS_URL": office.url}
+    admin = {"BUS_CREDENTIAL": str(office.home / "creds/admin.creds")}
+    up = await started("up", str(office.departments), **settings, **admin)
+    assert up.stdout is not None
+    try:
+        text = ""
+        while "The bus is up" not in text:
+            line = await asyncio.wait_for(up.stdout.readline(), 60)
+            assert line, text
+            text += line.decode()
+        assert office.url in text
+        assert not (tmp_path / "home/server").exists()
+        operations = {"BUS_CREDENTIAL": str(office.home / "creds/ops.creds")}
+        letters = await office.json("dlq", "list", "--all", **settings, **operations)
+        assert {each["app"] for each in letters} == {"dukcapil/siak", "dinsos/bansos"}
+        would = await office.json("dlq", "redrive", letters[0]["id"], "--dry-run", **settings, **operations)
+        assert [each["id"] for each in would["would_send"]] == [letters[0]["id"]]
+    finally:
+        up.send_signal(signal.SIGTERM)
+        _, errors = await asyncio.wait_for(up.communicate(), 30)
+    assert up.returncode == 0, errors.decode()
+
+
 async def test_up_announces_itself_and_ends_with_ctrl_c(office: Office, tmp_path: Path) -> None:
     home = tmp_path / "home"
     up = await started("up", str(office.departments), "--json", BUS_HOME=str(home))

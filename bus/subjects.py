@@ -134,8 +134,8 @@ def event_filter(app: AppName | None, name: EventName) -> str:
     return f"opd.{app.prefix if app else '*.*'}.{name}.*"
 
 
-def event_template(app: AppName, name: EventName) -> str:
-    """The low-cardinality form of an event's subject, for spans and metrics."""
+def event_template(app: AppName, name: EventName | str = "{event}") -> str:
+    """The low-cardinality form of an event's subject, for spans and metrics; without a name, of several types'."""
     return f"opd.{app.prefix}.{name}.{{key}}"
 
 

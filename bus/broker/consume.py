@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import time_ns
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from faststream.nats import JStream, NatsMessage, PullSub
 from nats.aio.msg import Msg
 from nats.errors import Error, MsgAlreadyAckdError
 
+from bus.broker import spans
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.broker.pull import Pull
 from bus.errors import BusError, ConfigError, Unavailable
@@ -153,12 +155,14 @@ class Subscription:
     async def _consume(self, pull: Pull) -> None:
         try:
             while self._subscriber.running:
+                since = time_ns()
                 messages = await pull.batch(self._batch)
                 if pull.lost:
                     pull = await self._resume(pull)
                 elif messages:
                     async with self._busy:
-                        await self._subscriber.consume(messages)
+                        with spans.received(self._stream, self._durable, len(messages), since):
+                            await self._subscriber.consume(messages)
         except BusError as error:
             self._fail(error)
 

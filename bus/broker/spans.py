@@ -2,16 +2,23 @@
 
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 
+    send     one for a batch of a source, in a trace of its own; one for a single event, which is its creation context
+    receive  one for each batch that was pulled, and what becomes of the batch as a whole below it
+    process  one for each event, a child of its creation context; one for a batch that is applied as a whole
+    ack      one for each batch that is settled; ``term`` (or ``hold``) for what became a dead letter
+
 An event's trace is named after the event: the trace id of an event from a source *is* its ``ce-id``, and a follow-up
-stays in the trace of its cause. So whoever has an event finds its trace, and a repeated publish changes nothing. A
-batch has one
-``send`` span in a trace of its own; each event carries a link to it in ``tracestate``.
+stays in the trace of its cause. So whoever has an event finds its trace, and a repeated publish changes nothing. Each
+event of a batch carries a link to the batch's ``send`` span in ``tracestate``. Raw subjects never appear: their last
+token would be one value per person.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -20,9 +27,15 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 from bus.envelope import Event
 from bus.errors import BusError
 
-TRACESTATE_KEY = "bus"
+LINKED = 128  #: events of a batch that its span is linked to; an SDK keeps no more
+
+_SENT = re.compile(r"(?:^|,)\s*bus=([0-9a-f]{32})-([0-9a-f]{16})\s*(?:,|$)")
 
 tracer = trace.get_tracer("bus")
+
+#: What the next span is to be called, where an event's creation context is to be a real span. The SDK's generator of
+#: ids (``bus.observability.tracing``) heeds it; with another one the span has ids of its own.
+identity: ContextVar[SpanContext | None] = ContextVar("identity", default=None)
 
 
 def traceparent(event_id: str, cause: str = "", *, sampled: bool = True) -> str:
@@ -40,9 +53,9 @@ def context_of(event: Event) -> SpanContext | None:
 
 
 def attributes(
-    operation: str, kind: str, template: str, *, count: int | None = None, consumer: str = ""
+    operation: str, kind: str, template: str, *, count: int | None = None, consumer: str = "", message: str = ""
 ) -> dict[str, str | int]:
-    """The attributes of a messaging span. Raw subjects never appear: their last token would be one value per person."""
+    """The attributes of a messaging span."""
     values: dict[str, str | int] = {
         "messaging.system": "nats",
         "messaging.operation.name": operation,
@@ -54,93 +67,107 @@ def attributes(
         values["messaging.batch.message_count"] = count
     if consumer:
         values["messaging.consumer.group.name"] = consumer
+    if message:
+        values["messaging.message.id"] = message
     return values
 
 
 @contextmanager
-def send(template: str, *, count: int) -> Iterator[Span]:
-    """The ``send`` span of a batch."""
-    values = attributes("send", "send", template, count=count)
-    with _failing(
-        tracer.start_as_current_span(
-            f"send {template}",
-            kind=SpanKind.PRODUCER,
-            attributes=values,
-            record_exception=False,
-            set_status_on_exception=False,
-        )
-    ) as span:
-        yield span
+def send(template: str, events: Sequence[Event]) -> Iterator[str]:
+    """The ``send`` span of a batch, and the ``tracestate`` of its events: a link to it."""
+    if len(events) == 1 and recording():
+        with sends([(events[0], template)]):
+            yield ""
+        return
+    values = attributes("send", "send", template, count=len(events))
+    with _span(f"send {template}", SpanKind.PRODUCER, values) as span:
+        context = span.get_span_context()
+        yield f"bus={context.trace_id:032x}-{context.span_id:016x}" if context.is_valid else ""
 
 
 @contextmanager
 def sends(events: Sequence[tuple[Event, str]]) -> Iterator[None]:
-    """A ``send`` span for each event and its subject's template, in the event's own trace."""
+    """A ``send`` span for each event and its subject's template: the event's creation context itself."""
     if not recording():
         yield
         return
-    started = [
-        tracer.start_span(
-            f"send {template}",
-            context=_within(event),
-            kind=SpanKind.PRODUCER,
-            attributes=attributes("send", "send", template) | {"messaging.message.id": event.id},
-        )
-        for event, template in events
-    ]
+    started = [_creation(event, template) for event, template in events]
     try:
         yield
     except BusError as error:
         for span in started:
-            _mark(span, error.code)
+            mark(span, error.code)
         raise
     finally:
         for span in started:
             span.end()
 
 
-def tracestate(span: Span) -> str:
-    """What an event carries so that its consumers can link to the batch's ``send`` span."""
-    context = span.get_span_context()
-    return f"{TRACESTATE_KEY}={context.trace_id:032x}-{context.span_id:016x}" if context.is_valid else ""
-
-
 @contextmanager
-def process(event: Event, template: str, consumer: str) -> Iterator[Span]:
+def received(stream: str, consumer: str, count: int, since_ns: int) -> Iterator[None]:
+    """The ``receive`` span of a batch that was pulled since a moment (Unix ns); what is done with it is below it."""
+    if not recording():
+        yield
+        return
+    values = attributes("receive", "receive", stream, count=count, consumer=consumer)
+    span = tracer.start_span(f"receive {stream}", kind=SpanKind.CLIENT, attributes=values, start_time=since_ns)
+    span.end()
+    with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+        yield
+
+
+def process(event: Event, template: str, consumer: str) -> AbstractContextManager[Span]:
     """The ``process`` span of one event: a child of its creation, linked to the batch it was sent in."""
-    values = attributes("process", "process", template, consumer=consumer) | {"messaging.message.id": event.id}
-    started = tracer.start_as_current_span(
-        f"process {template}",
-        context=_within(event),
-        kind=SpanKind.CONSUMER,
-        attributes=values,
-        links=_sent(event),
-        record_exception=False,
-        set_status_on_exception=False,
-    )
-    with _failing(started) as span:
-        yield span
+    values = attributes("process", "process", template, consumer=consumer, message=event.id)
+    return _span(f"process {template}", SpanKind.CONSUMER, values, _within(event), _sent(event))
 
 
-@contextmanager
-def process_batch(events: Sequence[Event], template: str, consumer: str) -> Iterator[Span]:
-    """The ``process`` span of a batch that is applied as a whole, linked to the events in it (the first 128)."""
+def process_batch(events: Sequence[Event], template: str, consumer: str) -> AbstractContextManager[Span]:
+    """The ``process`` span of a batch that is applied as a whole, linked to the events in it."""
+    if len(events) == 1:
+        return process(events[0], template, consumer)
     values = attributes("process", "process", template, count=len(events), consumer=consumer)
-    links = [Link(context) for event in events[:128] if (context := context_of(event))] if recording() else []
-    started = tracer.start_as_current_span(
-        f"process {template}",
-        kind=SpanKind.CONSUMER,
-        attributes=values,
-        links=links,
-        record_exception=False,
-        set_status_on_exception=False,
-    )
-    with _failing(started) as span:
-        yield span
+    links = [Link(context) for event in events[:LINKED] if (context := context_of(event))] if recording() else []
+    return _span(f"process {template}", SpanKind.CONSUMER, values, links=links)
+
+
+def settle(word: str, stream: str, consumer: str, events: Sequence[Event]) -> AbstractContextManager[Span]:
+    """The span of settling messages: a receipt, a dead letter, the word to the server. Of one event, in its trace."""
+    if len(events) == 1:
+        values = attributes(word, "settle", stream, consumer=consumer, message=events[0].id)
+        return _span(f"{word} {stream}", SpanKind.CLIENT, values, _within(events[0]))
+    values = attributes(word, "settle", stream, count=len(events) or 1, consumer=consumer)
+    return _span(f"{word} {stream}", SpanKind.CLIENT, values)
 
 
 def recording() -> bool:
+    """Whether spans go anywhere."""
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+
+
+def _creation(event: Event, template: str) -> Span:
+    """Starts the span that an event names as its creation context: below its cause, where that is being processed."""
+    own, current = context_of(event), trace.get_current_span()
+    parent: Context | None = None
+    links: list[Link] = []
+    around = current.get_span_context()
+    if own is not None and around.is_valid and around.trace_id == own.trace_id:
+        parent = trace.set_span_in_context(current)
+    elif own is not None:
+        root = SpanContext(own.trace_id, own.trace_id >> 64, is_remote=True, trace_flags=own.trace_flags)
+        parent = Context() if root.span_id == own.span_id else trace.set_span_in_context(NonRecordingSpan(root))
+        links = [Link(around)] if around.is_valid else []
+    token = identity.set(own)
+    try:
+        return tracer.start_span(
+            f"send {template}",
+            context=parent,
+            kind=SpanKind.PRODUCER,
+            attributes=attributes("send", "send", template, message=event.id),
+            links=links,
+        )
+    finally:
+        identity.reset(token)
 
 
 def _within(event: Event) -> Context | None:
@@ -149,28 +176,41 @@ def _within(event: Event) -> Context | None:
     return trace.set_span_in_context(NonRecordingSpan(parent)) if parent else None
 
 
-def _mark(span: Span, code: str) -> None:
-    span.set_attribute("error.type", code)
-    span.set_status(Status(StatusCode.ERROR, code))
-
-
 def _sent(event: Event) -> list[Link]:
-    key, _, value = event.tracestate.partition("=")
-    trace_id, _, span_id = value.partition("-")
-    if key != TRACESTATE_KEY or len(trace_id) != 32 or len(span_id) != 16:  # noqa: PLR2004 - hex digits of W3C ids
-        return []
-    return [Link(SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True))]
+    """The ``send`` span of the batch that an event came in, where its ``tracestate`` names one."""
+    found = _SENT.search(event.tracestate) if event.tracestate else None
+    return [Link(SpanContext(int(found[1], 16), int(found[2], 16), is_remote=True))] if found else []
 
 
 @contextmanager
-def _failing(started: object) -> Iterator[Span]:
-    """Marks the span of what fails with the error's code, never with its text: drivers' texts hold values."""
-    with started as span:  # type: ignore[attr-defined]
+def _span(
+    name: str,
+    kind: SpanKind,
+    values: dict[str, str | int],
+    context: Context | None = None,
+    links: Sequence[Link] = (),
+) -> Iterator[Span]:
+    """A span around a block. Where that fails, the error's code is marked, never its text: drivers' hold values."""
+    with tracer.start_as_current_span(
+        name,
+        context=context,
+        kind=kind,
+        attributes=values,
+        links=links,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
         try:
             yield span
         except BusError as error:
-            _mark(span, error.code)
+            mark(span, error.code)
             raise
         except BaseException as error:
-            _mark(span, type(error).__name__)
+            mark(span, type(error).__name__)
             raise
+
+
+def mark(span: Span, code: str) -> None:
+    """Marks a span of what failed: with the error's code, never with its text."""
+    span.set_attribute("error.type", code)
+    span.set_status(Status(StatusCode.ERROR))

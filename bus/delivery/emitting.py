@@ -37,7 +37,7 @@ class Emitter:
             return await self._streams.send_all([message_of(self._app, event) for event in events])
 
     def _template(self, event: Event) -> str:
-        return f"opd.{self._app.prefix}.{event.type.removeprefix(subjects.TYPE_PREFIX)}.{{key}}"
+        return subjects.event_template(self._app, event.type.removeprefix(subjects.TYPE_PREFIX))
 
 
 def message_of(app: AppName, event: Event, tracestate: str = "") -> Message:

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from bus import subjects
 from bus.broker import spans
 from bus.broker.publish import MAX_BATCH, Streams
 from bus.contracts.grants import source_place
@@ -71,7 +72,6 @@ class Outflow:
         self._app, self._name, self._place = app, name, source_place(name)
         self._source, self._mapper, self._ledger, self._cursor = source, mapper, ledger, cursor
         self._streams, self._health = streams, health
-        self._template = f"opd.{app.prefix}"
         self._written = 0.0
         self._storing = asyncio.Lock()  # a redrive stores on the same cursor
 
@@ -153,9 +153,14 @@ class Outflow:
     async def _send(self, events: Sequence[Event], state: dict[str, Any]) -> int:
         if not events:
             return await self._cursor.store([], state)
-        with spans.send(self._template, count=len(events)) as span:
-            tracestate = spans.tracestate(span)
+        with spans.send(self._template(events), events) as tracestate:
             return await self._cursor.store([message_of(self._app, event, tracestate) for event in events], state)
+
+    def _template(self, events: Sequence[Event]) -> str:
+        types = {event.type for event in events}
+        if len(types) > 1:
+            return subjects.event_template(self._app)
+        return subjects.event_template(self._app, types.pop().removeprefix(subjects.TYPE_PREFIX))
 
     def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared = Prepared()

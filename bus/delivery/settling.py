@@ -14,6 +14,7 @@ from typing import Literal
 import structlog
 
 from bus import subjects
+from bus.broker import spans
 from bus.broker.consume import Incoming
 from bus.broker.publish import Message, Streams
 from bus.delivery import dead_letters
@@ -34,17 +35,19 @@ class Settler:
     def __init__(self, app: AppName, consumer: str, streams: Streams, *, wait: bool) -> None:
         self._app, self._consumer, self._streams, self._wait = app, consumer, streams, wait
         self._subject = subjects.receipt(app, consumer)
+        self.group = subjects.durable(app, consumer)  #: the durable consumers' name, as spans show it
 
     async def applied(self, items: Sequence[Inbound], outcome: Outcome = "applied") -> None:
         """These are done. Raises Unavailable; doing it again is safe."""
         if not items:
             return
-        await self._receipt([item.event.id for item in items], outcome)
-        for item in items[:-1]:
-            await item.incoming.ack()
-        # Acknowledgements arrive in their order: where the last is known to have arrived, all have.
         last = items[-1].incoming
-        await (last.ack_sync() if self._wait else last.ack())
+        with spans.settle("ack", last.stream, self.group, [item.event for item in items]):
+            await self._receipt([item.event.id for item in items], outcome)
+            for item in items[:-1]:
+                await item.incoming.ack()
+            # Acknowledgements arrive in their order: where the last is known to have arrived, all have.
+            await (last.ack_sync() if self._wait else last.ack())
 
     async def poisoned(
         self, incoming: Incoming, event: Event | None, error: BusError, *, attempts: int = 1, term: bool = True
@@ -52,6 +55,15 @@ class Settler:
         """This one cannot be applied: stores its dead letter, then ends its delivery (unless its lane is to be
         held).
         """
+        with spans.settle("term" if term else "hold", incoming.stream, self.group, [event] if event else []) as span:
+            if event is None:  # no span of processing tells of it
+                spans.mark(span, error.code)
+            await self._bury(incoming, event, error, attempts)
+            if term:
+                await incoming.term()
+
+    async def _bury(self, incoming: Incoming, event: Event | None, error: BusError, attempts: int) -> None:
+        """Stores the dead letter, and says so."""
         letter = dead_letters.of_event(
             self._app,
             self._consumer,
@@ -77,8 +89,6 @@ class Settler:
             reason=error.what,
             trace_id=letter.trace,
         )
-        if term:
-            await incoming.term()
 
     async def _receipt(self, event_ids: Sequence[str], outcome: Outcome) -> None:
         body = {

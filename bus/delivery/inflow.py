@@ -23,7 +23,7 @@ from bus.delivery.backoff import Backoff
 from bus.delivery.deaths import Deaths
 from bus.delivery.health import PlaceHealth
 from bus.delivery.lanes import Lane, Lanes
-from bus.delivery.reading import DISCARD, ORIGIN, Inbound, Reader
+from bus.delivery.reading import DISCARD, Inbound, Reader, redriven
 from bus.delivery.settling import Outcome, Settler
 from bus.errors import Action, BusError, ContractError, Rejected
 
@@ -76,7 +76,7 @@ class Inflow:
         items = await self._receive(incomings)
         async with self._working:  # one batch at a time, also where several streams feed this subscription
             await self._work(items)
-        if not any(ORIGIN in incoming.headers for incoming in incomings):  # decisions make the room that is waited for
+        if not any(map(redriven, incomings)):  # decisions make the room that is waited for
             await self._wait_for_room()
 
     async def run(self, heartbeat: float) -> None:
@@ -100,7 +100,7 @@ class Inflow:
                 self._health.finished(0, 1)
                 continue
             self._in_flight[item.place] = item
-            if not await (self._decided(item) if ORIGIN in incoming.headers else self._foregone(item)):
+            if not await (self._decided(item) if redriven(incoming) else self._foregone(item)):
                 items.append(item)
         return items
 
@@ -245,11 +245,11 @@ class Inflow:
 
     async def _apply(self, items: Sequence[Inbound]) -> None:
         if self._applier.atomic:
-            with spans.process_batch([item.event for item in items], self._template, self._consumer):
+            with spans.process_batch([item.event for item in items], self._template, self._settler.group):
                 await self._applier.apply([item.delivery for item in items])
             return
         for item in items:
-            with spans.process(item.event, self._template, self._consumer):
+            with spans.process(item.event, self._template, self._settler.group):
                 await self._applier.apply([item.delivery])
 
     async def _poisoned(self, item: Inbound, error: BusError) -> Progress:

@@ -46,6 +46,11 @@ class Inbound:
         return self.delivery.stream, self.delivery.version
 
 
+def redriven(incoming: Incoming) -> bool:
+    """Whether it is a dead letter that comes again. Anyone may write the headers, but operations alone the stream."""
+    return incoming.stream == subjects.REDRIVE_STREAM and ORIGIN in incoming.headers
+
+
 class Reader:
     """Reads the messages of one subscription."""
 
@@ -63,12 +68,11 @@ class Reader:
         event = envelope.parse(incoming.headers, incoming.body)
         if event.type != self._ce_type:
             raise EnvelopeError(f"ce-type is not {self._ce_type}", where="CloudEvent")
-        origin = incoming.headers.get(ORIGIN)
-        if origin is None:
+        if not redriven(incoming):
             self._check_subject(incoming.subject, event)
             stream, sequence = incoming.stream, incoming.sequence
         else:
-            stream, _, number = origin.partition(":")
+            stream, _, number = incoming.headers[ORIGIN].partition(":")
             sequence = int(number)
         try:
             data = self._validate(event.data)

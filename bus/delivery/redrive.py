@@ -40,8 +40,11 @@ def message_of(letter: DeadLetter, *, author: str, reason: str, discard: bool = 
             raise ContractError(
                 f"the dead letter {letter.id} was too large to keep its body", hint="emit it again from its source"
             )
-        kept = {name: value for name, value in letter.headers.items() if not name.startswith("Nats-")}
-        headers = {**kept, **headers, ORIGIN: kept.get(ORIGIN, f"{letter.stream}:{letter.sequence}")}
+        kept = {name: value for name, value in letter.headers.items() if not name.startswith(("Nats-", "Bus-"))}
+        origin = f"{letter.stream}:{letter.sequence}"
+        if letter.stream == subjects.REDRIVE_STREAM:  # in another stream whoever published could have written it
+            origin = letter.headers.get(ORIGIN, origin)
+        headers = {**kept, **headers, ORIGIN: origin}
         body = letter.data
     if discard:
         headers[DISCARD] = "true"

@@ -27,6 +27,7 @@ from bus.delivery.applying import Applier, DirectApplier, TransactionalApplier
 from bus.delivery.deaths import Deaths
 from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
+from bus.delivery.handlers import Handler, HandlerSink
 from bus.delivery.health import PlaceHealth
 from bus.delivery.inflow import Inflow
 from bus.delivery.mapping import Drafting
@@ -34,13 +35,14 @@ from bus.delivery.reading import ORIGIN, Reader
 from bus.delivery.settling import Settler
 from bus.events.registry import KeyTokens
 from bus.ports import Sink
-from bus.subjects import AppName
+from bus.subjects import REDRIVE_STREAM, AppName
 from bus.testing.events import APP, CATALOGUE, NAME, TYPE, BarisBerubah
 from bus.testing.memory import Crash, MemoryStreams
 from bus.testing.sources import LARGE, MEMORY, resident, until
 
 CONSUMER_APP = AppName("uji", "penerima")
 BATCH = 500
+FORBIDDEN = "terlarang"  #: a value that the application is told to refuse
 
 
 class SinkApplication(Protocol):
@@ -71,7 +73,7 @@ class MemoryMessage:
     """A delivered message that notes how it was settled."""
 
     def __init__(self, sequence: int, key: str, value: str, *, event_id: str = "", origin: str = "") -> None:
-        self.stream, self.sequence, self.settled = APP.stream, sequence, ""
+        self.stream, self.sequence, self.settled = REDRIVE_STREAM if origin else APP.stream, sequence, ""
         draft = Drafting(KeyTokens(b"uji")).draft(TYPE, BarisBerubah.model_construct(kunci=key, nilai=value))
         self.id = event_id or f"{sequence:032x}"
         self.subject = f"opd.{APP.prefix}.{NAME}.{draft.key_token}"
@@ -99,6 +101,11 @@ class MemoryMessage:
 
     async def in_progress(self) -> None:
         """Still in hand."""
+
+
+def handler_sink(function: Handler, database: str | None) -> Sink:
+    """A handler as the sink that a contract's ``handler`` and ``database`` make of it."""
+    return HandlerSink(function, database, where=function.__name__)
 
 
 class Target:
@@ -204,31 +211,31 @@ class SinkContract:
     async def test_a_refused_event_is_alone_in_the_dead_letters(
         self, application: SinkApplication, target: Target
     ) -> None:
-        await application.refuse("ditolak")
-        messages = numbered([(f"k{number}", "ditolak" if number % 100 == 50 else "baik") for number in range(300)])
+        await application.refuse(FORBIDDEN)
+        messages = numbered([(f"k{number}", FORBIDDEN if number % 100 == 50 else "baik") for number in range(300)])
 
         await target.deliver(messages)
         refused = [each for each in messages if each.settled == "term"]
 
         assert {each.sequence for each in refused} == {51, 151, 251}
         assert {letter.sequence for letter in target.streams.letters} == {51, 151, 251}
-        assert all("ditolak" not in letter.reason for letter in target.streams.letters)
+        assert all(FORBIDDEN not in letter.reason for letter in target.streams.letters)
         assert len(await application.rows()) == 297
 
     async def test_a_repaired_event_is_applied_when_it_is_sent_again(
         self, application: SinkApplication, target: Target
     ) -> None:
-        await application.refuse("ditolak")
-        await target.deliver(numbered([("k1", "ditolak")]))
+        await application.refuse(FORBIDDEN)
+        await target.deliver(numbered([("k1", FORBIDDEN)]))
         letter = target.streams.letters[0]
         await application.refuse(None)
 
         again = MemoryMessage(
-            77, "k1", "ditolak", event_id=letter.event_id, origin=f"{letter.stream}:{letter.sequence}"
+            77, "k1", FORBIDDEN, event_id=letter.event_id, origin=f"{letter.stream}:{letter.sequence}"
         )
         await target.deliver([again])
 
-        assert await application.rows() == {"k1": "ditolak"}
+        assert await application.rows() == {"k1": FORBIDDEN}
 
     async def test_the_application_is_away_and_comes_back(self, application: SinkApplication, target: Target) -> None:
         await target.deliver(numbered([("k0", "sebelum")]))

@@ -31,9 +31,11 @@ class Settings(BaseSettings):
     )
     entity_key: Path | None = Field(default=None, description="the key of key tokens; none: keys/entity.key in `home`")
     otlp_endpoint: str | None = Field(default=None, description="where spans go, http://host:4318; none: nowhere")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="the least of what is logged: DEBUG, INFO, WARNING or ERROR"
+    )
     log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="auto: text on a terminal, else JSON"
+        default="auto", description="auto, json or text; auto: text on a terminal, else JSON"
     )
     max_age_days: float = Field(default=30, gt=0, description="how long streams keep events")
     max_bytes: int = Field(default=8 * 1024**3, gt=0, description="how large one OPD's stream may get, bytes")

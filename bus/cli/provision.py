@@ -183,7 +183,7 @@ async def _credentials(settings: Settings, targets: Sequence[str], as_json: bool
     from bus.cli import output
     from bus.contracts import load_all
     from bus.errors import ConfigError
-    from bus.security import credentials, trust
+    from bus.security import credentials, keys, trust
     from bus.subjects import AppName
 
     named, paths = _named(targets)
@@ -192,6 +192,7 @@ async def _credentials(settings: Settings, targets: Sequence[str], as_json: bool
     if app is not None and app not in {each.name for each in contracts}:
         raise ConfigError("no contract of this application here", where=str(app), hint="name its contract's folder")
     trust.establish(settings.home)
+    keys.make_entity_key(settings.entity_key_path)
     issued = credentials.issue(settings.home, contracts)
     told = await _tell(settings)
     shown = [credentials.path(settings.home, app)] if app else issued

@@ -1,9 +1,9 @@
-"""Writes the reference of contracts and connectors from their models into a document, between its marks.
+"""Writes the reference of contracts, connectors and settings from their models into a document, between its marks.
 
-    python -m bus.contracts.reference adapters/README.md
+    python -m bus.contracts.reference adapters/README.md deploy/README.md
 
-A mark is ``<!-- reference: contract -->`` or ``<!-- reference: <connector> -->``; what follows it, down to
-``<!-- end -->``, is replaced.
+A mark is ``<!-- reference: contract -->``, ``<!-- reference: settings -->`` or ``<!-- reference: <connector> -->``; what
+follows it, down to ``<!-- end -->``, is replaced.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bus.config import Settings
 from bus.contracts import connectors
 from bus.contracts.model import ConnectorTable, Contract, Publish, Subscribe
 from bus.errors import ConfigError
@@ -40,6 +41,8 @@ def renewed(document: str) -> str:
 def _section(name: str) -> str:
     if name == "contract":
         return "\n\n".join(f"**{title}**\n\n{_table(model)}" for title, model in _TABLES)
+    if name == "settings":
+        return "\n".join((_HEAD.replace("key", "variable", 1), *_settings()))
     connector = connectors.load(name, where="reference")
     nested = [f"**`{name}.<name>`**\n\n{_table(model)}" for name, model in _nested(connector.Config)]
     return "\n\n".join((_about(connector), _table(connector.Config), *nested))
@@ -68,6 +71,11 @@ def _table(model: type[BaseModel]) -> str:
         f"| {_key(name, info)} | {_default(info)} | {_cell(info.description or '')} |" for name, info in _known(model)
     )
     return "\n".join((_HEAD, *rows))
+
+
+def _settings() -> Iterator[str]:
+    for name, info in Settings.model_fields.items():
+        yield f"| `BUS_{name.upper()}` | {_default(info)} | {_cell(info.description or '')} |"
 
 
 def _known(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:

@@ -43,10 +43,12 @@ async def opd_streams(connection: Connection) -> list[str]:
 async def live_consumers(connection: Connection, stream: str) -> list[IndexedConsumer]:
     """The durable consumers of a stream as they are now. Raises Unavailable (ApiError), AccessError."""
     found: list[dict[str, Any]] = []
+    offset = 0
     while True:
-        reply = await connection.api(f"CONSUMER.LIST.{stream}", {"offset": len(found)})
+        reply = await connection.api(f"CONSUMER.LIST.{stream}", {"offset": offset})
         found += reply["consumers"] or ()
-        if not reply["consumers"] or len(found) >= reply["total"]:
+        offset += reply["limit"]  # not what came: in a cluster those of a server that is away are counted, and missing
+        if offset >= reply["total"]:
             return [_consumer(stream, info) for info in found if info["config"].get("durable_name")]
 
 

@@ -1,0 +1,36 @@
+"""The four contracts together: sound, and everybody who is to get an event has somebody who sends it."""
+
+from __future__ import annotations
+
+from adapters.demo.applications import APPLICATIONS, DEPARTMENTS
+from bus.contracts import load_all
+from bus.contracts.grants import publishers
+from bus.contracts.lint import check
+from bus.events import Catalogue
+
+
+def test_bus_check_finds_nothing() -> None:
+    assert [str(fault) for fault in check([DEPARTMENTS], Catalogue.load())] == []
+
+
+def test_every_subscription_has_a_publisher() -> None:
+    contracts = load_all([DEPARTMENTS])
+
+    assert {str(each.name) for each in contracts} == {each.name for each in APPLICATIONS}
+    for contract in contracts:
+        for subscribe in contract.subscribe:
+            assert publishers(subscribe, contract.name, contracts), (contract.name, subscribe.event)
+
+
+def test_who_sees_a_name_an_address_or_a_document_number() -> None:
+    """Data minimisation: the names of persons go to the aid office alone, where recipients are matched by them."""
+    sensitive = {"nama", "alamat", "alamat_tujuan", "alamat_usaha", "nama_pemegang", "tempat", "nik_ibu", "nik_ayah"}
+    seen = {
+        (str(contract.name), str(subscribe.event)): sensitive & subscribe.fields
+        for contract in load_all([DEPARTMENTS])
+        for subscribe in contract.subscribe
+    }
+
+    assert {key: fields for key, fields in seen.items() if fields} == {
+        ("dinsos/bansos", "kependudukan.penduduk.tercatat.v1"): {"nama"}
+    }

@@ -81,52 +81,75 @@ def new_adapter(
     running.run(context, _new_adapter, application, into, connector)
 
 
-def _adapters(settings: Settings, paths: list[Path], *, trial: bool = False) -> list[Adapter]:
-    """The adapters at these paths; a ``trial`` needs no key, and its key tokens mean nothing."""
+def _adapters(settings: Settings, paths: list[Path], *, trial: bool = False) -> tuple[list[Adapter], int]:
+    """The adapters at these paths, and an exit code: a wrong contract costs one line, and the others still run.
+
+    A ``trial`` needs no key, and its key tokens mean nothing.
+    """
     from bus.app import Adapter
-    from bus.contracts import load_all
+    from bus.contracts import load_each
     from bus.errors import ConfigError
     from bus.events import Catalogue
     from bus.events.registry import KeyTokens
 
     catalogue, tokens = Catalogue.load(), KeyTokens(b"trial") if trial else None
-    adapters = [Adapter(each, settings, catalogue, tokens) for each in load_all(paths) if each.stage != "retired"]
-    if not adapters:
+    contracts, errors = load_each(paths)
+    adapters: list[Adapter] = []
+    for contract in contracts:
+        try:
+            if contract.stage != "retired":
+                adapters.append(Adapter(contract, settings, catalogue, tokens))
+        except ConfigError as error:
+            errors.append(error)
+    if not adapters and not errors:
         raise ConfigError("every application here is retired", where=" ".join(map(str, paths)))
-    return adapters
+    said = {str(error): error for error in errors}  # a key that is missing, say, is missing to all
+    return adapters, max(map(running.say, said.values()), default=0)
 
 
 async def _run(settings: Settings, paths: list[Path], install: bool) -> int:
     from bus.delivery.flows import together
+    from bus.errors import BusError
     from bus.observability.tracing import tracing
     from bus.running import home_of
 
     stopping = running.stopping()
-    adapters = _adapters(home_of(settings), paths)
-    if install:
-        for adapter in adapters:
-            await adapter.install()
-    with tracing(settings, str(adapters[0].app) if len(adapters) == 1 else "adapters"):
-        await together(*(adapter.run(stopping) for adapter in adapters))
-    return 0
+    adapters, code = _adapters(home_of(settings), paths)
+    codes = [code]
+
+    async def alone(adapter: Adapter) -> None:
+        """What ends one adapter does not end the others."""
+        try:
+            if install:
+                await adapter.install()
+            await adapter.run(stopping)
+        except BusError as error:
+            codes.append(running.say(error))
+
+    if adapters:
+        with tracing(settings, str(adapters[0].app) if len(adapters) == 1 else "adapters"):
+            await together(*map(alone, adapters))
+    return max(codes)
 
 
 async def _dry_run(settings: Settings, paths: list[Path], limit: int) -> int:
     rejected = 0
-    for adapter in _adapters(settings, paths, trial=True):
+    adapters, code = _adapters(settings, paths, trial=True)
+    for adapter in adapters:
         async for tried in adapter.dry_run(limit):
             for event in tried.events:
                 print(json.dumps({**event.headers(), "data": json.loads(event.data)}, ensure_ascii=False))
             if tried.rejected:
                 rejected += 1
                 print(f"rejected {adapter.app} {tried.place}: {tried.rejected}", file=sys.stderr)
-    return running.FAULTS if rejected else 0
+    return code or (running.FAULTS if rejected else 0)
 
 
 async def _ddl(settings: Settings, paths: list[Path]) -> int:
-    for adapter in _adapters(settings, paths, trial=True):
+    adapters, code = _adapters(settings, paths, trial=True)
+    for adapter in adapters:
         print(adapter.ddl())
-    return 0
+    return code
 
 
 async def _check(paths: list[Path], as_json: bool) -> int:

@@ -48,10 +48,15 @@ def run(context: typer.Context, command: Callable[..., Coroutine[Any, Any, int |
 
 def fail(error: Any) -> NoReturn:
     """Says what went wrong and ends."""
+    raise typer.Exit(say(error))
+
+
+def say(error: Any) -> int:
+    """Says what went wrong, in one line, and returns the exit code for it."""
     from bus.errors import Action
 
-    print(f"bus: {error}", file=sys.stderr)
-    raise typer.Exit(UNAVAILABLE if error.action is Action.RETRY else PERSON)
+    print(f"bus: {error}", file=sys.stderr, flush=True)
+    return UNAVAILABLE if error.action is Action.RETRY else PERSON
 
 
 def unexpected(error: Exception) -> NoReturn:

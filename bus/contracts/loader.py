@@ -15,7 +15,9 @@ FILE = "adapter.toml"
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
-    """The contracts at these paths: a contract, its folder, or any folder above. Raises ConfigError where there is none."""
+    """The contracts at these paths: a contract, its folder, or any folder above. Raises ConfigError where there is
+    none.
+    """
     found: list[Path] = []
     for path in paths:
         here = [path] if path.name == FILE and path.is_file() else sorted(path.rglob(FILE))
@@ -45,14 +47,33 @@ def load(path: Path) -> Contract:
 
 
 def load_all(paths: Iterable[Path]) -> list[Contract]:
-    """Reads all contracts at these paths. Raises ConfigError for the first that is wrong, or for an application met twice."""
+    """Reads all contracts at these paths. Raises ConfigError for the first that is wrong, or for an application met
+    twice.
+    """
+    contracts, errors = load_each(paths)
+    if errors:
+        raise errors[0]
+    return contracts
+
+
+def load_each(paths: Iterable[Path]) -> tuple[list[Contract], list[ConfigError]]:
+    """Reads what can be read of the contracts at these paths, and says what is wrong with the others. Raises
+    ConfigError where there are none.
+    """
     contracts: dict[str, Contract] = {}
+    errors: list[ConfigError] = []
     for path in find(paths):
-        contract = load(path)
+        try:
+            contract = load(path)
+        except ConfigError as error:
+            errors.append(error)
+            continue
         if other := contracts.get(str(contract.name)):
-            raise ConfigError(f"the application {contract.name} stands in {other.path} too", where=str(path))
-        contracts[str(contract.name)] = contract
-    return list(contracts.values())
+            what = f"the application {contract.name} stands in {other.path} too"
+            errors.append(ConfigError(what, where=str(path), hint="give one of them another name"))
+        else:
+            contracts[str(contract.name)] = contract
+    return list(contracts.values()), errors
 
 
 def explain(error: ValidationError, prefix: Sequence[str] = ()) -> str:

@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
+from pydantic import ValidationError
 
 from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
 from bus.errors import AccessError, BusError, Rejected, Unavailable, frames
+from bus.events import reason
 from bus.ports import Delivery, Sink
 from bus.subjects import AppName
 
@@ -147,6 +149,8 @@ async def translated() -> AsyncIterator[None]:
         raise AccessError(f"the target refuses ({type(error).__name__})") from None
     except (OSError, TimeoutError) as error:
         raise Unavailable(f"the target does not answer ({type(error).__name__})") from None
+    except ValidationError as error:
+        raise Rejected(f"the handler makes no valid {error.title}: {reason(error)}") from None
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):
             raise  # `database.errors` knows these

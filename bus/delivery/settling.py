@@ -87,7 +87,7 @@ class Settler:
             event_id=letter.event_id,
             code=error.code,
             reason=error.what,
-            trace_id=letter.trace,
+            **({"trace_id": letter.trace} if letter.trace else {}),
         )
 
     async def _receipt(self, event_ids: Sequence[str], outcome: Outcome) -> None:

@@ -88,8 +88,12 @@ class Process:
             raise AssertionError(f"{self.name} did not end in {STOP_TIMEOUT:.0f} s\n{self.tail()}") from None
 
     def said(self, words: str) -> bool:
-        """Whether a line of the log has these words."""
-        return self.log.exists() and words in self.log.read_text(errors="replace")
+        """Whether the log has these words."""
+        return self.count(words) > 0
+
+    def count(self, words: str) -> int:
+        """How often the log has these words."""
+        return self.log.read_text(errors="replace").count(words) if self.log.exists() else 0
 
     def tail(self) -> str:
         """The end of the log."""

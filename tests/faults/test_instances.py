@@ -1,0 +1,119 @@
+"""Several instances of one application, and the orderly end of one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults import contracts
+from tests.faults.applications import Source, Target, compare, rows
+from tests.faults.city import City
+
+TAKES_OVER = 30.0  #: seconds; the lease of a killed instance runs out after 10
+AT_ONCE = 8.0
+ENDS = 10.0  #: seconds that an adapter may take to end
+
+pytestmark = pytest.mark.timeout(200)
+
+
+async def test_second_reader_stands_by_and_takes_over(tmp_path: Path) -> None:
+    source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
+    slices = [rows(1 + number * 1_500, 1_500, seed=1) for number in range(4)]
+    written = [row for part in slices for row in part]
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
+        await city.start()
+        await city.adapter("dinkes/makam", MAKAM_URL=target.url).start()
+        first = city.adapter("dukcapil/siak", SIAK_URL=source.url)
+        second = city.adapter("dukcapil/siak", SIAK_URL=source.url, **city.elsewhere("dukcapil/siak"))
+        await first.start()
+        await city.until(lambda: first.count('"active"') == 1, "the first works")
+        await second.start()
+        await city.until(lambda: second.said("standing by"), "the second stands by")
+        source.write(slices[0])
+        await city.until(lambda: target.count() >= 1_500, "the first slice applied")
+        assert second.count('"active"') == 0
+
+        source.write(slices[1])
+        await city.until(lambda: target.count() > 1_600, "the second slice under way")
+        await first.kill()
+        await city.until(lambda: second.count('"active"') == 1, "the second takes over", within=TAKES_OVER)
+        source.write(slices[2])
+        await city.until(lambda: target.count() >= 4_500, "the third slice applied")
+
+        await first.start()
+        await city.until(lambda: first.said("standing by"), "the first stands by")
+        source.write(slices[3])
+        await city.until(lambda: target.count() > 4_600, "the last slice under way")
+        assert await second.stop() == 0
+        await city.until(lambda: first.count('"active"') == 2, "the first takes over at once", within=AT_ONCE)
+        await city.until(lambda: target.count() >= len(written), "everything applied")
+        assert not compare(written, target.written())
+
+
+async def test_end_during_work(tmp_path: Path) -> None:
+    source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
+    written = rows(1, 6_000, seed=2)
+    source.write(written)
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.handler(database="BANSOS_URL"), contracts.STOP_AID)
+        city.office(contracts.FOLLOW_UP_SINK)
+        await city.start()
+        adapters = [
+            city.adapter("dukcapil/siak", SIAK_URL=source.url),
+            city.adapter("dinsos/bansos", BANSOS_URL=target.url),
+            city.adapter("bppkad/kas", KAS_URL=kas.url),
+        ]
+        for adapter in adapters:
+            await adapter.start()
+        for number in range(1, 4):
+            await city.until(lambda number=number: kas.count() > number * 1_000, f"{number},000 follow-ups applied")
+            for adapter in adapters:
+                begun = time.monotonic()
+                assert await adapter.stop() == 0, adapter.tail()
+                assert time.monotonic() - begun < ENDS, adapter.name
+                await adapter.start()
+        await city.until(lambda: kas.count() >= len(written), "everything applied")
+        assert not compare(written, target.written())
+        assert not compare(written, kas.written())
+
+
+@pytest.mark.parametrize("away", ["target", "server"])
+async def test_end_while_a_peer_is_away(tmp_path: Path, away: str) -> None:
+    source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db")
+    written = rows(1, 1_000, seed=3)
+    if away == "target":
+        for each in written[500:]:
+            target.order(each.akta, "putus", 10**6)
+    source.write(written)
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
+        await city.start()
+        adapters = [
+            city.adapter("dukcapil/siak", SIAK_URL=source.url),
+            city.adapter("dinsos/bansos", BANSOS_URL=target.url),
+        ]
+        for adapter in adapters:
+            await adapter.start()
+        await city.until(lambda: target.count() > 100, "some applied")
+        if away == "server":
+            await city.server.kill()
+            await city.until(lambda: all(each.said("disconnected") for each in adapters), "both notice")
+        else:
+            await city.until(lambda: adapters[1].said("subscription pauses"), "the target fails")
+        for adapter in adapters:
+            begun = time.monotonic()
+            assert await adapter.stop() == 0, adapter.tail()
+            assert time.monotonic() - begun < ENDS, adapter.name
+
+        await city.server.start()
+        target.obey()
+        for adapter in adapters:
+            await adapter.start()
+        await city.until(lambda: target.count() >= len(written), "everything applied")
+        assert not compare(written, target.written())

@@ -6,7 +6,7 @@ Each act is one transaction in one application; the acts of a part of the day ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -40,11 +40,17 @@ class Pace:
 
 @dataclass
 class Day:
-    """One day of the city. ``kill`` kills the adapter of the registry; ``tell`` hears what is happening now."""
+    """One day of the city.
+
+    ``tell`` hears what is happening now, ``kill`` kills the adapter of the registry. ``noticed`` waits until the death of
+    a person (NIK) has come to DPMPTSP, where the mistake is found: a polled table shows no state that came and went
+    between two polls.
+    """
 
     home: Path
     tell: Tell
     kill: Act
+    noticed: Callable[[str], Awaitable[object]]
     pace: Pace = Pace()
     today: date = field(default_factory=date.today)
     city: City = field(init=False)
@@ -101,6 +107,7 @@ class Day:
         self.kill()
         await self._part(parts[2], self.pace.part)
 
+        await self.noticed(self._mistaken.nik)
         self.tell("13.00 a death turns out to be a mistake and is withdrawn")
         await self._do(partial(self._registry.withdraw_death, self._mistaken), self._payments(3), self._payments(4))
         await self._part(parts[3], self.pace.part)

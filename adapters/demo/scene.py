@@ -22,8 +22,8 @@ from adapters.demo.view import Row, report, view
 from bus.errors import Unavailable
 
 REFRESH = 0.25  #: seconds between two looks
-START = 30.0  #: seconds that the adapters get to start
-DRAIN = 30.0  #: seconds that what is on its way gets to arrive
+START = 60.0  #: seconds that the adapters get to start
+DRAIN = 60.0  #: seconds that what is on its way gets to arrive
 QUIET = 1.0  #: seconds after everything has arrived, in which nothing may arrive twice
 INTERRUPTED = 130  #: exit code of a demo that was ended before its audit
 
@@ -38,7 +38,7 @@ class Demo:
         self._started, self._began = time.monotonic(), _now()
         self._console, self._view = view(as_json)
         self._adapters = {each.name: self._adapter(each, environment or {}) for each in APPLICATIONS}
-        self._day = Day(self._home, self._view.tell, self._adapters[SIAK.name].kill)
+        self._day = Day(self._home, self._view.tell, self._adapters[SIAK.name].kill, self._noticed)
         self._tasks: list[asyncio.Task[None]] = []
         self._first = 0.0
 
@@ -127,6 +127,12 @@ class Demo:
         """Every adapter works: its inbox stands in its application's database, and so does the outbox of permits."""
         tables = {name: _tables(self._folder / f"{name}.db") for name in TARGETS}
         return all("bus_inbox" in found for found in tables.values()) and "kejadian_bus" in tables[PERIZINAN.app]
+
+    async def _noticed(self, nik: str) -> bool:
+        """Waits until a death has come to DPMPTSP; where it never does, the audit says so."""
+        with closing(sqlite3.connect(PERIZINAN.database(self._home), timeout=20)) as permits:
+            known = "SELECT 1 FROM bus_kematian WHERE nik = ?"
+            return await _until(lambda: permits.execute(known, (nik,)).fetchone() is not None, DRAIN)
 
     async def _watch(self) -> None:
         while True:

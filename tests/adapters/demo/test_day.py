@@ -18,10 +18,16 @@ QUICK = Pace(morning=0.05, part=0.05, outage=0.1)
 async def pass_day(home: Path) -> tuple[list[str], int]:
     told: list[str] = []
     kills: list[int] = []
-    day = Day(home, told.append, lambda: kills.append(1), QUICK, date(2026, 3, 2))
+    noticed: list[str] = []
+
+    async def notice(nik: str) -> None:
+        noticed.append(nik)
+
+    day = Day(home, told.append, lambda: kills.append(1), notice, QUICK, date(2026, 3, 2))
     day.prepare()
     day.open()
     await day.live()
+    assert len(noticed) == 1
     return told, len(kills)
 
 

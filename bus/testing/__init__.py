@@ -9,7 +9,7 @@ pytest.register_assert_rewrite("bus.testing.adapters", "bus.testing.sinks", "bus
 
 from bus.testing.adapters import adapter_suite
 from bus.testing.memory import Crash, MemoryStreams
-from bus.testing.sinks import SinkApplication, SinkContract
+from bus.testing.sinks import SinkApplication, SinkContract, handler_sink
 from bus.testing.sources import SourceApplication, SourceContract
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "SourceApplication",
     "SourceContract",
     "adapter_suite",
+    "handler_sink",
 ]

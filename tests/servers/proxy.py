@@ -139,4 +139,5 @@ class Proxy:
 def _reset_on_close(writer: StreamWriter) -> None:
     """Makes the end of a connection a reset (RST), where it would be an orderly one."""
     connection: socket.socket = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if connection.fileno() != -1:  # closed by its peer meanwhile: nothing to reset
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

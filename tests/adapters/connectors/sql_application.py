@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from adapters.connectors.sql_poll import SqlPoll, SqlPollConfig
 from bus.database import engine
 from bus.ports import Batch, Context, Position, Record
 from bus.subjects import AppName
+from tests.servers.proxy import Proxy
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 WIB = ZoneInfo("Asia/Jakarta")
@@ -61,6 +63,34 @@ class Application:
         defaults = {"key": ["id"], "watermark": "updated_at", "rescan": 0.01, "poll": 0.01}
         config = SqlPollConfig.model_validate({"url": self.url, "query": query, **defaults, **options})
         return SqlPoll(config, CONTEXT)
+
+
+class Door:
+    """The way from the bus to an application's database, which can be shut."""
+
+    def __init__(self, url: str, shut: Callable[[], Awaitable[None]], reopen: Callable[[], Awaitable[None]]) -> None:
+        self.url, self.shut, self.reopen = url, shut, reopen
+
+    @classmethod
+    async def to(cls, own: Application, proxy: Callable[[str | int], Awaitable[Proxy]]) -> Door:
+        """A proxy where there is a server; SQLite is shut by whoever holds its file for itself."""
+        if own.kind != "sqlite":
+            way = await proxy(own.url)
+
+            async def cut() -> None:
+                await way.refuse()
+                await way.cut()
+
+            return cls(way.url(own.url), cut, way.accept)
+        holder = sqlite3.connect(own.url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+
+        async def hold() -> None:
+            holder.execute("BEGIN EXCLUSIVE")
+
+        async def let_go() -> None:
+            holder.execute("ROLLBACK")
+
+        return cls(own.url, hold, let_go)
 
 
 async def read_all(source: SqlPoll | SqlOutbox, *, commit: bool = True) -> list[Batch]:

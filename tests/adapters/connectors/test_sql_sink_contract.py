@@ -1,0 +1,132 @@
+"""sql_upsert, and a handler with a database, in the conformance suite of sinks, on each database they know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.connectors.sql_upsert import SqlUpsert, SqlUpsertConfig
+from bus.ports import Delivery, Sink
+from bus.testing import SinkApplication, SinkContract, handler_sink
+from bus.testing.events import BarisBerubah
+from tests.adapters.connectors.sql_application import CONTEXT, KINDS, Application, Door
+
+TABLE = "CREATE TABLE sasaran (kunci varchar(60) PRIMARY KEY, nilai varchar(60), event_id varchar(40))"
+LOGGED = "INSERT INTO catatan (event_id) VALUES (NEW.event_id)"
+REFUSED = "nilai_ditolak"
+TRIGGERS = {
+    "sqlite": [
+        f"CREATE TRIGGER catat_i AFTER INSERT ON sasaran BEGIN {LOGGED}; END",
+        f"CREATE TRIGGER catat_u AFTER UPDATE ON sasaran BEGIN {LOGGED}; END",
+        *(
+            f"CREATE TRIGGER tolak_{when} BEFORE {when} ON sasaran WHEN NEW.nilai IN (SELECT nilai FROM ditolak) "
+            "BEGIN SELECT RAISE(ABORT, 'ditolak'); END"
+            for when in ("INSERT", "UPDATE")
+        ),
+    ],
+    "postgresql": [
+        f"CREATE FUNCTION catat() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {LOGGED}; RETURN NULL; END $$",
+        "CREATE TRIGGER catat AFTER INSERT OR UPDATE ON sasaran FOR EACH ROW EXECUTE FUNCTION catat()",
+        "CREATE FUNCTION tolak() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.nilai IN (SELECT nilai FROM ditolak) THEN RAISE EXCEPTION 'ditolak' USING ERRCODE = '23514'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER tolak BEFORE INSERT OR UPDATE ON sasaran FOR EACH ROW EXECUTE FUNCTION tolak()",
+    ],
+    "mariadb": [
+        f"CREATE TRIGGER catat_i AFTER INSERT ON sasaran FOR EACH ROW {LOGGED}",
+        f"CREATE TRIGGER catat_u AFTER UPDATE ON sasaran FOR EACH ROW {LOGGED}",
+        *(
+            f"CREATE TRIGGER tolak_{when} BEFORE {when} ON sasaran FOR EACH ROW "
+            "IF NEW.nilai IN (SELECT nilai FROM ditolak) THEN "
+            "SIGNAL SQLSTATE '23000' SET MESSAGE_TEXT = 'ditolak'; END IF"
+            for when in ("INSERT", "UPDATE")
+        ),
+    ],
+}
+
+
+class Office:
+    """An application whose triggers log each write and refuse what is listed, behind a door that can be shut."""
+
+    def __init__(self, own: Application, door: Door) -> None:
+        self._own, self._url = own, door.url
+        self.away, self.back = door.shut, door.reopen
+        self.backlog = 200_000 if own.kind == "sqlite" else 20_000
+
+    def sink(self) -> Sink:
+        options = {"url": self._url, "table": "sasaran", "key": ["kunci"]}
+        columns = {"kunci": "kunci", "nilai": "nilai", "event_id": "$id"}
+        return SqlUpsert(SqlUpsertConfig.model_validate({**options, "columns": columns}), CONTEXT)
+
+    async def rows(self) -> Mapping[str, str]:
+        return dict(await self._own.rows("SELECT kunci, nilai FROM sasaran"))
+
+    async def writes(self) -> Sequence[str]:
+        return [event_id for (event_id,) in await self._own.rows("SELECT event_id FROM catatan ORDER BY n")]
+
+    async def refuse(self, value: str | None) -> None:
+        await self._own.run("DELETE FROM ditolak", *([f"INSERT INTO ditolak VALUES ('{value}')"] if value else []))
+
+    async def close(self) -> None:
+        await self._own.engine.dispose()
+
+
+class HandlerOffice(Office):
+    """The same table, written by a handler."""
+
+    def sink(self) -> Sink:
+        return handler_sink(keep_row, self._url)
+
+
+async def keep_row(event: BarisBerubah, delivery: Delivery, transaction: AsyncConnection) -> None:
+    """A handler as a department would write it: the newest event of a key counts."""
+    values = {"kunci": event.kunci, "nilai": event.nilai, "id": delivery.event.id, "urutan": delivery.version}
+    newest = await transaction.scalar(text("SELECT urutan FROM urutan WHERE kunci = :kunci"), values)
+    if newest is not None and newest > delivery.version:
+        return
+    if newest is None:
+        await transaction.execute(text("INSERT INTO urutan VALUES (:kunci, :urutan)"), values)
+        await transaction.execute(text("INSERT INTO sasaran VALUES (:kunci, :nilai, :id)"), values)
+        return
+    await transaction.execute(text("UPDATE urutan SET urutan = :urutan WHERE kunci = :kunci"), values)
+    await transaction.execute(text("UPDATE sasaran SET nilai = :nilai, event_id = :id WHERE kunci = :kunci"), values)
+
+
+async def _office(kind: str, of: type[Office], request: pytest.FixtureRequest, proxy: Any) -> Office:
+    own = Application.of(kind, request)
+    await own.run(
+        TABLE,
+        "CREATE TABLE catatan (n {serial}, event_id varchar(40))",
+        "CREATE TABLE ditolak (nilai varchar(60))",
+        "CREATE TABLE urutan (kunci varchar(60) PRIMARY KEY, urutan bigint)",
+        *TRIGGERS[kind],
+    )
+    return of(own, await Door.to(own, proxy))
+
+
+class TestSqlUpsert(SinkContract):
+    @pytest.fixture
+    def large(self, application: Office) -> int:
+        return application.backlog
+
+    @pytest_asyncio.fixture(params=KINDS)
+    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:
+        office = await _office(request.param, Office, request, proxy)
+        yield office
+        await office.close()
+
+
+class TestHandler(SinkContract):
+    @pytest.fixture
+    def large(self, application: Office) -> int:
+        return application.backlog
+
+    @pytest_asyncio.fixture(params=KINDS)
+    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:
+        office = await _office(request.param, HandlerOffice, request, proxy)
+        yield office
+        await office.close()

@@ -1,0 +1,129 @@
+"""sql_poll and sql_outbox in the conformance suite of sources, on each database they know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select, update
+
+from adapters.connectors.sql_outbox import SqlOutbox, SqlOutboxConfig
+from bus.ports import Source
+from bus.testing import SourceApplication, SourceContract
+from tests.adapters.connectors.sql_application import CONTEXT, KINDS, Application, Door
+
+ROWS = Table(
+    "baris",
+    MetaData(),
+    Column("kunci", Integer, primary_key=True, autoincrement=False),
+    Column("nilai", String(60)),
+    Column("urutan", Integer, nullable=False, index=True),
+)
+PART = 5_000
+
+
+class Office:
+    """An application that stamps each change with a number that grows, behind a door that can be shut."""
+
+    def __init__(self, own: Application, door: Door) -> None:
+        self._own, self._behind, self._number = own, Application(own.kind, door.url), 0
+        self.away, self.back = door.shut, door.reopen
+        self.backlog = 200_000 if own.kind == "sqlite" else 20_000
+
+    def source(self) -> Source:
+        return self._behind.poll("SELECT kunci, nilai, urutan FROM baris", key=["kunci"], watermark="urutan")
+
+    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
+        listed = list(rows)
+        for start in range(0, len(listed), PART):
+            async with self._own.engine.begin() as connection:
+                await self._put(connection, listed[start : start + PART])
+
+    async def delete(self, key: int) -> None:
+        async with self._own.engine.begin() as connection:
+            await connection.execute(delete(ROWS).where(ROWS.c.kunci == key))
+
+    async def write_late(
+        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
+    ) -> None:
+        if self._own.kind == "sqlite":  # one writer at a time: the number alone is early
+            self._number += 1
+            await self.write([late])
+            await between()
+            async with self._own.engine.begin() as connection:
+                await connection.execute(insert(ROWS), {"kunci": early[0], "nilai": early[1], "urutan": 1})
+            return
+        async with self._own.engine.begin() as slow:
+            await self._put(slow, [early])
+            await self.write([late])
+            await between()
+
+    async def close(self) -> None:
+        await self._own.engine.dispose()
+        await self._behind.engine.dispose()
+
+    async def _put(self, connection: Any, rows: list[tuple[int, str]]) -> None:
+        known = set(
+            (await connection.execute(select(ROWS.c.kunci).where(ROWS.c.kunci.in_([key for key, _ in rows])))).scalars()
+        )
+        for key, value in rows:
+            if key in known:
+                self._number += 1
+                change = update(ROWS).where(ROWS.c.kunci == key, ROWS.c.nilai != value)
+                await connection.execute(change.values(nilai=value, urutan=self._number))
+        fresh = []
+        for key, value in rows:
+            if key not in known:
+                self._number += 1
+                fresh.append({"kunci": key, "nilai": value, "urutan": self._number})
+        if fresh:
+            await connection.execute(insert(ROWS), fresh)
+
+
+class OutboxOffice(Office):
+    """The same, with triggers that fill an outbox."""
+
+    def source(self) -> Source:
+        watch = {"baris": {"table": "baris", "key": ["kunci"], "columns": ["kunci", "nilai"]}}
+        config = SqlOutboxConfig.model_validate({"url": self._behind.url, "watch": watch, "poll": 0.01})
+        return SqlOutbox(config, CONTEXT)
+
+    async def install(self) -> None:
+        source = self.source()
+        assert isinstance(source, SqlOutbox)
+        await source.install()
+
+
+async def _office(kind: str, of: type[Office], request: pytest.FixtureRequest, proxy: Any) -> Office:
+    own = Application.of(kind, request)
+    async with own.engine.begin() as connection:
+        await connection.run_sync(ROWS.metadata.create_all)
+    return of(own, await Door.to(own, proxy))
+
+
+class TestSqlPoll(SourceContract):
+    @pytest.fixture
+    def large(self, application: Office) -> int:
+        return application.backlog
+
+    @pytest_asyncio.fixture(params=KINDS)
+    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SourceApplication]:
+        office = await _office(request.param, Office, request, proxy)
+        yield office
+        await office.close()
+
+
+class TestSqlOutbox(SourceContract):
+    @pytest.fixture
+    def large(self, application: Office) -> int:
+        return application.backlog
+
+    @pytest_asyncio.fixture(params=KINDS)
+    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SourceApplication]:
+        office = await _office(request.param, OutboxOffice, request, proxy)
+        assert isinstance(office, OutboxOffice)
+        await office.install()
+        yield office
+        await office.close()

@@ -74,8 +74,24 @@ async def _streams(connection: Connection, settings: Settings, contracts: Sequen
             yield Check("streams", "fail", "; ".join(str(each) for each in changes[:SHOWN]), hint)
         else:
             yield Check("streams", "ok", "streams and consumers are as the contracts say")
+        for check in await _left_over(connection, contracts):
+            yield check
     async for check in _room(connection):
         yield check
+
+
+async def _left_over(connection: Connection, contracts: Sequence[Contract]) -> list[Check]:
+    """Consumers of contracts that are no more, or of former generations: nobody pulls from them."""
+    from bus.contracts.grants import consumers
+    from bus.observability.indexer import live_consumers, opd_streams
+
+    wanted = {(each.stream, each.durable) for each in consumers(contracts)}
+    live = [each for stream in await opd_streams(connection) for each in await live_consumers(connection, stream)]
+    left = [f"{each.stream} {each.durable}" for each in live if (each.stream, each.durable) not in wanted]
+    if not left:
+        return []
+    hint = f"`nats consumer rm {left[0]}` removes it for good, if all the city's contracts were named here"
+    return [Check("left over", "warn", f"no contract calls for {'; '.join(left[:SHOWN])}", hint)]
 
 
 async def _room(connection: Connection) -> AsyncIterator[Check]:

@@ -96,9 +96,7 @@ def _key(index: Index, token: str, as_json: bool) -> int:
                 each.event.source,
                 each.event.id[:12],
                 "key" if each.event.token == token else "party",
-                ", ".join(s.app for s in each.stations if s.standing == "applied"),
-                ", ".join(s.app for s in each.waiting),
-                ", ".join(s.app for s in each.stations if s.standing == "dead-letter"),
+                *(", ".join(_apps(each, standing)) for standing in ("applied", "not yet", "dead-letter")),
             )
             for each in found
         ],
@@ -140,6 +138,11 @@ def _describe(found: Journey) -> None:
         output.table("Followed by", ["STORED", "EVENT TYPE", "PUBLISHER", "ID"], rows)
 
 
+def _apps(found: Journey, standing: str) -> list[str]:
+    """The applications with a subscription that stands so."""
+    return sorted({each.app for each in found.stations if each.standing == standing})
+
+
 def _delay(event: IndexedEvent, at: str) -> str:
     from bus.cli import output
 
@@ -161,7 +164,7 @@ def _object(found: Journey) -> dict[str, Any]:
         **{name: getattr(event, name) for name in names},
         "stored": output.rfc3339(event.stored_ms),
         "stations": [asdict(each) for each in found.stations],
-        "not_yet": [each.app for each in found.waiting],
+        "not_yet": _apps(found, "not yet"),
         "dead_letters": [{"id": each.letter.id, "app": each.letter.app, "state": each.state} for each in found.letters],
         "follow_ups": [{"id": e.id, "type": e.type, "source": e.source} for e in found.follow_ups],
     }

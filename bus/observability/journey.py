@@ -35,11 +35,6 @@ class Journey:
     letters: Sequence[LetterState]
     follow_ups: Sequence[IndexedEvent]  #: events that came of it, and of these again
 
-    @property
-    def waiting(self) -> list[Station]:
-        """Who has not had it yet."""
-        return [each for each in self.stations if each.standing == "not yet"]
-
 
 def of(index: Index, event: IndexedEvent) -> Journey:
     """The journey of an event, from the index alone."""

@@ -46,6 +46,12 @@ async def test_what_differs_from_the_contracts_fails(office: Office, tmp_path: P
     assert "bus app credentials" in found["credentials"]["hint"]
 
 
+async def test_consumers_that_no_contract_calls_for_are_named(office: Office) -> None:
+    found = by_name(await office.json("doctor", office.departments / "dukcapil"))
+    assert "OPD_DUKCAPIL bppkad_pajak_" in found["left over"]["detail"]
+    assert found["left over"]["hint"].startswith("`nats consumer rm OPD_DUKCAPIL ")
+
+
 async def test_secrets_that_others_may_read_fail(office: Office) -> None:
     credential = office.home / "creds/ops.creds"
     credential.chmod(0o644)

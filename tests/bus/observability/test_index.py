@@ -110,7 +110,7 @@ def test_who_has_applied_it_and_who_not_yet(index: Index) -> None:
         ("dinsos/bansos", "applied"),
         ("bppkad/pajak", "not yet"),
     ]
-    assert [each.consumer for each in found.waiting] == [PLACE]
+    assert {each.consumer for each in found.stations} == {PLACE}
 
 
 @pytest.mark.parametrize(

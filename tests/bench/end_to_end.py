@@ -41,22 +41,22 @@ class Flow:
     """Rows through the offices, counted from their first to their last."""
 
     def __init__(self, offices: Offices) -> None:
-        self._offices, self._sent = offices, 0
+        self.offices, self._sent = offices, 0
 
     async def insert(self, statement: str, count: int) -> dict[str, tuple[float, float]]:
         """Inserts rows and waits until all have arrived; Unix seconds of each NIK at the source and at the target."""
         first, last = self._sent, self._sent + count - 1
         self._sent += count
         sql = statement.format(row=_ROW, first=first, last=last, rate=RATE)
-        await self._offices.ask(self._offices.source, sql)
-        await self._offices.arrived(self._sent)
-        sent = await self._times(self._offices.source, "SELECT nik, extract(epoch FROM dibuat) FROM kematian")
-        come = await self._times(self._offices.target, "SELECT nik, extract(epoch FROM pada) FROM tiba")
+        await self.offices.ask(self.offices.source, sql)
+        await self.offices.arrived(self._sent)
+        sent = await self._times(self.offices.source, "SELECT nik, extract(epoch FROM dibuat) FROM kematian")
+        come = await self._times(self.offices.target, "SELECT nik, extract(epoch FROM pada) FROM tiba")
         newest = sorted(sent, key=sent.__getitem__)[-count:]
         return {nik: (sent[nik], come[nik]) for nik in newest}
 
     async def _times(self, database: object, sql: str) -> dict[str, float]:
-        rows = await self._offices.ask(database, sql)  # type: ignore[arg-type]
+        rows = await self.offices.ask(database, sql)  # type: ignore[arg-type]
         times = {nik: float(moment) for nik, moment in rows}
         if len(times) != len(rows):
             raise AssertionError(f"{len(rows) - len(times)} rows were applied twice")
@@ -91,13 +91,16 @@ async def _start(offices: Offices, flow: Flow, *, profiled: bool = False) -> Non
 
 
 async def _throughput(flow: Flow, count: int, repeat: int) -> Figure:
-    runs = []
+    runs, cpu = [], {}
     for number in range(1, repeat + 1):
+        before = flow.offices.cpu()
         times = await flow.insert(_BURST, count)
+        cpu = {name: round((used - before[name]) / count * 1e6) for name, used in flow.offices.cpu().items()}
         begun, ended = min(sent for sent, _ in times.values()), max(come for _, come in times.values())
         runs.append(round(count / (ended - begun)))
-        tell(f"{number}/{repeat} {THROUGHPUT.name}: {runs[-1]:,} rows/s over {count:,} rows")
-    return Figure(THROUGHPUT, median(runs), runs, details={"rows": count})
+        parts = ", ".join(f"{name} {used}" for name, used in cpu.items())
+        tell(f"{number}/{repeat} {THROUGHPUT.name}: {runs[-1]:,} rows/s over {count:,} rows; us of CPU a row: {parts}")
+    return Figure(THROUGHPUT, median(runs), runs, details={"rows": count, "cpu_us": cpu})
 
 
 async def _latency(flow: Flow, count: int, repeat: int) -> Figure:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,12 +23,14 @@ from bus import config
 from bus.contracts import load_all
 from bus.observability import logging
 from bus.platform import Platform
+from tests.bench import system
 from tests.bench.rows import EVENT
-from tests.servers import postgresql
+from tests.servers import guard, postgresql
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import Database
 
 ROOT = Path(__file__).parents[2]
+PROFILED = Path(__file__).with_name("profiled.py")
 STOP_TIMEOUT = 20.0
 LOOK = 0.2  #: seconds between two looks at what has changed
 PATIENCE = 120.0  #: seconds until what was inserted must have arrived
@@ -111,17 +114,16 @@ class Offices:
     source: Database
     target: Database
     platform: Platform
+    database_pid: int
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
     async def start(self, name: str, *, profiled: bool = False) -> None:
         """Starts the adapter of an office as a process; its profile, if wanted, is written when it stops."""
-        profiling = ["-m", "cProfile", "-o", str(self.profile(name))] if profiled else []
+        program = [str(PROFILED), str(self.profile(name))] if profiled else ["-m", "bus"]
         with self.log(name).open("ab") as output:
             self.running[name] = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *profiling,
-                "-m",
-                "bus",
+                *program,
                 "run",
                 str(self.home / "contracts" / name),
                 cwd=self.home,
@@ -169,6 +171,15 @@ class Offices:
                 raise RuntimeError(f"{seen:,} of {count:,} rows arrived within {PATIENCE:g} s")
             seen = int((await self.ask(self.target, "SELECT count(*) FROM tiba"))[0][0])
 
+    def cpu(self) -> dict[str, float]:
+        """Seconds of CPU that each part has used; a part of PostgreSQL's is gone with each connection that ends."""
+        pids = {name: [process.pid] for name, process in self.running.items()}
+        if self.platform.server and self.platform.server.pid:
+            pids["nats-server"] = [self.platform.server.pid]
+        pids["PostgreSQL"] = system.children(self.database_pid)
+        used = {name: sum(system.cpu(pid) for pid in some) for name, some in pids.items()}
+        return {**used, "bus up and this bench": time.process_time()}
+
     async def ask(self, database: Database, sql: str) -> list[tuple[str, ...]]:
         """Runs SQL without holding up the bus."""
         return await asyncio.to_thread(database.sql, sql)
@@ -211,7 +222,7 @@ async def _offices(home: Path, server: PostgreSQL) -> AsyncIterator[Offices]:
     settings = config.load(home=home / "bus", log_level="WARNING")
     logging.setup(settings)
     platform = Platform(settings, load_all([home / "contracts"]))
-    offices = Offices(home, server.create(), server.create(), platform)
+    offices = Offices(home, server.create(), server.create(), platform, _pid(server))
     await offices.ask(offices.source, SOURCE)
     await offices.ask(offices.target, TARGET)
     try:
@@ -219,6 +230,10 @@ async def _offices(home: Path, server: PostgreSQL) -> AsyncIterator[Offices]:
         yield offices
     finally:
         await platform.stop()
+
+
+def _pid(server: PostgreSQL) -> int:
+    return int((server.folder / guard.PID_FILE).read_text(encoding="ascii"))
 
 
 def environment(**own: str) -> Mapping[str, str]:

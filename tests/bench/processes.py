@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import tempfile
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench import profiles
+from tests.bench import profiles, system
 from tests.bench.contest import tell
 from tests.bench.figures import Figure, Target
 from tests.bench.offices import KOSONG, ROOT, environment, open_offices
@@ -52,20 +51,13 @@ async def _memory(*, quick: bool) -> Figure:
         await offices.active(KOSONG)
         await asyncio.sleep(1.0 if quick else IDLE)
         pid = offices.pid(KOSONG)
-        resident, proportional = _kilobytes(pid, "status", "VmRSS"), _kilobytes(pid, "smaps_rollup", "Pss")
+        resident = system.megabytes(pid, "status", "VmRSS")
+        proportional = system.megabytes(pid, "smaps_rollup", "Pss")
         figure = Figure(MEMORY, resident, [resident], details={"pss_mb": proportional})
         tell(f"{MEMORY.name}: {resident} MB resident, {proportional} MB proportional")
         if figure.short:
             figure.profile = profiles.of_memory(pid)
         return figure
-
-
-def _kilobytes(pid: int, file: str, name: str) -> float:
-    text = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii", errors="replace")
-    match = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
-    if match is None:
-        raise RuntimeError(f"the system does not tell {name}")
-    return round(int(match[1]) / 1024, 1)
 
 
 async def _help() -> Figure:

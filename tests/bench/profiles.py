@@ -15,7 +15,7 @@ _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)$")
 
 
 def of(profile: cProfile.Profile | Path) -> list[str]:
-    """The functions that a process spends its own time in; a path is what ``python -m cProfile -o`` has written."""
+    """The functions that a process spends its own time in; a path is what ``profiled.py`` has written."""
     return _lines(pstats.Stats(str(profile) if isinstance(profile, Path) else profile))
 
 
@@ -47,7 +47,7 @@ def _lines(stats: pstats.Stats) -> list[str]:
     entries = stats.stats.items()  # type: ignore[attr-defined]
     total = sum(own for _, (_, _, own, _, _) in entries)
     slowest = sorted(entries, key=lambda entry: -entry[1][2])[:LINES]
-    return [f"{total:.2f} s in all; own time, calls, function"] + [
+    return [f"{total:.2f} s of CPU in all, profiling included; own time, calls, function"] + [
         f"{own / total:6.1%} {calls:9,} {_where(*place)}" for place, (calls, _, own, _, _) in slowest
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cProfile
+import time
 from collections.abc import Awaitable, Callable
 
 from tests.bench import consuming, peers, profiles, publishing
@@ -83,7 +84,7 @@ async def measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]
         for contest, figure in zip(contests, figures, strict=True):
             if figure.short:
                 tell(f"{contest.target.name} falls short: profiling {contest.ours}")
-                rig.profile = cProfile.Profile()
+                rig.profile = cProfile.Profile(time.thread_time)
                 await CONTESTANTS[contest.ours](rig, sizes[contest.ours])
                 # What is neither here nor in the server is spent on waiting: the disk, or other work on this machine.
                 figure.profile = [f"{contest.ours}: {run[contest.ours][-1]}", *profiles.of(rig.profile)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import cProfile
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +30,7 @@ from bus.observability import logging
 from bus.security import credentials, keys, trust
 from bus.security.credentials import Role
 from bus.server import EmbeddedServer
+from tests.bench import system
 from tests.bench.rows import EVENT, FIELDS
 
 QUEUE = 1_000_000  #: spans that wait for the exporter: none is dropped, on either side
@@ -100,8 +100,7 @@ class Rig:
 
     def server_cpu(self) -> float:
         """Seconds of CPU that nats-server has used."""
-        times = Path(f"/proc/{self.server_pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+        return system.cpu(self.server_pid)
 
     async def declare(self, config: dict[str, Any], stream: str) -> None:
         """Makes a durable consumer."""

@@ -75,6 +75,6 @@ def _contracts(paths: Sequence[Path], tell: Callable[[Check], None]) -> list[Con
 
 def _print(check: Check) -> None:
     mark = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}[check.level]
-    print(f"{mark}  {check.name:<24} {check.detail}", flush=True)
+    print(f"{mark}  {check.name:<28} {check.detail}", flush=True)
     if check.hint and check.level != "ok":
-        print(f"{'':<30} {check.hint}", flush=True)
+        print(f"{'':<34} {check.hint}", flush=True)

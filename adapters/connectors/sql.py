@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect, RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
 Packed = list[str]  #: a value's type and text, as JSON keeps them
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -82,6 +83,16 @@ def key_of(values: Sequence[Any]) -> str:
     if len(values) == 1:
         return text_of(values[0])
     return json.dumps([text_of(value) for value in values], ensure_ascii=False, separators=(",", ":"))
+
+
+def place_of(columns: Sequence[str], values: Sequence[Any]) -> str:
+    """What a clerk looks for, ``id 4711``: the key where it is a row's number, and nothing where it may identify a person.
+
+    Identifiers of persons have ten digits (NISN) and more, or are texts.
+    """
+    if all(isinstance(value, int) and 0 <= value < SMALL for value in values):
+        return ", ".join(f"{name} {value}" for name, value in zip(columns, values, strict=True))
+    return ""
 
 
 def parts_of(key: str, columns: int) -> list[str] | None:

@@ -127,7 +127,8 @@ class SqlOutbox:
         values = json.loads(payload, parse_float=Decimal) if isinstance(payload, str) else payload
         key = key_of([watch, *(values.get(name) for name in self._config.watch[watch].key)])
         data = {**values, "_kejadian": watch, "_operasi": operation}
-        return Record(key, data, version=str(number), mark=text_of(created), at=_moment(created))
+        place = f"{self._table} id {number}"  # the outbox's own number: no identifier
+        return Record(key, data, version=str(number), mark=text_of(created), place=place, at=_moment(created))
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Marks the rows as sent, and now and then deletes old ones."""

@@ -21,7 +21,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 from sqlalchemy import text
 
-from adapters.connectors.sql import column_named, derived, key_of, pack, quoted, reading, row_by_key, text_of, unpack
+from adapters.connectors.sql import (
+    column_named,
+    derived,
+    key_of,
+    pack,
+    place_of,
+    quoted,
+    reading,
+    row_by_key,
+    text_of,
+    unpack,
+)
 from adapters.connectors.sql_walk import Walk
 from adapters.connectors.sql_watermark import Window, at, moment
 from bus.database import engine
@@ -204,12 +215,13 @@ class SqlPoll:
                 return await walk.page(connection, self._table, self._config.batch, self._where)
 
     def _record(self, row: Sequence[Any]) -> Record:
-        key = key_of([row[place] for place in self._key_at])
+        values = [row[place] for place in self._key_at]
+        key, place = key_of(values), place_of(self._key, values)
         data = dict(zip(self._columns, row, strict=True))
         if self._mark is None:
-            return Record(key, data)
+            return Record(key, data, place=place)
         mark = row[self._mark_at]
-        return Record(key, data, mark=text_of(mark), at=moment(mark, self._zone))
+        return Record(key, data, mark=text_of(mark), place=place, at=moment(mark, self._zone))
 
     def _position(self) -> Position:
         """Where to go on: behind the new rows, or behind the page of a table that is compared as a whole."""

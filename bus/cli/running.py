@@ -61,6 +61,8 @@ def say(error: Any) -> int:
 
 def unexpected(error: Exception) -> NoReturn:
     """A fault of the bus itself: its kind and place, but not its text, which may hold values."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     frame, place = error.__traceback__, ""
     while frame is not None:
         place = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"

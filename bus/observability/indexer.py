@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from bus.observability.rows import IndexedConsumer, IndexedEvent, IndexedLetter,
 from bus.subjects import AppName, EventSubject
 
 REFRESH = 5.0  #: seconds between two looks at the provisioned consumers
+_HOP = re.compile(r"[0-9]{1,3}")
 LETTER_TOKENS = 6  #: ``dlq.<opd>.<app>.<kind>.<place>.<id>``
 _TABLES = {  # what is made from the streams of the bus itself
     subjects.RECEIPTS_STREAM: ("receipt",),
@@ -178,7 +180,7 @@ def _event(incoming: Incoming) -> tuple[IndexedEvent, list[str]] | None:
         headers.get("ce-time", ""),
         incoming.stored_ms,
         trace[1] if len(trace) == 4 else "",  # noqa: PLR2004 - W3C's four fields
-        int(hop) if hop.isdigit() else 0,  # the index shows what is there; readers judge it
+        int(hop) if _HOP.fullmatch(hop) else 0,  # the index shows what is there; readers judge it
         incoming.subject,
     )
     return event, [token for token in headers.get("ce-pihak", "").split(",") if token]

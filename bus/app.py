@@ -28,7 +28,7 @@ from bus.delivery.cursor import Cursor
 from bus.delivery.deaths import Deaths
 from bus.delivery.dry_run import Tried, records
 from bus.delivery.emitting import Emitter
-from bus.delivery.flows import Flows, consuming, first, pulling
+from bus.delivery.flows import Flows, consuming, pulling
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.handlers import HandlerSink
 from bus.delivery.health import Health
@@ -40,6 +40,7 @@ from bus.delivery.outflow import Outflow
 from bus.delivery.reading import Reader
 from bus.delivery.redrive import SourceRedrive
 from bus.delivery.settling import Settler
+from bus.delivery.tasks import first
 from bus.errors import ConfigError, Fenced, Unavailable
 from bus.events.registry import Catalogue, KeyTokens
 from bus.ports import Context, Installable, Sink, Source

@@ -21,6 +21,7 @@ from bus.delivery.applying import Applier
 from bus.delivery.backoff import Backoff
 from bus.delivery.health import Health
 from bus.delivery.inflow import Inflow
+from bus.delivery.tasks import first, together
 from bus.errors import Action, BusError, ConfigError, Fenced, Unavailable, frames
 from bus.subjects import AppName
 
@@ -34,32 +35,8 @@ Flow = Callable[[], Coroutine[Any, Any, None]]
 log = structlog.get_logger(__name__)
 
 
-async def together(*coroutines: Coroutine[Any, Any, Any]) -> None:
-    """Runs until all are done or the first fails; the others are then cancelled, and its error is raised as it is."""
-    await _run(coroutines, asyncio.FIRST_EXCEPTION)
-
-
-async def first(*coroutines: Coroutine[Any, Any, Any]) -> None:
-    """Runs until the first is done, cancels the others, and raises its error where it has failed."""
-    await _run(coroutines, asyncio.FIRST_COMPLETED)
-
-
-async def _run(coroutines: Sequence[Coroutine[Any, Any, Any]], until: str) -> None:
-    tasks = [asyncio.create_task(each) for each in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=until)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def _bug(error: Exception) -> BusError:
-    """What nobody foresaw: by class and place, since its text may hold values. Tried again, so that the others go
-    on.
-    """
+    """What nobody foresaw, by class and place: its text may hold values. The flow is tried again, the others go on."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     log.debug("unexpected", error=type(error).__name__, frames=frames(error))
     return Unavailable(f"unexpected {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}")
@@ -154,6 +131,7 @@ async def _pull(subscriptions: Sequence[Subscription], inflow: Inflow | None) ->
             waiting.append(inflow.run(min(each.ack_wait for each in subscriptions) / BEATS))
         await together(*waiting)  # type: ignore[arg-type]
     finally:
+        if inflow is not None:
+            inflow.end()
         with contextlib.suppress(asyncio.CancelledError):
-            for subscription in subscriptions:
-                await subscription.stop(grace=GRACE)
+            await asyncio.gather(*(subscription.stop(grace=GRACE) for subscription in subscriptions))

@@ -9,6 +9,7 @@ While a batch cannot be applied because the target is away, ``handle`` does not 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
@@ -25,6 +26,7 @@ from bus.delivery.health import PlaceHealth
 from bus.delivery.lanes import Lane, Lanes
 from bus.delivery.reading import DISCARD, Inbound, Reader, redriven
 from bus.delivery.settling import Outcome, Settler
+from bus.delivery.tasks import together
 from bus.errors import Action, BusError, ContractError, Rejected
 
 WORKERS = 16  #: lanes that a handler works on at once
@@ -60,6 +62,7 @@ class Inflow:
         self._template = f"opd.*.*.{reader.type.name}.{{key}}"
         self._lanes = Lanes()
         self._working = asyncio.Lock()
+        self._ending = asyncio.Event()
         self._in_flight: dict[tuple[str, int], Inbound] = {}
         self._early: dict[tuple[str, int], Inbound] = {}  # decisions to discard, by the place of the event to come
 
@@ -68,7 +71,12 @@ class Inflow:
         self._in_flight.clear()
         self._early.clear()
         self._lanes = Lanes()
+        self._ending.clear()
         self._health.held = 0
+
+    def end(self) -> None:
+        """Lets go of what waits for a peer: it comes again at the next start."""
+        self._ending.set()
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
         """Settles a batch, or holds parts of it. Raises errors that stop, and Unavailable where the broker is away."""
@@ -81,9 +89,7 @@ class Inflow:
 
     async def run(self, heartbeat: float) -> None:
         """Works on held lanes and keeps the server from delivering again what is in hand, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._beat(heartbeat))
-            group.create_task(self._retry())
+        await together(self._beat(heartbeat), self._retry())
 
     # --- receiving
 
@@ -192,12 +198,8 @@ class Inflow:
                 await self._work_lane(lane, done)
 
         try:
-            if len(lanes) == 1:
-                await worker()
-            else:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(WORKERS, len(lanes))):
-                        group.create_task(worker())
+            if lanes:
+                await together(*(worker() for _ in range(min(WORKERS, len(lanes)))))
         finally:
             await self._settle(done)
 
@@ -316,7 +318,7 @@ class Inflow:
                 consumer=self._consumer,
                 held=self._lanes.held,
             )
-            while self._lanes.crowded:  # noqa: ASYNC110 - held, lanes and circuit decide together
+            while self._lanes.crowded and not self._ending.is_set():  # noqa: ASYNC110 - several things decide together
                 await asyncio.sleep(0.05)
 
     async def _beat(self, interval: float) -> None:
@@ -333,5 +335,10 @@ class Inflow:
         self._health.problem = str(error)
 
     async def _pause(self, error: BusError, backoff: Backoff) -> None:
+        """Waits for the next attempt; raises the error where there will be none."""
         self._problem(error)
-        await asyncio.sleep(backoff.next())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(backoff.next()):
+                await self._ending.wait()
+        if self._ending.is_set():
+            raise error

@@ -27,6 +27,7 @@ from bus.subjects import AppName
 
 TTL = 10.0  #: seconds after which a silent instance is replaced
 RENEWAL = 3.0  #: seconds between renewals
+RELEASE = 2.0  #: seconds that an instance that ends gives to saying so
 
 log = structlog.get_logger(__name__)
 
@@ -86,8 +87,9 @@ class Lease:
 
     async def release(self) -> None:
         """Gives the lease up, so that a standby need not wait for it to run out."""
-        with contextlib.suppress(Unavailable, Fenced):
-            await self._write(self._sequence, ttl=1, released=True)
+        with contextlib.suppress(Unavailable, Fenced, TimeoutError):
+            async with asyncio.timeout(RELEASE):
+                await self._write(self._sequence, ttl=1, released=True)
         self._lock.close()
 
     async def _take(self) -> bool:

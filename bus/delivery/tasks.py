@@ -1,0 +1,29 @@
+"""Runs coroutines side by side: an error of one ends the others, and is raised as it is, not in a group of errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+
+async def together(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Runs until all are done or the first fails; the others are then cancelled, and its error is raised as it is."""
+    await _run(coroutines, asyncio.FIRST_EXCEPTION)
+
+
+async def first(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Runs until the first is done, cancels the others, and raises its error where it has failed."""
+    await _run(coroutines, asyncio.FIRST_COMPLETED)
+
+
+async def _run(coroutines: Sequence[Coroutine[Any, Any, Any]], until: str) -> None:
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=until)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -47,10 +47,10 @@ async def plan(settings: Settings, url: str, contracts: Sequence[Contract]) -> l
         return await streams.plan(connection, settings, _opds(contracts), consumers(contracts))
 
 
-async def apply(settings: Settings, url: str, contracts: Sequence[Contract]) -> list[Change]:
+async def apply(settings: Settings, url: str, contracts: Sequence[Contract], *, prune: bool = False) -> list[Change]:
     """Creates and updates streams and consumers so that they are as the contracts say; returns what was changed."""
     async with administrator(settings, url) as connection:
-        return await streams.apply(connection, settings, _opds(contracts), consumers(contracts))
+        return await streams.apply(connection, settings, _opds(contracts), consumers(contracts), prune=prune)
 
 
 @contextlib.asynccontextmanager

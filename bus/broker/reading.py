@@ -41,7 +41,7 @@ async def read_stream(
     With ``follow`` it goes on for ever and yields an empty list in idle times; else it ends where the stream ended
     when it began.
     ``start`` overrides where it begins (``deliver_policy`` …). Raises ApiError where there is no such stream,
-    AccessError.
+    AccessError, and without ``follow`` Unavailable where the server falls silent before the end.
     """
     while True:
         begin = start or {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
@@ -85,6 +85,8 @@ async def _once(
                 async with asyncio.timeout(SILENCE):
                     messages = [await arrived.get()]
             except TimeoutError:
+                if not follow:
+                    raise Unavailable(f"the server is silent, {left:,} messages before the end", where=stream) from None
                 return
             while not arrived.empty():
                 messages.append(arrived.get_nowait())

@@ -29,7 +29,7 @@ class Change:
 
     kind: Literal["stream", "consumer"]
     name: str  #: ``STREAM`` or ``STREAM/durable``
-    action: Literal["create", "update"]
+    action: Literal["create", "update", "delete"]  #: delete: a durable consumer that no contract calls for
     fields: Mapping[str, tuple[Any, Any]]  #: field -> (live, declared)
 
     def __str__(self) -> str:
@@ -108,32 +108,74 @@ async def plan(
     connection: Connection, settings: Settings, opds: Iterable[str], grants: Sequence[ConsumerGrant]
 ) -> list[Change]:
     """What differs from the declared. Raises Unavailable, AccessError."""
-    changes = []
+    changes: list[Change] = []
+    opds = sorted(set(opds))
     for stream in declared_streams(opds, settings):
         live = await _info(connection, f"STREAM.INFO.{stream['name']}")
         changes += _compare("stream", stream["name"], live, stream)
     for grant in grants:
         live = await _info(connection, f"CONSUMER.INFO.{grant.stream}.{grant.durable}")
         changes += _compare("consumer", f"{grant.stream}/{grant.durable}", live, declared_consumer(grant))
+    called_for = {(grant.stream, grant.durable) for grant in grants}
+    missing = {change.name for change in changes if change.kind == "stream" and change.action == "create"}
+    for name in {*map(subjects.stream, opds), subjects.REDRIVE_STREAM} - missing:
+        changes += [
+            Change("consumer", f"{name}/{info['name']}", "delete", {})
+            for info in await durable_consumers(connection, name)
+            if (name, info["name"]) not in called_for
+        ]
     return changes
 
 
 async def apply(
-    connection: Connection, settings: Settings, opds: Iterable[str], grants: Sequence[ConsumerGrant]
+    connection: Connection,
+    settings: Settings,
+    opds: Iterable[str],
+    grants: Sequence[ConsumerGrant],
+    *,
+    prune: bool = False,
 ) -> list[Change]:
-    """Creates and updates whatever differs, and returns what it changed. Deletes nothing."""
+    """Creates and updates whatever differs, and returns what it changed.
+
+    Consumers that no contract calls for go only with ``prune``: whoever knows only some of the city's contracts must
+    not take the others' away. Streams are never deleted.
+    """
     opds = list(opds)
     streams = {stream["name"]: stream for stream in declared_streams(opds, settings)}
     consumers = {f"{grant.stream}/{grant.durable}": grant for grant in grants}
-    changes = await plan(connection, settings, opds, grants)
+    changes = [each for each in await plan(connection, settings, opds, grants) if prune or each.action != "delete"]
     for change in changes:
         if change.kind == "stream":
             await connection.api(f"STREAM.{change.action.upper()}.{change.name}", streams[change.name])
+        elif change.action == "delete":
+            await connection.api(f"CONSUMER.DELETE.{change.name.replace('/', '.')}")
         else:
             grant = consumers[change.name]
             body = {"stream_name": grant.stream, "config": declared_consumer(grant), "action": change.action}
             await connection.api(f"CONSUMER.CREATE.{grant.stream}.{grant.durable}", body)
     return changes
+
+
+async def opd_streams(connection: Connection) -> list[str]:
+    """The streams of OPDs that exist. Raises Unavailable, AccessError."""
+    names: list[str] = []
+    while True:
+        reply = await connection.api("STREAM.NAMES", {"offset": len(names)})
+        names += reply["streams"] or ()
+        if not reply["streams"] or len(names) >= reply["total"]:
+            return sorted(name for name in names if name.startswith("OPD_"))
+
+
+async def durable_consumers(connection: Connection, stream: str) -> list[dict[str, Any]]:
+    """The durable consumers of a stream as they are now, as the server describes them. Raises ApiError, AccessError."""
+    found: list[dict[str, Any]] = []
+    offset = 0
+    while True:
+        reply = await connection.api(f"CONSUMER.LIST.{stream}", {"offset": offset})
+        found += reply["consumers"] or ()
+        offset += reply["limit"]  # not what came: in a cluster those of a server that is away are counted, and missing
+        if offset >= reply["total"]:
+            return [info for info in found if info["config"].get("durable_name")]
 
 
 async def _info(connection: Connection, subject: str) -> dict[str, Any] | None:

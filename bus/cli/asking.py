@@ -63,7 +63,8 @@ async def _bring_up_to_date(settings: Settings, connection: Connection | None, p
     async with contextlib.AsyncExitStack() as stack:
         try:
             url_of(settings)  # without a server nothing more is worth importing
-            from bus.observability.indexer import Indexer, opd_streams
+            from bus.broker.streams import opd_streams
+            from bus.observability.indexer import Indexer
 
             if connection is None:
                 connection = await stack.enter_async_context(connected(settings))

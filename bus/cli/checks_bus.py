@@ -70,35 +70,22 @@ async def _streams(connection: Connection, settings: Settings, contracts: Sequen
         opds = sorted({each.opd for each in contracts})
         changes = await streams.plan(connection, settings, opds, consumers(contracts))
         hint = "`bus streams plan` shows it, `bus streams apply` repairs it"
-        if changes:
-            yield Check("streams", "fail", "; ".join(str(each) for each in changes[:SHOWN]), hint)
+        if differing := [str(each) for each in changes if each.action != "delete"]:
+            yield Check("streams", "fail", "; ".join(differing[:SHOWN]), hint)
         else:
             yield Check("streams", "ok", "streams and consumers are as the contracts say")
-        for check in await _left_over(connection, contracts):
-            yield check
+        if left := [each.name for each in changes if each.action == "delete"]:
+            hint = "`bus streams apply --prune` removes them, if all the city's contracts are named"
+            yield Check("left over", "warn", f"no contract calls for {'; '.join(left[:SHOWN])}", hint)
     async for check in _room(connection):
         yield check
-
-
-async def _left_over(connection: Connection, contracts: Sequence[Contract]) -> list[Check]:
-    """Consumers of contracts that are no more, or of former generations: nobody pulls from them."""
-    from bus.contracts.grants import consumers
-    from bus.observability.indexer import live_consumers, opd_streams
-
-    wanted = {(each.stream, each.durable) for each in consumers(contracts)}
-    live = [each for stream in await opd_streams(connection) for each in await live_consumers(connection, stream)]
-    left = [f"{each.stream} {each.durable}" for each in live if (each.stream, each.durable) not in wanted]
-    if not left:
-        return []
-    hint = f"`nats consumer rm {left[0]}` removes it for good, if all the city's contracts were named here"
-    return [Check("left over", "warn", f"no contract calls for {'; '.join(left[:SHOWN])}", hint)]
 
 
 async def _room(connection: Connection) -> AsyncIterator[Check]:
     """How full the streams are: a full one pauses its sources."""
     from bus import subjects
+    from bus.broker.streams import opd_streams
     from bus.cli import output
-    from bus.observability.indexer import opd_streams
 
     own = [subjects.DLQ_STREAM, subjects.RECEIPTS_STREAM, subjects.REDRIVE_STREAM]
     quiet = True

@@ -60,9 +60,15 @@ def plan(
 
 @streams.command("apply")
 def apply(
-    context: typer.Context, paths: Paths = None, as_json: running.AsJson = False, home: running.Home = None
+    context: typer.Context,
+    paths: Paths = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also delete consumers that none of ALL the city's contracts calls for.")
+    ] = False,
+    as_json: running.AsJson = False,
+    home: running.Home = None,
 ) -> None:
-    """Make and change streams and consumers so that they are as the contracts say. Nothing is ever deleted.
+    """Make and change streams and consumers so that they are as the contracts say. No stream is ever deleted.
 
     Examples:
 
@@ -70,7 +76,7 @@ def apply(
 
       BUS_NATS_URL=nats://bus.kediri.example BUS_CREDENTIAL=admin.creds bus streams apply
     """
-    running.run(context, _apply, running.here(context, home), _contracts(paths), as_json)
+    running.run(context, _apply, running.here(context, home), _contracts(paths), prune, as_json)
 
 
 @app.command("credentials")
@@ -166,15 +172,15 @@ async def _plan(settings: Settings, paths: Sequence[Path], as_json: bool) -> int
 
     changes = await platform.plan(settings, asking.url_of(settings), load_all(paths))
     _show(changes, as_json, "streams and consumers are as the contracts say")
-    return running.FAULTS if changes else 0
+    return running.FAULTS if any(each.action != "delete" for each in changes) else 0
 
 
-async def _apply(settings: Settings, paths: Sequence[Path], as_json: bool) -> int:
+async def _apply(settings: Settings, paths: Sequence[Path], prune: bool, as_json: bool) -> int:
     from bus import platform
     from bus.cli import asking
     from bus.contracts import load_all
 
-    changes = await platform.apply(settings, asking.url_of(settings), load_all(paths))
+    changes = await platform.apply(settings, asking.url_of(settings), load_all(paths), prune=prune)
     _show(changes, as_json, "nothing to change")
     return 0
 

@@ -123,7 +123,8 @@ class Standing:
 
 async def look(connection: Connection, index: Index) -> City:
     """How everything stands now. Raises Unavailable, AccessError."""
-    from bus.observability.indexer import live_consumers, opd_streams
+    from bus.broker.streams import opd_streams
+    from bus.observability.indexer import live_consumers
 
     streams = await opd_streams(connection)
     consumers = [await live_consumers(connection, stream) for stream in streams]

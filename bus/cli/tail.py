@@ -46,9 +46,9 @@ async def _tail(settings: Settings, event_type: str | None, application: str | N
     import asyncio
 
     from bus import subjects
+    from bus.broker.streams import opd_streams
     from bus.cli import asking
     from bus.errors import ConfigError
-    from bus.observability.indexer import opd_streams
     from bus.subjects import AppName, EventName
 
     app = AppName.parse(application) if application else None

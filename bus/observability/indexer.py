@@ -15,6 +15,7 @@ from bus import subjects
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.broker.consume import Incoming
 from bus.broker.reading import read_stream
+from bus.broker.streams import durable_consumers
 from bus.errors import BusError, ConfigError, Unavailable
 from bus.observability.index import Index
 from bus.observability.rows import IndexedConsumer, IndexedEvent, IndexedLetter, IndexedReceipt, IndexedRedrive
@@ -32,26 +33,9 @@ _TABLES = {  # what is made from the streams of the bus itself
 log = structlog.get_logger(__name__)
 
 
-async def opd_streams(connection: Connection) -> list[str]:
-    """The streams of OPDs that exist. Raises Unavailable, AccessError."""
-    names: list[str] = []
-    while True:
-        reply = await connection.api("STREAM.NAMES", {"offset": len(names)})
-        names += reply["streams"] or ()
-        if not reply["streams"] or len(names) >= reply["total"]:
-            return sorted(name for name in names if name.startswith("OPD_"))
-
-
 async def live_consumers(connection: Connection, stream: str) -> list[IndexedConsumer]:
     """The durable consumers of a stream as they are now. Raises Unavailable (ApiError), AccessError."""
-    found: list[dict[str, Any]] = []
-    offset = 0
-    while True:
-        reply = await connection.api(f"CONSUMER.LIST.{stream}", {"offset": offset})
-        found += reply["consumers"] or ()
-        offset += reply["limit"]  # not what came: in a cluster those of a server that is away are counted, and missing
-        if offset >= reply["total"]:
-            return [_consumer(stream, info) for info in found if info["config"].get("durable_name")]
+    return [_consumer(stream, info) for info in await durable_consumers(connection, stream)]
 
 
 class Indexer:

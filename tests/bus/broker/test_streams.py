@@ -58,6 +58,17 @@ async def test_a_consumer_s_filter_follows_its_contract(connection: Connection, 
     assert sorted(info["config"]["filter_subjects"]) == sorted(wider.filters)
 
 
+async def test_a_consumer_that_no_contract_calls_for_goes_on_demand(connection: Connection, settings: Settings) -> None:
+    await streams.apply(connection, settings, [OPD], [GRANT])
+
+    assert [str(change) for change in await streams.plan(connection, settings, [OPD], [])] == [
+        f"delete consumer {STREAM}/{GRANT.durable}"
+    ]
+    assert await streams.apply(connection, settings, [OPD], []) == []
+    assert len(await streams.apply(connection, settings, [OPD], [], prune=True)) == 1
+    assert await streams.plan(connection, settings, [OPD], []) == []
+
+
 async def test_no_rollup_can_wipe_a_stream(connection: Connection) -> None:
     config = (await connection.api(f"STREAM.INFO.{STREAM}"))["config"]
 

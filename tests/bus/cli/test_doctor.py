@@ -48,8 +48,8 @@ async def test_what_differs_from_the_contracts_fails(office: Office, tmp_path: P
 
 async def test_consumers_that_no_contract_calls_for_are_named(office: Office) -> None:
     found = by_name(await office.json("doctor", office.departments / "dukcapil"))
-    assert "OPD_DUKCAPIL bppkad_pajak_" in found["left over"]["detail"]
-    assert found["left over"]["hint"].startswith("`nats consumer rm OPD_DUKCAPIL ")
+    assert "OPD_DUKCAPIL/bppkad_pajak_" in found["left over"]["detail"]
+    assert "bus streams apply --prune" in found["left over"]["hint"]
 
 
 async def test_secrets_that_others_may_read_fail(office: Office) -> None:

@@ -43,21 +43,23 @@ async def test_a_plan_without_differences(office: Office) -> None:
 
 
 async def test_a_difference_is_shown_then_applied(office: Office, tmp_path: Path) -> None:
-    """A later contract subscribes once more: a consumer is missing until it is applied."""
+    """A later contract subscribes once more: a consumer is missing until it is applied, and the former one is left."""
     departments = tmp_path / "departments"
     shutil.copytree(office.departments, departments)
     contract = departments / "bppkad/pajak/adapter.toml"
     contract.write_text(contract.read_text() + "generation = 2\n")
     planned = await office.json("streams", "plan", departments, code=1)
-    assert {each["name"] for each in planned} == {
-        f"OPD_DUKCAPIL/bppkad_pajak_{PLACE}-g2",
-        f"REDRIVE/bppkad_pajak_{PLACE}-g2",
+    assert {(each["action"], each["name"]) for each in planned} == {
+        (action, f"{stream}/bppkad_pajak_{PLACE}{generation}")
+        for action, generation in (("create", "-g2"), ("delete", ""))
+        for stream in ("OPD_DUKCAPIL", "REDRIVE")
     }
     assert (
         f"create consumer OPD_DUKCAPIL/bppkad_pajak_{PLACE}-g2"
         in (await office.bus("streams", "apply", departments)).stdout
     )
-    assert await office.json("streams", "plan", departments) == []
+    left = await office.json("streams", "plan", departments)
+    assert {each["action"] for each in left} == {"delete"}
 
 
 async def test_operations_may_not_provision(office: Office, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest_asyncio
 from bus import config, subjects
 from bus.broker.connection import Connection
 from bus.broker.publish import Message, Publisher
+from bus.broker.streams import opd_streams
 from bus.contracts import Contract
 from bus.envelope import Event
 from bus.observability.index import Index
-from bus.observability.indexer import Indexer, live_consumers, opd_streams
+from bus.observability.indexer import Indexer, live_consumers
 from bus.platform import Platform, connect
 from bus.security.credentials import Role
 from bus.subjects import AppName, EventName

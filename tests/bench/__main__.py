@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
+import signal
 import sys
 
 import uvloop
@@ -21,6 +23,7 @@ TARGETS = [
     processes.DEMO,
     processes.FIRST,
 ]
+INTERRUPTED = 130
 WIDTH = 140  #: columns where no terminal says how many it has
 
 EPILOG = f"""
@@ -52,7 +55,10 @@ def main() -> int:
     arguments = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(("BUS_", "OTEL_"))]:
         del os.environ[name]  # settings of whoever measures decide nothing
-    figures = uvloop.run(_measure(set(arguments.only), arguments.repeat, quick=arguments.quick))
+    try:
+        figures = uvloop.run(_measure(set(arguments.only), arguments.repeat, quick=arguments.quick))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
     report.table(figures, Console(width=None if sys.stdout.isatty() else WIDTH))
     if arguments.json:
         print(report.line(figures, quick=arguments.quick))
@@ -60,6 +66,8 @@ def main() -> int:
 
 
 async def _measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]:
+    if measuring := asyncio.current_task():  # ended from outside, it ends its servers and adapters too
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
     figures = await ratios.measure(wanted, repeat, quick=quick)
     figures += await end_to_end.measure(wanted, repeat, quick=quick)
     return figures + await processes.measure(wanted, repeat, quick=quick)

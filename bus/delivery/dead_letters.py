@@ -22,7 +22,6 @@ from bus.envelope import Event
 from bus.errors import BusError
 from bus.subjects import AppName
 
-ROOM = 8 * 1024  #: bytes left for what is not the body
 LONGEST_KEY = 500  #: characters of a record's key in a dead letter that is too large
 
 
@@ -66,14 +65,14 @@ class DeadLetter:
         return Message(subjects.dead_letter(opd_app, self.kind, self.place, self.id), body, self.id)
 
     def within(self, limit: int) -> DeadLetter:
-        """This dead letter, or, where its body has more than ``limit`` bytes, one without columns and with their size.
+        """This dead letter, or, where its body has more than ``limit`` bytes, one that keeps size and hash alone.
 
         A key that is too long goes too: such a record can only be emitted again by its application.
         """
         if (size := len(self.message().body)) <= limit:
             return self
         key = self.key if len(self.key) <= LONGEST_KEY else ""
-        return replace(self, columns={}, key=key, size=size)
+        return replace(self, columns={}, key=key, headers={}, body="", size=self.size or size)
 
     @classmethod
     def parse(cls, body: bytes) -> DeadLetter:
@@ -127,7 +126,6 @@ def of_event(
     limit: int,
 ) -> DeadLetter:
     """The dead letter of an event, or of a message that is none (``event`` None)."""
-    fits = len(body) * 4 // 3 + sum(map(len, headers.values())) + ROOM < limit
     return DeadLetter(
         _digest("event", str(app), consumer, stream, str(sequence)),
         "event",
@@ -144,12 +142,12 @@ def of_event(
         stream=stream,
         sequence=sequence,
         subject=subject,
-        headers=dict(headers) if fits else {},
-        body=b64encode(body).decode() if fits else "",
+        headers=dict(headers),
+        body=b64encode(body).decode(),
         size=len(body),
         hash=blake2b(body, digest_size=16).hexdigest(),
         again=headers.get(DEAD_LETTER, ""),
-    )
+    ).within(limit)
 
 
 async def store(streams: Streams, letters: Sequence[DeadLetter]) -> None:

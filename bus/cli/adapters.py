@@ -88,6 +88,7 @@ def _adapters(settings: Settings, paths: list[Path], *, trial: bool = False) -> 
     """
     from bus.app import Adapter
     from bus.contracts import load_each
+    from bus.contracts.lint import lint
     from bus.errors import ConfigError
     from bus.events import Catalogue
     from bus.events.registry import KeyTokens
@@ -95,10 +96,12 @@ def _adapters(settings: Settings, paths: list[Path], *, trial: bool = False) -> 
     catalogue, tokens = Catalogue.load(), KeyTokens(b"trial") if trial else None
     contracts, errors = load_each(paths)
     adapters: list[Adapter] = []
-    for contract in contracts:
+    for contract in (each for each in contracts if each.stage != "retired"):
+        if faults := [each.error() for each in lint([contract], catalogue) if each.level == "error"]:
+            errors += faults
+            continue
         try:
-            if contract.stage != "retired":
-                adapters.append(Adapter(contract, settings, catalogue, tokens))
+            adapters.append(Adapter(contract, settings, catalogue, tokens))
         except ConfigError as error:
             errors.append(error)
     if not adapters and not errors:
@@ -133,16 +136,27 @@ async def _run(settings: Settings, paths: list[Path], install: bool) -> int:
 
 
 async def _dry_run(settings: Settings, paths: list[Path], limit: int) -> int:
-    rejected = 0
+    from bus.errors import BusError
+
     adapters, code = _adapters(settings, paths, trial=True)
+    codes = [code]
     for adapter in adapters:
-        async for tried in adapter.dry_run(limit):
-            for event in tried.events:
-                print(json.dumps({**event.headers(), "data": json.loads(event.data)}, ensure_ascii=False))
-            if tried.rejected:
-                rejected += 1
-                print(f"rejected {adapter.app} {tried.place}: {tried.rejected}", file=sys.stderr)
-    return code or (running.FAULTS if rejected else 0)
+        try:
+            codes.append(await _try(adapter, limit))
+        except BusError as error:
+            codes.append(running.say(error))
+    return max(codes)
+
+
+async def _try(adapter: Adapter, limit: int) -> int:
+    rejected = 0
+    async for tried in adapter.dry_run(limit):
+        for event in tried.events:
+            print(json.dumps({**event.headers(), "data": json.loads(event.data)}, ensure_ascii=False))
+        if tried.rejected:
+            rejected += 1
+            print(f"rejected {adapter.app} {tried.place}: {tried.rejected}", file=sys.stderr)
+    return running.FAULTS if rejected else 0
 
 
 async def _ddl(settings: Settings, paths: list[Path]) -> int:

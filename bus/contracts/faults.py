@@ -21,6 +21,10 @@ class Fault:
     hint: str = ""
     level: Literal["error", "note"] = "error"
 
+    def error(self) -> ConfigError:
+        """The same, to be raised."""
+        return ConfigError(f"{self.key}: {self.what}" if self.key else self.what, where=self.where, hint=self.hint)
+
     def __str__(self) -> str:
         line = ": ".join(part for part in (self.where, self.key, self.what) if part)
         return f"{line} ({self.hint})" if self.hint else line

@@ -33,8 +33,13 @@ def load(path: Path) -> Contract:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("no such file", where=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not valid TOML: {error}", where=str(path)) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path), hint="let this user read it") from None
+    except UnicodeDecodeError as error:
+        what = f"not valid TOML: no UTF-8 at byte {error.start}"
+        raise ConfigError(what, where=str(path), hint="save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", where=str(path)) from None
     if "path" in document:
         raise ConfigError("path: unknown key", where=str(path), hint="remove it")
     try:

@@ -10,10 +10,26 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bus import subjects
+from bus.errors import ConfigError
 from bus.subjects import AppName, EventName
 
-Name = Annotated[EventName, BeforeValidator(lambda text: EventName.parse(text) if isinstance(text, str) else text)]
-App = Annotated[AppName, BeforeValidator(lambda text: AppName.parse(text) if isinstance(text, str) else text)]
+
+def _event_name(text: object) -> object:
+    try:
+        return EventName.parse(text) if isinstance(text, str) else text
+    except ConfigError:
+        raise ValueError("not the name of an event type; write domain.entity.event.v1 in lower case") from None
+
+
+def _app_name(text: object) -> object:
+    try:
+        return AppName.parse(text) if isinstance(text, str) else text
+    except ConfigError:
+        raise ValueError("not an application; write OPD/APP, for example dukcapil/siak") from None
+
+
+Name = Annotated[EventName, BeforeValidator(_event_name)]
+App = Annotated[AppName, BeforeValidator(_app_name)]
 Purpose = Annotated[str, Field(min_length=5)]
 
 

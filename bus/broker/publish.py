@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 MAX_BATCH = 1000  #: messages in one atomic batch; the server refuses more
 HEADER_ROOM = 4096  #: bytes kept for the headers of an event
 PIPELINE = 500  #: single messages on their way at once
+STRIDE = 50  #: single messages in one write: the server stores the first ones while the next are encoded
 
 _NO_RESPONDERS = "503"
 
@@ -103,11 +105,20 @@ class Publisher:
 
         Raises the first error met; then some may be stored, and sending all again is safe.
         """
-        stored: list[Stored] = []
         await self._connection.ready(self._timeout)
-        for start in range(0, len(messages), PIPELINE):
-            part = messages[start : start + PIPELINE]
-            stored += await self._await(part, await self._put(part))
+        stored: list[Stored] = []
+        under_way: deque[tuple[Message, Waiting]] = deque()
+        try:
+            for start in range(0, len(messages), STRIDE):
+                part = messages[start : start + STRIDE]
+                under_way.extend(zip(part, await self._put(part), strict=True))
+                while len(under_way) > PIPELINE - STRIDE:
+                    stored.append(await self._acknowledged(*under_way.popleft()))
+            while under_way:
+                stored.append(await self._acknowledged(*under_way.popleft()))
+        finally:
+            for _, (reply, _future) in under_way:
+                self._connection.replies.forget(reply)
         return stored
 
     async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
@@ -157,7 +168,8 @@ class Publisher:
 
     async def _send_cursor(self, cursor: Message, after: int) -> Stored:
         expected = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
-        return (await self._await([expected], await self._put([expected])))[0]
+        [sent] = await self._put([expected])
+        return await self._acknowledged(expected, sent)
 
     async def _put(self, messages: Sequence[Message]) -> list[Waiting]:
         """Sends messages in one write and returns where their acknowledgements arrive."""
@@ -193,20 +205,14 @@ class Publisher:
         except Error as error:
             raise Unavailable(f"the connection failed ({type(error).__name__})", where=where) from None
 
-    async def _await(self, messages: Sequence[Message], waiting: Sequence[Waiting]) -> list[Stored]:
-        try:
-            return [await self._acknowledged(message, sent) for message, sent in zip(messages, waiting, strict=True)]
-        finally:
-            for reply, _ in waiting:
-                self._connection.replies.forget(reply)
-
     async def _acknowledged(self, message: Message, sent: Waiting) -> Stored:
-        _, future = sent
+        reply_to, future = sent
         if not future.done():
             try:
                 async with asyncio.timeout(self._timeout):
                     await future
             except TimeoutError:
+                self._connection.replies.forget(reply_to)
                 self._connection.raise_if_denied(message.subject)
                 raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=message.subject) from None
         reply = self._received(future.result(), message.subject)

@@ -18,6 +18,7 @@ from nats.errors import Error
 from bus.broker.connection import Connection
 from bus.errors import ConfigError, Unavailable
 
+FILL = 0.02  #: seconds that a batch which is not full waits for more: a transaction and a receipt cost as much
 LINGER = 2.0  #: seconds that a request for the next message stays with the server
 ANSWER = 5.0  #: seconds until the server, asked for what there is, must have answered
 
@@ -55,11 +56,10 @@ class Pull:
         Raises ConfigError where the consumer is gone, AccessError, Unavailable.
         """
         messages = await self._request({"batch": size, "no_wait": True}, ANSWER)
-        if messages:
-            return messages
-        messages = await self._request({"batch": 1, "expires": int(LINGER * 1e9)}, LINGER + ANSWER)
-        if messages and size > 1:
-            messages += await self._request({"batch": size - 1, "no_wait": True}, ANSWER)
+        if not messages:
+            messages = await self._request({"batch": 1, "expires": int(LINGER * 1e9)}, LINGER + ANSWER)
+        if messages and len(messages) < size:
+            messages += await self._request({"batch": size - len(messages), "expires": int(FILL * 1e9)}, FILL + ANSWER)
         return messages
 
     async def unsubscribe(self) -> None:

@@ -49,7 +49,7 @@ def parse_headers(block: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in block.decode("utf-8", "replace").split("\r\n"):
         name, colon, value = line.partition(":")
-        if colon and name.isascii() and not (name := name.strip()).count(" "):
+        if colon and name.isascii() and " " not in (name := name.strip()):
             headers[name] = value.strip()
     return headers
 

@@ -2,8 +2,8 @@
 
     python -m bus.contracts.reference adapters/README.md deploy/README.md
 
-A mark is ``<!-- reference: contract -->``, ``<!-- reference: settings -->`` or ``<!-- reference: <connector> -->``; what
-follows it, down to ``<!-- end -->``, is replaced.
+A mark is ``<!-- reference: contract -->``, ``<!-- reference: settings -->`` or ``<!-- reference: <connector> -->``;
+what follows it, down to ``<!-- end -->``, is replaced.
 """
 
 from __future__ import annotations

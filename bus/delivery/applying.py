@@ -6,11 +6,10 @@ is settled.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from pydantic import ValidationError
@@ -19,7 +18,7 @@ from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
 from bus.errors import AccessError, BusError, Rejected, Unavailable, frames
 from bus.events import reason
-from bus.ports import Delivery, Sink
+from bus.ports import Delivery, FollowUp, Sink
 from bus.subjects import AppName
 
 log = structlog.get_logger(__name__)
@@ -57,8 +56,10 @@ class DirectApplier:
         await self._sink.open()
 
     async def apply(self, deliveries: Sequence[Delivery]) -> int:
-        async with translated():
+        try:
             emitted = await self._sink.apply(deliveries, None)
+        except Exception as error:
+            raise translated(error) from None
         if emitted:
             await self._emitter.send(self._follow_ups.events(emitted))
         return len(emitted)
@@ -103,20 +104,26 @@ class TransactionalApplier:
     async def apply(self, deliveries: Sequence[Delivery]) -> int:
         emitted = 0
         with self._database.errors(self._where):
-            async with translated(), self._engine.begin() as transaction:
+            async with self._engine.begin() as transaction:
                 await self._database.mark_as_bus(transaction)
-                seen = await self._inbox.seen(transaction, self._consumer, [each.event.id for each in deliveries])
-                fresh = [each for each in _once(deliveries) if each.event.id not in seen]
+                once = {each.event.id: each for each in deliveries}  # should a stream hold an event twice
+                claimed = await self._inbox.claim(transaction, self._consumer, list(once))
+                fresh = [each for event_id, each in once.items() if event_id in claimed]
                 if fresh:
-                    follow_ups = self._follow_ups.events(await self._sink.apply(fresh, transaction))
+                    follow_ups = self._follow_ups.events(await self._effect(fresh, transaction))
                     self._emitter.check(follow_ups)
-                    await self._inbox.record(transaction, self._consumer, [each.event.id for each in fresh])
                     await self._outbox.enqueue(transaction, self._consumer, follow_ups)
                     emitted = len(follow_ups)
-        if emitted or seen:
+        if emitted or len(fresh) < len(deliveries):
             # Also for what was seen: a former process may have died between its commit and this.
             await self._relay.flush()
         return emitted
+
+    async def _effect(self, fresh: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
+        try:
+            return await self._sink.apply(fresh, transaction)
+        except Exception as error:
+            raise translated(error) from None
 
     async def reachable(self) -> bool:
         with contextlib.suppress(BusError), self._database.errors(self._where):
@@ -129,32 +136,19 @@ class TransactionalApplier:
         await self._engine.dispose()
 
 
-def _once(deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Each event once, should a stream hold it twice within one batch."""
-    return list({each.event.id: each for each in deliveries}.values())
-
-
-@contextlib.asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Turns what a handler raises into a BusError: a lost connection is worth a retry, anything else is refused by
-    class name.
+def translated(error: Exception) -> Exception:
+    """What a handler's or sink's exception means: a lost connection is worth a retry, anything else is refused.
 
     The text of a handler's exception may hold values, and is left out.
     """
-    try:
-        yield
-    except (BusError, asyncio.CancelledError):
-        raise
-    except PermissionError as error:
-        raise AccessError(f"the target refuses ({type(error).__name__})") from None
-    except (OSError, TimeoutError) as error:
-        raise Unavailable(f"the target does not answer ({type(error).__name__})") from None
-    except ValidationError as error:
-        raise Rejected(f"the handler makes no valid {error.title}: {reason(error)}") from None
-    except Exception as error:
-        if type(error).__module__.startswith("sqlalchemy"):
-            raise  # `database.errors` knows these
-        log.debug("handler failed", error=type(error).__name__, frames=frames(error))
-        raise Rejected(
-            f"the handler failed ({type(error).__name__})", hint="see its traceback with BUS_LOG_LEVEL=DEBUG"
-        ) from error
+    name = type(error).__name__
+    if isinstance(error, BusError) or type(error).__module__.startswith("sqlalchemy"):
+        return error  # `database.errors` knows the latter
+    if isinstance(error, PermissionError):
+        return AccessError(f"the target refuses ({name})")
+    if isinstance(error, OSError):  # TimeoutError is one
+        return Unavailable(f"the target does not answer ({name})")
+    if isinstance(error, ValidationError):
+        return Rejected(f"the handler makes no valid {error.title}: {reason(error)}")
+    log.debug("handler failed", error=name, frames=frames(error))
+    return Rejected(f"the handler failed ({name})", hint="see its frames with BUS_LOG_LEVEL=DEBUG")

@@ -51,12 +51,20 @@ class HandlerSink:
 
 
 def visible(delivery: Delivery) -> BaseModel:
-    """The event with only the fields that its subscription may see; the others are not there at all."""
+    """The event with only the fields that its subscription may see; the others are not there at all, not even as None.
+
+    The fields are validated already: the instance is put together without pydantic's constructor, once per event.
+    """
     data = delivery.data
     kind = type(data)
     if delivery.fields >= kind.model_fields.keys():
         return data
-    return kind.model_construct(_fields_set=set(delivery.fields), **delivery.values())
+    shown = kind.__new__(kind)
+    object.__setattr__(shown, "__dict__", delivery.values())
+    object.__setattr__(shown, "__pydantic_fields_set__", set(delivery.fields))
+    object.__setattr__(shown, "__pydantic_extra__", None)
+    object.__setattr__(shown, "__pydantic_private__", None)
+    return shown
 
 
 def _parameters(function: Handler, where: str) -> tuple[list[str], list[str], bool]:

@@ -173,7 +173,7 @@ def _judge(old: Node, new: Node, *, where: str) -> Iterator[Break]:
 
 def _holds(old: Any, new: Any, role: Literal["serializer", "deserializer"]) -> bool:
     try:
-        from jsoncompat import check_compat  # noqa: PLC0415 - installed for development only
+        from jsoncompat import check_compat
     except ImportError:
         raise ConfigError(
             "the compatibility gate needs jsoncompat", hint="run it in the development environment"

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 PERSONS = 4_000
 EPOCH = datetime(2026, 1, 1)  # noqa: DTZ001 - local times, as the application keeps them
@@ -97,13 +98,13 @@ class Target:
 
     def written(self) -> list[tuple[str, str, str]]:
         """Every write so far, in order: event id, NIK, akta."""
-        return self.ask("SELECT event_id, nik, akta FROM catatan ORDER BY nomor")
+        return [(row[0], row[1], row[2]) for row in self.ask("SELECT event_id, nik, akta FROM catatan ORDER BY nomor")]
 
     def count(self) -> int:
         """How many writes there were."""
         return int(self.ask("SELECT count(*) FROM catatan")[0][0])
 
-    def ask(self, query: str) -> list[tuple[str, ...]]:  # type: ignore[type-arg]
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         with closing(sqlite3.connect(self.path, timeout=30)) as db:
             return db.execute(query).fetchall()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+import tomllib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from bus import config, platform, subjects
 from bus.broker.connection import Connection
@@ -16,6 +17,7 @@ from bus.broker.reading import read_stream
 from bus.contracts import load_all
 from bus.delivery import redrive
 from bus.delivery.dead_letters import DeadLetter
+from bus.observability.index import AppTotals
 from bus.platform import Platform
 from bus.security import credentials
 from bus.security.credentials import Role
@@ -57,10 +59,8 @@ class City:
 
     def office(self, contract: str, mapping: str = "") -> Path:
         """Writes the folder of an application."""
-        values = dict(
-            line.replace(" ", "").replace('"', "").split("=") for line in contract.splitlines() if line[:3] in {"app", "opd"}
-        )
-        folder = self._offices / values["opd"] / values["app"]
+        values = tomllib.loads(contract)
+        folder: Path = self._offices / values["opd"] / values["app"]
         folder.mkdir(parents=True)
         (folder / "adapter.toml").write_text(contract)
         if mapping:
@@ -91,8 +91,8 @@ class City:
         """Where the nats-server is."""
         return self.platform.url
 
-    def adapter(self, name: str, *, program: str = "tests.faults.adapter", **environment: str) -> Process:
-        """The adapter of an application, not yet started. Variables of the bus are given in lower case."""
+    def adapter(self, name: str, *, program: str = "bus", **environment: str) -> Process:
+        """The adapter of an application, not yet started."""
         variables = {
             "BUS_HOME": str(self.home),
             "BUS_LOG_FORMAT": "json",
@@ -139,6 +139,11 @@ class City:
         info = await self.admin.api(f"CONSUMER.INFO.{stream}.{subjects.durable(AppName.parse(app), place)}")
         return not info["num_pending"] and not info["num_ack_pending"]
 
+    def totals(self, app: str) -> AppTotals:
+        """What the index knows of an application."""
+        nothing = AppTotals(app, 0, 0, None, 0, 0)
+        return next((each for each in self.platform.index.totals() if each.app == app), nothing)
+
     async def dead_letters(self) -> list[DeadLetter]:
         """Every dead letter so far."""
         return [
@@ -161,11 +166,8 @@ class City:
             answer = condition()
             if answer if isinstance(answer, bool) else await answer:
                 return
+            for process in self.processes:
+                assert not process.gave_up, f"{what}: {process.name} has ended by itself"
             if time.monotonic() - begun > within:
                 raise AssertionError(f"{what}: not within {within:.0f} s")
             await asyncio.sleep(POLL)
-
-
-def environment(**urls: Any) -> Mapping[str, str]:
-    """The variables that contracts refer to."""
-    return {name: str(value) for name, value in urls.items()}

@@ -135,7 +135,7 @@ async def terima(event: PendudukMeninggal, delivery: Delivery, transaction: Asyn
         if what == "tolak":
             raise ValueError(event.no_akta)
         if what == "mati":
-            os._exit(1)
+            os.abort()
         if what == "lambat":
             await asyncio.sleep(number)
         if what == "sibuk":
@@ -147,7 +147,7 @@ async def terima(event: PendudukMeninggal, delivery: Delivery, transaction: Asyn
 '''
 
 WITHOUT_DATABASE = '''
-"""Writes each death down by itself, as a service without a database of ours would: nothing guards it from a repetition."""
+"""Writes each death down by itself, like a service without a database of ours: nothing guards it from a repetition."""
 
 import asyncio
 import os

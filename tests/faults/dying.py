@@ -1,24 +1,20 @@
-"""Runs one adapter that kills itself between the commit of a handler's effect and the end of its follow-ups' way out.
+"""`bus run` of an adapter that kills itself between the commit of an effect and the end of its follow-ups' way out.
 
-``DIES_AFTER`` says how many batches of follow-ups get through before; ``DIES_WHEN`` is ``committed`` (nothing is
-published yet) or ``published`` (the outbox still has them).
+``DIES_AFTER`` says how many follow-ups get out before; ``DIES_WHEN`` is ``committed`` (nothing of the batch is
+published yet) or ``published`` (all of it is, and the outbox still has it).
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
-import uvloop
-
 from bus.broker.publish import Stored
+from bus.cli.main import main
 from bus.delivery.emitting import Emitter
 from bus.envelope import Event
-from tests.faults.adapter import run
 
 
 def die() -> NoReturn:
@@ -28,12 +24,12 @@ def die() -> NoReturn:
 
 
 def arm(left: int, when: str) -> None:
-    """Makes the emitter deadly after ``left`` batches."""
+    """Makes the emitter deadly after ``left`` follow-ups."""
     send = Emitter.send
 
     async def deadly(self: Emitter, events: Sequence[Event]) -> list[Stored]:
         nonlocal left
-        left -= 1
+        left -= len(events)
         if left < 0 and when == "committed":
             die()
         stored = await send(self, events)
@@ -46,4 +42,4 @@ def arm(left: int, when: str) -> None:
 
 if __name__ == "__main__":
     arm(int(os.environ["DIES_AFTER"]), os.environ["DIES_WHEN"])
-    uvloop.run(run(Path(sys.argv[2])))
+    main()

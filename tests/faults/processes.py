@@ -25,23 +25,34 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 @dataclass
 class Process:
-    """One adapter. ``program`` is a module that takes ``bus``'s arguments; ``log`` collects what it prints."""
+    """One adapter, run by ``bus run`` or by a ``program`` (a module) that does the same and more. ``log`` collects what
+    it prints.
+    """
 
     name: str
     contract: Path
     environment: Mapping[str, str]
     log: Path
-    program: str = "tests.faults.adapter"
+    program: str = "bus"
     starts: int = 0
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    _asked: bool = False
 
     @property
     def running(self) -> bool:
         """Whether it lives."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether it has ended by itself, neither asked nor killed."""
+        return (
+            self._process is not None and (self._process.returncode or 0) >= 0 and not self.running and not self._asked
+        )
+
     async def start(self) -> None:
         """Starts it; does not wait until it works."""
+        self._asked = False
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BUS_", "COV_"))}
         launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())]
         with self.log.open("ab") as output:
@@ -78,6 +89,7 @@ class Process:
     async def _end(self, how: signal.Signals) -> int | None:
         if self._process is None:
             return None
+        self._asked = True
         if self._process.returncode is None:
             self._process.send_signal(how)
         try:

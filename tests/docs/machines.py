@@ -104,4 +104,3 @@ def _certificate(folder: Path) -> None:
 
 def _openssl(*arguments: str | Path) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=60)
-

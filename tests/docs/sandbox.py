@@ -1,4 +1,4 @@
-"""Runs the shell blocks of a guide in a folder that stands for the machine: what would change a real one is noted only."""
+"""Runs the shell blocks of a guide in a folder that stands for the machine; what would change a real one is noted."""
 
 from __future__ import annotations
 

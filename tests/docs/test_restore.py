@@ -15,7 +15,12 @@ from tests.faults.applications import Source, Target, compare, rows
 from tests.faults.city import City
 
 BACKUP = block("deploy/README.md", "systemctl stop 'bus-adapter@*'")
-BEFORE, APPLIED, STORED, AFTER = rows(1, 300, seed=1), rows(301, 200, seed=1), rows(501, 200, seed=1), rows(701, 100, seed=1)
+BEFORE, APPLIED, STORED, AFTER = (
+    rows(1, 300, seed=1),
+    rows(301, 200, seed=1),
+    rows(501, 200, seed=1),
+    rows(701, 100, seed=1),
+)
 
 
 @pytest.mark.timeout(240)

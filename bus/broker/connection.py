@@ -254,7 +254,7 @@ class ApiError(Unavailable):
 
 NOT_FOUND = (10014, 10059, 10037)  #: consumer, stream, message not found
 WRONG_LAST_SEQUENCE = (10071, 10164)
-DUPLICATE_IN_BATCH = 10201
+NOT_TOGETHER = (10201, 10174)  #: of an atomic batch: one is a duplicate; the stream takes no batches
 STORE_FULL = (10077, 10047, 10052, 10023)
 
 

@@ -1,4 +1,4 @@
-"""Ways into JetStream, all with ``Nats-Msg-Id``: pipelined single messages, and atomic batches with a fenced cursor.
+"""Ways into JetStream, all with ``Nats-Msg-Id``: messages in groups, and atomic batches with a fenced cursor.
 
 A publish that times out may have been stored: it is unknown, and sent again with the same id, which the server then
 acknowledges as a duplicate. https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
@@ -7,8 +7,8 @@ acknowledges as a duplicate. https://github.com/nats-io/nats-architecture-and-de
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from nats.errors import Error
 
 from bus.broker import wire
 from bus.broker.connection import (
-    DUPLICATE_IN_BATCH,
+    NOT_TOGETHER,
     REQUEST_TIMEOUT,
     WRONG_LAST_SEQUENCE,
     Connection,
@@ -32,8 +32,7 @@ MSG_ID = "Nats-Msg-Id"
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 MAX_BATCH = 1000  #: messages in one atomic batch; the server refuses more
 HEADER_ROOM = 4096  #: bytes kept for the headers of an event
-PIPELINE = 500  #: single messages on their way at once
-STRIDE = 50  #: single messages in one write: the server stores the first ones while the next are encoded
+GROUP = 500  #: messages that are committed together, where no cursor needs them to be
 
 _NO_RESPONDERS = "503"
 
@@ -58,6 +57,10 @@ class Stored:
     stream: str
     sequence: int
     duplicate: bool = False
+
+
+class _NotTogether(Unavailable):
+    """Some messages of an atomic batch are stored already, or the stream takes none: one by one it works."""
 
 
 class Streams(Protocol):
@@ -101,24 +104,17 @@ class Publisher:
         return (await self.send_all([message]))[0]
 
     async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
-        """Stores messages in a pipeline, in their order; their acknowledgements are awaited together.
+        """Stores messages of one stream in their order, as if one by one, and returns where each is.
 
-        Raises the first error met; then some may be stored, and sending all again is safe.
+        They go in groups that the server commits together: with a disk that syncs at every commit, a message by itself
+        costs as much as a group, and what comes behind a failed one is not stored before it. A group of which some are
+        stored already is sent one by one: the server then acknowledges these as duplicates. Raises the first error met;
+        then some groups may be stored, and sending all again is safe.
         """
         await self._connection.ready(self._timeout)
         stored: list[Stored] = []
-        under_way: deque[tuple[Message, Waiting]] = deque()
-        try:
-            for start in range(0, len(messages), STRIDE):
-                part = messages[start : start + STRIDE]
-                under_way.extend(zip(part, await self._put(part), strict=True))
-                while len(under_way) > PIPELINE - STRIDE:
-                    stored.append(await self._acknowledged(*under_way.popleft()))
-            while under_way:
-                stored.append(await self._acknowledged(*under_way.popleft()))
-        finally:
-            for _, (reply, _future) in under_way:
-                self._connection.replies.forget(reply)
+        for start in range(0, len(messages), GROUP):
+            stored += await self._send_group(messages[start : start + GROUP])
         return stored
 
     async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
@@ -127,68 +123,62 @@ class Publisher:
         ``after`` is the sequence of the cursor's predecessor (0: none). Raises Fenced where another reader has moved
         it. Where some of the messages are stored already, all are sent one by one, and the cursor last.
         """
-        await self._connection.ready(self._timeout)
-        if not messages:
-            return await self._send_cursor(cursor, after)
-        reply = await self._put_batch(messages, cursor, after)
-        answer = json.loads(reply.data) if reply.data else {}
-        if error := answer.get("error"):
-            if error.get("err_code") == DUPLICATE_IN_BATCH:
-                await self.send_all(messages)
-                return await self._send_cursor(cursor, after)
-            raise self._refusal(error, cursor.subject)
-        return Stored(answer["stream"], answer["seq"])
-
-    async def _put_batch(self, messages: Sequence[Message], cursor: Message, after: int) -> Msg:
         if len(messages) >= MAX_BATCH:
             raise ContractError(f"a batch of {len(messages)} messages", hint=f"at most {MAX_BATCH - 1} and a cursor")
-        batch = {"Nats-Batch-Id": uuid4().hex}
-        commands = [
-            self._encode(message, "", {MSG_ID: message.id, **batch, "Nats-Batch-Sequence": str(number)})
-            for number, message in enumerate(messages, 1)
-        ]
-        ending = {
-            **batch,
-            "Nats-Batch-Sequence": str(len(messages) + 1),
-            "Nats-Batch-Commit": "1",
-            EXPECTED_SEQUENCE: str(after),
-        }
-        subject, future = self._connection.replies.expect()
+        await self._connection.ready(self._timeout)
+        fenced = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
         try:
-            await self._write([*commands, self._encode(cursor, subject, ending)], cursor.subject)
-            async with asyncio.timeout(self._timeout):
-                reply = await future
-        except TimeoutError:
-            for message in (*messages[:1], cursor):
+            return await self._commit([*messages, fenced])
+        except _NotTogether:
+            await self._one_by_one(messages)
+            return (await self._one_by_one([fenced]))[0]
+
+    async def _send_group(self, messages: Sequence[Message]) -> list[Stored]:
+        if len(messages) > 1:
+            with contextlib.suppress(_NotTogether):
+                last = await self._commit(messages)
+                first = last.sequence - len(messages) + 1
+                return [Stored(last.stream, first + number) for number in range(len(messages))]
+        return await self._one_by_one(messages)
+
+    async def _commit(self, messages: Sequence[Message]) -> Stored:
+        """Stores messages as one atomic batch; returns where the last is. Raises _NotTogether."""
+        if len(messages) == 1:
+            return (await self._one_by_one(messages))[0]
+        batch, last = {"Nats-Batch-Id": uuid4().hex}, messages[-1]
+        reply_to, future = self._connection.replies.expect()
+        commands = [
+            self._encode(message, "", {**batch, "Nats-Batch-Sequence": str(number)})
+            for number, message in enumerate(messages[:-1], 1)
+        ]
+        ending = {**batch, "Nats-Batch-Sequence": str(len(messages)), "Nats-Batch-Commit": "1"}
+        try:
+            commands.append(self._encode(last, reply_to, ending))
+            await self._write(commands, last.subject)
+            return await self._acknowledged(last, (reply_to, future))
+        except Unavailable:
+            for message in messages:  # one that is not permitted leaves a gap in the batch, or no commit
                 self._connection.raise_if_denied(message.subject)
-            raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=cursor.subject) from None
+            raise
         finally:
-            self._connection.replies.forget(subject)
-        return self._received(reply, cursor.subject)
+            self._connection.replies.forget(reply_to)
 
-    async def _send_cursor(self, cursor: Message, after: int) -> Stored:
-        expected = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
-        [sent] = await self._put([expected])
-        return await self._acknowledged(expected, sent)
-
-    async def _put(self, messages: Sequence[Message]) -> list[Waiting]:
-        """Sends messages in one write and returns where their acknowledgements arrive."""
+    async def _one_by_one(self, messages: Sequence[Message]) -> list[Stored]:
+        """Stores messages each for itself, in one write; their acknowledgements are awaited together."""
         waiting = [self._connection.replies.expect() for _ in messages]
         try:
-            commands = [
-                self._encode(message, reply, {MSG_ID: message.id} if message.id else {})
-                for message, (reply, _) in zip(messages, waiting, strict=True)
-            ]
-            await self._write(commands, messages[0].subject)
-        except BusError:
+            commands = [self._encode(message, reply, {}) for message, (reply, _) in zip(messages, waiting, strict=True)]
+            if commands:
+                await self._write(commands, messages[0].subject)
+            return [await self._acknowledged(message, sent) for message, sent in zip(messages, waiting, strict=True)]
+        finally:
             for reply, _ in waiting:
                 self._connection.replies.forget(reply)
-            raise
-        return waiting
 
     def _encode(self, message: Message, reply: str, headers: dict[str, str]) -> tuple[bytes, int]:
         """A message with the headers of its delivery. Raises ContractError where it is too large."""
-        command, size = wire.encode(message.subject, reply, {**message.headers, **headers}, message.body)
+        own = {MSG_ID: message.id} if message.id else {}
+        command, size = wire.encode(message.subject, reply, {**message.headers, **own, **headers}, message.body)
         if size > (limit := self._connection.client.max_payload):
             # Over the sum the server closes the connection, and with it what others have on their way.
             raise ContractError(
@@ -206,13 +196,12 @@ class Publisher:
             raise Unavailable(f"the connection failed ({type(error).__name__})", where=where) from None
 
     async def _acknowledged(self, message: Message, sent: Waiting) -> Stored:
-        reply_to, future = sent
+        _, future = sent
         if not future.done():
             try:
                 async with asyncio.timeout(self._timeout):
                     await future
             except TimeoutError:
-                self._connection.replies.forget(reply_to)
                 self._connection.raise_if_denied(message.subject)
                 raise Unavailable(f"no acknowledgement within {self._timeout:g} s", where=message.subject) from None
         reply = self._received(future.result(), message.subject)
@@ -233,6 +222,8 @@ class Publisher:
         return reply
 
     def _refusal(self, error: dict[str, Any], subject: str) -> BusError:
+        if error.get("err_code") in NOT_TOGETHER:
+            return _NotTogether("these cannot be stored together", where=subject)
         if error.get("err_code") in WRONG_LAST_SEQUENCE:
             return Fenced("another instance has moved this cursor", where=subject)
         return stream_full(error, subject) or Unavailable(

@@ -45,7 +45,6 @@ def declared_streams(opds: Iterable[str], settings: Settings) -> list[dict[str, 
             settings,
             subjects.stream(opd),
             [subjects.stream_subjects(opd)],
-            allow_atomic=True,
             allow_batched=True,
             allow_msg_ttl=True,
         )
@@ -79,6 +78,7 @@ def _stream(settings: Settings, name: str, filters: Sequence[str], **special: An
         "duplicate_window": DUPLICATE_WINDOW,
         "num_replicas": settings.replicas,
         "allow_direct": True,
+        "allow_atomic": True,
         "allow_rollup_hdrs": False,  # one Nats-Rollup header could wipe the stream
         "deny_delete": False,
     } | special

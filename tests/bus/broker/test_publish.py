@@ -20,6 +20,24 @@ async def test_a_repeated_message_is_stored_once(connection: Connection, publish
     assert await count(connection) == 3
 
 
+async def test_many_messages_are_committed_in_groups(connection: Connection, publisher: Publisher) -> None:
+    stored = await publisher.send_all([event(number, key=f"k{number % 3}") for number in range(1234)])
+
+    assert [each.sequence for each in stored] == list(range(1, 1235))
+    assert await count(connection) == 1234
+
+
+async def test_a_stream_that_takes_no_batches_gets_messages_one_by_one(
+    connection: Connection, publisher: Publisher
+) -> None:
+    info = await connection.api(f"STREAM.INFO.{STREAM}")
+    await connection.api(f"STREAM.UPDATE.{STREAM}", {**info["config"], "allow_atomic": False, "allow_batched": False})
+
+    stored = await publisher.send_all([event(number) for number in range(20)])
+
+    assert [each.sequence for each in stored] == list(range(1, 21))
+
+
 async def test_a_batch_and_its_cursor_are_stored_together(connection: Connection, publisher: Publisher) -> None:
     stored = await publisher.send_batch([event(number) for number in range(10)], cursor(b'{"n":1}'), after=0)
 

@@ -146,6 +146,35 @@ async def test_full_stream_pauses_its_source(tmp_path: Path) -> None:
         assert siak.running
 
 
+@pytest.mark.parametrize("stream", ["RECEIPTS", "DLQ"])
+async def test_full_stream_of_the_bus_pauses_its_writers(tmp_path: Path, stream: str) -> None:
+    source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db")
+    written = singles(1, 2_000)
+    bad_rows = {each.akta for each in written if each.number % 100 == 50}
+    bad_events = {each.akta for each in written if each.number % 100 == 77}
+    for akta in bad_events:
+        target.order(akta, "tolak")
+    source.write(Row(each.number, "3571" if each.akta in bad_rows else each.nik) for each in written)
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
+        await city.start()
+        await city.configure_stream(stream, max_bytes=10_000)
+        siak = city.adapter("dukcapil/siak", SIAK_URL=source.url)
+        bansos = city.adapter("dinsos/bansos", BANSOS_URL=target.url)
+        await siak.start()
+        await bansos.start()
+        waiting = siak if stream == "DLQ" else bansos
+        await city.until(lambda: waiting.said("the stream is full and discards new messages"), "a writer waits")
+
+        await city.configure_stream(stream, max_bytes=100_000_000)
+        good = [each for each in written if each.akta not in bad_rows | bad_events]
+        await city.until(lambda: target.count() >= len(good), "everything applied")
+        await city.until(lambda: city.settled("OPD_DUKCAPIL", "dinsos/bansos", DEATHS), "everything settled")
+        assert not compare(good, target.written())
+        assert len(await city.dead_letters()) == len(bad_rows) + len(bad_events)
+
+
 async def test_restarted_server(tmp_path: Path) -> None:
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
     async with City(tmp_path) as city:

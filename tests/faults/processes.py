@@ -75,6 +75,16 @@ class Process:
         """SIGKILL: no chance to finish anything."""
         await self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """SIGSTOP: it stands still and does not know it, like a machine that is suspended."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if nothing had been."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     async def stop(self) -> int:
         """SIGTERM; returns the exit code. Raises AssertionError where it does not end."""
         code = await self._end(signal.SIGTERM)

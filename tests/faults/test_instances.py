@@ -55,6 +55,46 @@ async def test_second_reader_stands_by_and_takes_over(tmp_path: Path) -> None:
         assert not compare(written, target.written())
 
 
+async def test_frozen_instance_is_fenced_when_it_wakes(tmp_path: Path) -> None:
+    source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db")
+    slices = [rows(1 + number * 2_000, 2_000, seed=4, persons=200) for number in range(3)]
+    written = [row for part in slices for row in part]
+    async with City(tmp_path) as city:
+        city.office(contracts.PRODUCER)
+        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
+        await city.start()
+        first = [
+            city.adapter("dukcapil/siak", SIAK_URL=source.url),
+            city.adapter("dinsos/bansos", BANSOS_URL=target.url),
+        ]
+        second = [
+            city.adapter("dukcapil/siak", SIAK_URL=source.url, **city.elsewhere("dukcapil/siak")),
+            city.adapter("dinsos/bansos", BANSOS_URL=target.url, **city.elsewhere("dinsos/bansos")),
+        ]
+        for each in first:
+            await each.start()
+        await city.until(lambda: all(each.said('"active"') for each in first), "the first two work")
+        for each in second:
+            await each.start()
+        await city.until(lambda: all(each.said("standing by") for each in second), "the others stand by")
+        source.write(slices[0])
+        await city.until(partial(beyond, target, 300), "the first slice under way")
+        for each in first:
+            each.freeze()
+        source.write(slices[1])
+        await city.until(lambda: all(each.said('"active"') for each in second), "taken over", within=TAKES_OVER)
+        for each in first:
+            each.thaw()
+        await city.until(lambda: target.count() >= 4_000, "both slices applied")
+        source.write(slices[2])
+        await city.until(
+            lambda: all(each.said("no longer the active instance") for each in first), "the first are fenced"
+        )
+        await city.until(lambda: target.count() >= len(written), "everything applied")
+        assert not compare(written, target.written())
+        assert not await city.dead_letters()
+
+
 async def test_end_during_work(tmp_path: Path) -> None:
     source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
     written = rows(1, 6_000, seed=2)

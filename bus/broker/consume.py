@@ -30,9 +30,8 @@ AGAIN = 0.5  #: seconds between two attempts to go on after a lost connection
 
 log = structlog.get_logger(__name__)
 
-_V1_TOKENS = (
-    9  #: ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; v2 has domain and account before
-)
+# ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; v2 has domain and account before <stream>.
+_V1_TOKENS = 9
 
 
 class Incoming:

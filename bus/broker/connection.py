@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import nkeys
 import structlog
 from faststream.nats import NatsBroker
 from faststream.nats.security import NatsCredentials
@@ -32,9 +33,12 @@ REQUEST_TIMEOUT = 5.0  #: seconds; JetStream's default of half a second is short
 CLOSE_TIMEOUT = 5.0
 
 _VIOLATION = re.compile(r'permissions violation for (?:publish|subscription) to "([^"]+)"', re.IGNORECASE)
+_SEED = re.compile(r"-----BEGIN USER NKEY SEED-----\s+(\w+)\s+-+END USER NKEY SEED-----")
 _REMEMBERED = 64
 
 log = structlog.get_logger(__name__)
+_quiet = logging.getLogger("bus.broker.faststream")
+_quiet.setLevel(logging.ERROR)  # what FastStream warns of, the callbacks below say in one line
 
 
 class Connection:
@@ -48,10 +52,8 @@ class Connection:
         self._closed = asyncio.Event()
         self._up = asyncio.Event()
         self.when_lost: set[Callable[[], None]] = set()  #: called at each loss, so that nobody waits for an answer
-        if credential is not None and not credential.is_file():
-            raise ConfigError(
-                "no such credential", where=str(credential), hint="`bus app credentials OPD/APP` makes it"
-            )
+        if credential is not None:
+            _check(credential)
         self.broker = NatsBroker(
             url,
             name=name,
@@ -65,7 +67,7 @@ class Connection:
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_close,
-            logger=logging.getLogger("faststream"),
+            logger=_quiet,
             log_level=logging.DEBUG,
             graceful_timeout=CLOSE_TIMEOUT,
         )
@@ -89,6 +91,7 @@ class Connection:
         wire.quicken(connection.client)
         connection._up.set()
         connection.replies = await Replies.open(connection)
+        await connection._check_inbox()
         return connection
 
     @property
@@ -140,9 +143,25 @@ class Connection:
             raise ApiError(error, where=subject)
         return reply  # type: ignore[no-any-return]
 
+    async def _check_inbox(self) -> None:
+        """Asks for a sign that the server has judged the first subscription. Raises AccessError, Unavailable."""
+        try:
+            for _ in range(2):  # the client sends a ping ahead of what it has buffered: the second one comes after it
+                await self.client.flush(int(REQUEST_TIMEOUT))
+            self.raise_if_denied(self.inbox)
+        except (TimeoutError, Error):
+            await self.close()
+            raise Unavailable("no NATS server answers", where=self.url) from None
+        except AccessError:
+            await self.close()
+            raise
+
+    def _is_inbox(self, subject: str) -> bool:
+        return subject.lower().startswith(f"{self.inbox}.".lower())
+
     def raise_if_denied(self, subject: str) -> None:
         """Raises AccessError where the server said that this subject is not permitted."""
-        if any(denied.startswith(f"{self.inbox}.".lower()) for denied in self._denied):
+        if any(map(self._is_inbox, self._denied)):
             raise AccessError("this credential is another one's", where=self.name, hint="see BUS_CREDENTIAL")
         if subject.lower() in self._denied:
             raise AccessError(
@@ -176,7 +195,8 @@ class Connection:
             self._denied[match[1].lower()] = text  # the client gives it in lower case, whatever it was
             if len(self._denied) > _REMEMBERED:
                 self._denied.popitem(last=False)
-            log.error("permission denied", subject=match[1], connection=self.name)
+            if not self._is_inbox(match[1]):  # whoever opens the connection says that
+                log.error("permission denied", subject=match[1], connection=self.name)
         elif "uthorization" in text or "uthentication" in text:
             self._refused = text
             log.error("credential refused", connection=self.name)
@@ -197,6 +217,26 @@ class Connection:
     async def _on_reconnect(self) -> None:
         self._up.set()
         log.info("reconnected", connection=self.name, server=self.url)
+
+
+def _check(credential: Path) -> None:
+    """Raises ConfigError where a file is no credential: the client would fail with whatever it stumbles over."""
+    hint = "`bus app credentials OPD/APP` makes it"
+    try:
+        text = credential.read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise ConfigError("no such credential", where=str(credential), hint=hint) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read the credential: {error.strerror}", where=str(credential), hint=hint) from None
+    except UnicodeDecodeError:
+        text = ""
+    seed = _SEED.search(text)
+    if "-----BEGIN NATS USER JWT-----" not in text or seed is None:
+        raise ConfigError("not a NATS credential", where=str(credential), hint=hint)
+    try:
+        nkeys.from_seed(bytearray(seed[1].encode())).wipe()
+    except nkeys.NkeysError:
+        raise ConfigError("not a NATS credential: its seed is damaged", where=str(credential), hint=hint) from None
 
 
 class Replies:

@@ -133,7 +133,8 @@ class Adapter:
                     credential=self._credential,
                 )
             except Unavailable as error:
-                log.warning("waiting for the server", app=str(self.app), error=str(error))
+                say = log.debug if backoff.attempts else log.warning  # once is enough for a person
+                say("waiting for the server", app=str(self.app), error=str(error))
                 await first(stopping.wait(), asyncio.sleep(backoff.next()))
         return None
 

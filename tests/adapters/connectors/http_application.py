@@ -1,0 +1,216 @@
+"""An application that speaks HTTP, as offices have them: rows in a store of its own, several styles of paging, OAuth2,
+a door for what others push, and faults on demand. ``/kendali/…`` is what a test does to it. Served by uvicorn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+from base64 import b64decode
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+CLIENT, CLIENT_SECRET = "dinkes", "kunci:rahasia/ä"
+COLUMNS = ("kunci", "nilai", "urutan")
+
+
+class Store:
+    """The application's own data."""
+
+    def __init__(self) -> None:
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        self.db.execute("CREATE TABLE baris (kunci INTEGER PRIMARY KEY, nilai TEXT, urutan INTEGER)")
+        self.db.execute("CREATE INDEX menurut_urutan ON baris (urutan, kunci)")
+        self.number = 100
+        self.tokens: list[str] = []
+        self.life: Any = 3600
+        self.requests: list[str] = []
+        self.received: dict[str, tuple[int, str]] = {}  # key -> its event's place, and value
+        self.answered: dict[str, int] = {}  # idempotency key -> status
+        self.writes: list[str] = []
+        self.refused: str | None = None
+        self.fails_every = 0
+        self.count = 0
+        self.waits: list[str] = []  # the Retry-After of the answers to come, 503
+
+    def write(self, rows: list[tuple[int, str]], number: int | None = None) -> None:
+        self.db.execute("BEGIN")
+        for key, value in rows:
+            old = self.db.execute("SELECT nilai FROM baris WHERE kunci = ?", (key,)).fetchone()
+            if old == (value,):
+                continue
+            self.number += number is None
+            row = (key, value, self.number if number is None else number)
+            self.db.execute("INSERT OR REPLACE INTO baris VALUES (?, ?, ?)", row)
+        self.db.execute("COMMIT")
+
+    def rows(self, since: int, limit: int, offset: int) -> list[dict[str, Any]]:
+        query = "SELECT kunci, nilai, urutan FROM baris WHERE urutan >= ? ORDER BY urutan, kunci LIMIT ? OFFSET ?"
+        return [dict(zip(COLUMNS, row, strict=True)) for row in self.db.execute(query, (since, limit, offset))]
+
+
+store = Store()
+
+
+async def rows(request: Request) -> Response:
+    """Rows behind ``sejak``, in the style of paging that the path names."""
+    store.requests.append(request.url.query)
+    if store.waits:
+        return Response(status_code=503, headers={"Retry-After": store.waits.pop(0)})
+    asked, style = request.query_params, request.path_params["style"]
+    size = int(asked.get("jumlah", 100))
+    first = {
+        "page": (int(asked.get("halaman", 1)) - 1) * size,
+        "offset": int(asked.get("mulai", 0)),
+        "cursor": int(asked.get("sesudah", 0)),
+        "next": int(asked.get("sesudah", 0)),
+        "link": int(asked.get("sesudah", 0)),
+        "none": 0,
+    }[style]
+    since = int(asked.get("sejak", 0))
+    found = store.rows(since, 10**9 if style == "none" else size + 1, first)
+    more, found = len(found) > size and style != "none", found if style == "none" else found[:size]
+    onward = str(request.url.include_query_params(sesudah=first + size))
+    document: Any = {"data": {"baris": found}, "meta": {}}
+    headers = {}
+    if more and style == "cursor":
+        document["meta"]["next"] = str(first + size)
+    if more and style == "next":
+        document["meta"]["next"] = onward.partition("//")[2].partition("/")[2].join(["/", ""])
+    if style == "link":
+        document = found
+        headers["Link"] = f'<{onward}>; rel="next"' if more else ""
+    body = json.dumps(document).encode()
+    headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()}"'
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+async def one_row(request: Request) -> Response:
+    """One row by its key."""
+    key = (request.path_params["key"],)
+    row = store.db.execute("SELECT kunci, nilai, urutan FROM baris WHERE kunci = ?", key).fetchone()
+    return JSONResponse({"data": dict(zip(COLUMNS, row, strict=True))} if row else {}, 200 if row else 404)
+
+
+async def token(request: Request) -> Response:
+    """OAuth2 client credentials, by header or form."""
+    form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+    header = request.headers.get("Authorization", "")
+    given = (form.get("client_id"), form.get("client_secret"))
+    if header:
+        user, _, password = b64decode(header.removeprefix("Basic ")).decode().partition(":")
+        decoded = parse_qs(f"u={user}&p={password}")
+        given = (decoded["u"][0], decoded["p"][0])
+    if given != (CLIENT, CLIENT_SECRET) or form.get("grant_type") != "client_credentials":
+        return JSONResponse({"error": "invalid_client"}, 401)
+    store.tokens.append(f"token{len(store.tokens)}")
+    return JSONResponse({"access_token": store.tokens[-1], "token_type": "Bearer", "expires_in": store.life})
+
+
+async def safe(request: Request) -> Response:
+    """Answers whoever has the newest token."""
+    proven = store.tokens and request.headers.get("Authorization") == f"Bearer {store.tokens[-1]}"
+    return JSONResponse({"token": len(store.tokens)}, 200 if proven else 401)
+
+
+async def echo(request: Request) -> Response:
+    """The headers and the body that have arrived."""
+    return JSONResponse({"headers": dict(request.headers), "body": (await request.body()).decode()})
+
+
+async def answer(request: Request) -> Response:
+    """The status that is asked for."""
+    store.requests.append(request.url.path)
+    wait = request.query_params.get("retry")
+    headers = {"Retry-After": wait} if wait else {}
+    return JSONResponse({"nik": "3571010101900001"}, request.path_params["status"], headers)
+
+
+async def redirect(request: Request) -> Response:
+    """Somewhere else, or here again."""
+    return RedirectResponse(request.query_params.get("ke", "/alih"), 302)
+
+
+async def slow(_request: Request) -> Response:
+    """An answer that comes late."""
+    await asyncio.sleep(5)
+    return Response()
+
+
+async def large(_request: Request) -> Response:
+    """An answer that fills memory."""
+    return Response(b"0" * (33 * 1024 * 1024))
+
+
+async def receive(request: Request) -> Response:
+    """What others push: each idempotency key once, an older event never over a newer one."""
+    store.count += 1
+    fault = store.fails_every and store.count % store.fails_every == 0
+    if fault and store.count % 2:
+        return Response(status_code=503, headers={"Retry-After": "0"})
+    status = _apply(request.headers, json.loads(await request.body()))
+    if fault:  # applied, and the answer says otherwise
+        return Response(status_code=500)
+    return JSONResponse({"pesan": "terlarang"} if status == 422 else {}, status)
+
+
+def _apply(headers: Any, row: dict[str, Any]) -> int:
+    event, place = headers["Idempotency-Key"], int(headers["ce-sequence"])
+    if event in store.answered:
+        return store.answered[event]
+    if store.refused is not None and row["nilai"] == store.refused:
+        return 422  # not kept: it may be allowed later
+    store.answered[event] = 200
+    if place >= store.received.get(row["kunci"], (0, ""))[0]:
+        store.received[row["kunci"]] = (place, row["nilai"])
+        store.writes.append(event)
+    return 200
+
+
+async def control(request: Request) -> Response:
+    """What a test does to the application, and sees of it."""
+    global store  # noqa: PLW0603 - a process has one application, and a test gets a fresh one
+    given = json.loads(await request.body() or b"null")
+    match request.path_params["what"]:
+        case "kosong":
+            store = Store()
+        case "tulis":
+            store.write(given)
+        case "tulis-awal":
+            store.write(given, number=1)
+        case "hapus":
+            store.db.execute("DELETE FROM baris WHERE kunci = ?", (given,))
+        case "cabut":
+            store.tokens.append("dicabut")
+        case "atur":
+            for name, value in given.items():
+                setattr(store, name, value)
+    seen = {"requests": store.requests, "tokens": len(store.tokens), "writes": store.writes}
+    return JSONResponse({**seen, "rows": {key: value for key, (_, value) in store.received.items()}})
+
+
+app = Starlette(
+    routes=[
+        Route("/baris/{style}", rows),
+        Route("/satu/{key:int}", one_row),
+        Route("/token", token, methods=["POST"]),
+        Route("/aman", safe, methods=["GET", "POST"]),
+        Route("/gema", echo, methods=["GET", "POST", "PUT", "DELETE"]),
+        Route("/gema/{path:path}", echo, methods=["GET", "POST", "PUT", "DELETE"]),
+        Route("/jawab/{status:int}", answer, methods=["GET", "POST", "DELETE"]),
+        Route("/alih", redirect, methods=["GET", "POST"]),
+        Route("/lambat", slow),
+        Route("/besar", large),
+        Route("/terima", receive, methods=["POST"]),
+        Route("/kendali/{what}", control, methods=["POST"]),
+    ]
+)

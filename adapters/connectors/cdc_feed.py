@@ -1,0 +1,79 @@
+"""A bounded queue from a thread that reads a database's log to the event loop that publishes what it read."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from bus.errors import BusError
+from bus.ports import Batch
+
+PATIENCE = 5.0  #: seconds that a reading waits at least until the log is known to have nothing more
+TICK = 1.0  #: seconds after which a reader that waits for room keeps its connection alive
+
+
+class Stopped(Exception):
+    """The source is being closed: the reading thread ends."""
+
+
+class Feed:
+    """Batches on their way out of a reading thread. Made in the event loop; ``put`` and ``fail`` are the thread's."""
+
+    def __init__(self, size: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._batches: deque[Batch] = deque()
+        self._room = threading.Semaphore(size)
+        self._arrived = asyncio.Event()
+        self._failure: Exception | None = None
+        self.stopping = threading.Event()
+        self._resting = False
+
+    def put(self, batch: Batch, keep_alive: Callable[[], None] = lambda: None) -> None:
+        """Hands a batch over; waits for room, and calls ``keep_alive`` now and then. Raises Stopped."""
+        while not self._room.acquire(timeout=TICK):
+            self.check()
+            keep_alive()
+        self.check()
+        self._batches.append(batch)
+        self._tell()
+
+    def fail(self, error: Exception) -> None:
+        """Hands an error over; it arrives behind what was read before it."""
+        self._failure = error
+        self._tell()
+
+    def check(self) -> None:
+        """Raises Stopped where the source is being closed."""
+        if self.stopping.is_set():
+            raise Stopped
+
+    def rest(self) -> None:
+        """The log has nothing more at the moment: readings need not wait long."""
+        if not self._resting:
+            self._resting = True
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._arrived.set)
+
+    async def get(self, wait: float) -> Batch | None:
+        """The next batch; None where none comes within ``wait`` seconds. Raises what the thread failed with."""
+        if not self._batches and self._failure is None:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(wait if self._resting else max(wait, PATIENCE)):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return None
+        if self._batches:
+            batch = self._batches.popleft()
+            self._room.release()
+            return batch
+        if isinstance(self._failure, BusError):
+            raise self._failure
+        if self._failure is not None:
+            raise RuntimeError("the reading thread failed") from self._failure
+        return None

@@ -1,0 +1,264 @@
+"""Reads PostgreSQL's log: the snapshot, then the stream of a logical replication slot, in a thread of its own.
+
+The server keeps the log from the slot's confirmed place on; that moves only when events are stored. One reader at a
+time holds the slot's advisory lock, others stand by.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from select import select
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2 import extensions, extras, sql
+from psycopg2.errorcodes import OBJECT_IN_USE
+
+from adapters.connectors import cdc_pgoutput as pgoutput
+from adapters.connectors.cdc_feed import Feed, Stopped
+from adapters.connectors.cdc_postgresql_changes import Changes, Rereading
+from adapters.connectors.cdc_progress import Order, Progress, ordering
+from adapters.connectors.cdc_tables import Tracked, version_of
+from bus.database import CONNECT_TIMEOUT
+from bus.errors import AccessError, BusError, ConfigError, Unavailable
+from bus.ports import Batch
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+SETTINGS = (
+    "-c TimeZone=UTC -c DateStyle=ISO,YMD -c bytea_output=hex -c extra_float_digits=1 "
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+)  #: values come as the same text in snapshot and stream; a reader that is gone lets go of its lock
+WAIT = 0.2  #: seconds until a waiting reader looks whether it shall stop or confirm
+FEEDBACK = 10.0  #: seconds between two signs of life
+SILENCE = 45.0  #: seconds without one from the server: the connection is dead
+TAKEOVER = 10.0  #: seconds that a predecessor's connection may linger
+
+
+class PostgresqlReader:
+    """One reading of a slot: made for each opening of the source, and run in a thread."""
+
+    def __init__(
+        self, url: URL, slot: str, publication: str, tables: Sequence[Tracked], batch: int, heartbeat: float, where: str
+    ) -> None:
+        self._url, self._slot, self._publication = url, slot, publication
+        self._tables = {each.name: each for each in tables}
+        self._batch, self._heartbeat, self._where = batch, heartbeat, where
+        self._orders: dict[str, Order] = {}
+        self._confirmed = 0  # set by confirm in the event loop, told to the server by the thread
+        self._told = 0
+        self._spoke = 0.0
+
+    def confirm(self, progress: Progress) -> None:
+        """Everything up to there is stored: the server may forget it."""
+        if progress.index is None and progress.place:
+            self._confirmed = max(self._confirmed, progress.place + 1)
+
+    def run(self, feed: Feed, progress: Progress) -> None:
+        """Reads until the feed is stopped; errors go into the feed."""
+        try:
+            with self._errors(), closing(self._connect()) as control:
+                control.autocommit = True
+                self._lock(control, feed)
+                self._find_types(control)
+                if pending := progress.pending(self._tables):
+                    self._snapshot(pending, feed, progress)
+                self._stream(control, feed, progress)
+        except Stopped:
+            return
+        except Exception as error:
+            feed.fail(error)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turns what psycopg2 raises into the bus's errors; its texts hold values."""
+        try:
+            yield
+        except psycopg2.Error as error:
+            raise self._translated(error.pgcode or "") from None
+        except OSError as error:
+            raise Unavailable(f"the database does not answer ({type(error).__name__})", where=self._where) from None
+
+    def _translated(self, code: str) -> BusError:
+        if code.startswith("28") or code == "42501":
+            return AccessError(
+                f"the database refuses (code {code})", where=self._where, hint="the user needs REPLICATION and SELECT"
+            )
+        if code.startswith(("42", "3D", "3F")):
+            return ConfigError(f"the capture does not fit the database (code {code})", where=self._where)
+        if code == OBJECT_IN_USE:
+            return Unavailable(f"slot {self._slot} is being read by another", where=self._where)
+        shown = f" (code {code})" if code else ""
+        return Unavailable(f"the database does not answer{shown}", where=self._where, hint="is it reachable?")
+
+    def _connect(self, factory: Any = None) -> Any:
+        address = {
+            "host": self._url.host,
+            "port": self._url.port,
+            "user": self._url.username,
+            "password": self._url.password,
+            "dbname": self._url.database,
+            **self._url.query,
+        }
+        return psycopg2.connect(
+            connection_factory=factory,
+            connect_timeout=CONNECT_TIMEOUT,
+            application_name="opd-bus",
+            options=SETTINGS,
+            **{name: value for name, value in address.items() if value is not None},
+        )
+
+    def _lock(self, control: Any, feed: Feed) -> None:
+        """Becomes the slot's reader; stands by while another is, and then starts anew with the cursor of then."""
+        waited = False
+        with control.cursor() as cursor:
+            while True:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (zlib.crc32(f"opd-bus {self._slot}".encode()),))
+                if cursor.fetchone()[0]:
+                    break
+                waited = True
+                feed.rest()
+                if feed.stopping.wait(WAIT):
+                    raise Stopped
+        if waited:
+            raise Unavailable("the reader before has ended: takes over", where=self._where)
+
+    def _find_types(self, control: Any) -> None:
+        """Which columns of each key compare as numbers."""
+        with control.cursor() as cursor:
+            for each in self._tables.values():
+                types = self._types(cursor, each)
+                self._orders[each.name] = ordering([types[name] in pgoutput.NUMERIC for name in each.key])
+
+    def _types(self, cursor: Any, tracked: Tracked) -> dict[str, int]:
+        names = sql.SQL(", ").join(map(sql.Identifier, tracked.columns))
+        table = sql.Identifier(tracked.schema, tracked.table)
+        cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(names, table))
+        return {column.name: column.type_code for column in cursor.description}
+
+    # The snapshot
+
+    def _snapshot(self, pending: Sequence[str], feed: Feed, progress: Progress) -> None:
+        """Reads the tables in one transaction, and hands them over page by page."""
+        with closing(self._connect()) as connection:
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_current_snapshot()::text, pg_current_wal_insert_lsn() - '0/0'")
+                seen, until = cursor.fetchone()
+            xmin, xmax, open_ones = seen.split(":")
+            numbers = [int(xmin), int(xmax), *(int(each) for each in open_ones.split(",") if each)]
+            if not progress.table:
+                progress.at = int(until)
+            for name in pending:
+                after = progress.begin(name, int(until), numbers)
+                self._read_table(connection, self._tables[name], list(after), feed, progress)
+                progress.finish(name)
+            progress.at = 0
+            feed.put(Batch([], progress.dump(), more=True))
+
+    def _read_table(self, connection: Any, tracked: Tracked, after: list[str], feed: Feed, progress: Progress) -> None:
+        with connection.cursor() as cursor:
+            types = self._types(cursor, tracked)
+        version = version_of(progress.at, 0)
+        converters = [(name, pgoutput.converter(types[name])) for name in tracked.columns]
+        key_at = [tracked.columns.index(name) for name in tracked.key]
+        with connection.cursor(name="opd_bus") as cursor:
+            cursor.itersize = self._batch
+            extensions.register_type(extensions.new_type(tuple(set(types.values())), "TEXT", _as_it_is), cursor)
+            cursor.execute(self._query(tracked, types, after), after)
+            while rows := cursor.fetchmany(self._batch):
+                feed.check()
+                records = []
+                for row in rows:
+                    values = {
+                        name: text if text is None or convert is None else pgoutput.convert_text(convert, text)
+                        for (name, convert), text in zip(converters, row, strict=True)
+                    }
+                    if tracked.wanted(values):
+                        records.append(tracked.record(values, "snapshot", version))
+                progress.after = [rows[-1][place] for place in key_at]
+                feed.put(Batch(records, progress.dump(), more=True))
+
+    def _query(self, tracked: Tracked, types: dict[str, int], after: Sequence[str]) -> Any:
+        """The rows behind a key, in an order that does not depend on the database's collation."""
+        keys = [
+            sql.Identifier(name) if types[name] in pgoutput.NUMERIC else sql.SQL('{}::text COLLATE "C"').format(name_of)
+            for name, name_of in ((name, sql.Identifier(name)) for name in tracked.key)
+        ]
+        kinds = ["numeric" if types[name] in pgoutput.NUMERIC else "text" for name in tracked.key]
+        ordered = sql.SQL(", ").join(keys)
+        condition = sql.SQL("")
+        if after:
+            bounds = sql.SQL(", ").join(sql.SQL("%s::" + kind) for kind in kinds)
+            condition = sql.SQL("WHERE ({}) > ({})").format(ordered, bounds)
+        return sql.SQL("SELECT {} FROM {} {} ORDER BY {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, tracked.columns)),
+            sql.Identifier(tracked.schema, tracked.table),
+            condition,
+            ordered,
+        )
+
+    # The stream
+
+    def _stream(self, control: Any, feed: Feed, progress: Progress) -> None:
+        with closing(self._connect(extras.LogicalReplicationConnection)) as connection:
+            cursor = connection.cursor()
+            self._start(cursor, feed)
+            rereading = Rereading(control)
+            changes = Changes(
+                self._tables.values(), self._orders, rereading, feed, progress, self._batch,
+                lambda: self._keep_alive(cursor), self._where,
+            )  # fmt: skip
+            beat = monotonic() + self._heartbeat
+            while True:
+                message = cursor.read_message()
+                if message is not None:
+                    changes.take(message.payload)
+                    continue
+                feed.check()
+                changes.flush()
+                feed.rest()
+                self._keep_alive(cursor)
+                if monotonic() >= beat:
+                    beat = monotonic() + self._heartbeat
+                    changes.beat(cursor.wal_end)
+                select([connection], [], [], WAIT)
+
+    def _start(self, cursor: Any, feed: Feed) -> None:
+        """Begins at the place that was confirmed; what is stored already is skipped here."""
+        deadline = monotonic() + TAKEOVER
+        while True:
+            try:
+                cursor.start_replication(
+                    self._slot,
+                    decode=False,
+                    options={"proto_version": "1", "publication_names": self._publication},
+                    status_interval=FEEDBACK,
+                )
+            except psycopg2.errors.ObjectInUse:
+                if monotonic() > deadline:
+                    raise
+                if feed.stopping.wait(WAIT):
+                    raise Stopped from None
+            else:
+                self._spoke = monotonic()
+                return
+
+    def _keep_alive(self, cursor: Any) -> None:
+        """Tells the server what is stored, and that this reader lives; finds out whether the server does."""
+        now = monotonic()
+        if self._confirmed > self._told:
+            self._told, self._spoke = self._confirmed, now
+            cursor.send_feedback(flush_lsn=self._told, force=True)
+        elif now - self._spoke > FEEDBACK:
+            self._spoke = now
+            cursor.send_feedback(reply=True, force=True)
+
+
+def _as_it_is(text: str | None, _cursor: Any) -> str | None:
+    """Values come as texts, as in the stream."""
+    return text

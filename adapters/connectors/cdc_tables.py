@@ -1,0 +1,77 @@
+"""The tables of a log-based capture: what the contract says of them, and how their rows become records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from json.encoder import encode_basestring
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from adapters.connectors.sql import place_of, text_of
+from bus.ports import Record
+
+Operation = Literal["insert", "update", "delete", "snapshot"]
+Row = dict[str, Any]
+TableName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=40)]
+
+
+class Watched(BaseModel):
+    """A table that is captured, ``[source.<name>.tables.<table>]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    table: str = Field(default="", description="the table, with its schema where needed; none: its name here")
+    key: tuple[str, ...] = Field(default=(), description="columns that name a row; none: the primary key")
+    columns: tuple[str, ...] = Field(min_length=1, description="columns that an event needs, beside the key; never *")
+    where: Mapping[str, str] = Field(
+        default_factory=dict, description="only rows with these values, column = value; a row that leaves is not told"
+    )
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A table as it was found in the database."""
+
+    name: str  #: in the contract
+    schema: str
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]  #: the key's, those of the contract and those of ``where``, each once
+    where: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""  #: of a record's key
+
+    def __post_init__(self) -> None:
+        self.prefix = f'["{self.name}",'
+
+    def wanted(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row has the values of ``where``; columns that are not there do not count."""
+        return all(name not in row or text_of(row[name]) == value for name, value in self.where.items())
+
+    def key_of(self, row: Mapping[str, Any]) -> str:
+        """The record's key: a JSON list of the table's name and the texts of its key, as ``sql.key_of`` makes it."""
+        return self.prefix + ",".join([encode_basestring(text_of(row[name])) for name in self.key]) + "]"
+
+    def record(self, row: Row, operation: Operation, version: str, at: datetime | None = None) -> Record:
+        """The record of one change. ``row`` becomes its data."""
+        key = self.key_of(row)
+        place = place_of(self.key, [row[name] for name in self.key])
+        row["_kejadian"], row["_operasi"] = self.name, operation
+        return Record(key, row, version=version, place=place and f"{self.table} {place}", at=at)
+
+
+def version_of(place: int, index: int) -> str:
+    """A version that orders as text: the place of a transaction in the log, and the change's number within it."""
+    return f"{place:016x}.{index:08}"
+
+
+def moved(tracked: Tracked, old: Mapping[str, Any] | None, row: Mapping[str, Any]) -> bool:
+    """Whether an update changed the row's key."""
+    return old is not None and any(old[name] != row[name] for name in tracked.key)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for an error's text."""
+    return ", ".join(names)

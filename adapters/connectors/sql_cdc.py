@@ -1,0 +1,222 @@
+"""Captures every change of an application's tables out of its database's own log, without a change to either.
+
+Sees inserts, updates and deletes in the order of their commits, also those that no column tells: first a consistent
+snapshot of what there is, then the log from exactly there on. A transaction is stored whole (one of more than ``batch``
+changes in parts); the database keeps its log until the events are stored. What the bus itself wrote is left out.
+
+A record's data are the columns, ``_kejadian`` (the table's name in the contract) and ``_operasi`` (snapshot, insert,
+update, delete). A changed key is a delete of the old and an insert of the new one. A delete may have the key alone.
+TRUNCATE is not seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pydantic import Field
+
+from adapters.connectors.cdc_feed import Feed
+from adapters.connectors.cdc_progress import Progress
+from adapters.connectors.cdc_tables import TableName, Tracked, Watched
+from adapters.connectors.sql import key_of, quoted, row_by_key
+from bus.database import engine, errors
+from bus.errors import ConfigError
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Dialect
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+AHEAD = 4  #: batches that are read before those in front of them are stored
+ENDING = 15.0  #: seconds that a reading thread may take to end
+
+
+class SqlCdcConfig(ConnectorConfig):
+    """Options of a source with ``connector = "sql_cdc"``."""
+
+    url: str = Field(description="the database, by reference: env:NAME")
+    tables: Mapping[TableName, Watched] = Field(min_length=1, description="the captured tables, each by a name")
+    slot: str = Field(
+        default="", pattern=r"^[a-z0-9_]{0,60}$", description="replication slot; none: bus_<opd>_<app>_<source>"
+    )
+    publication: str = Field(
+        default="", pattern=r"^[a-z0-9_]{0,60}$", description="PostgreSQL's publication; none: named as the slot"
+    )
+    snapshot: bool = Field(default=True, description="false: only what changes from the installation on")
+    resnapshot: int = Field(default=0, ge=0, description="raise it to read everything once more")
+    poll: float = Field(default=1.0, gt=0, description="seconds that a read waits for something new")
+    batch: int = Field(default=500, ge=1, le=900, description="changes per batch")
+    heartbeat: float = Field(default=60, gt=0, description="seconds of silence after which the position moves along")
+
+
+class Reader(Protocol):
+    """One reading of a database's log."""
+
+    def run(self, feed: Feed, progress: Progress) -> None:
+        """Reads in a thread of its own until the feed is stopped; errors go into the feed."""
+
+    def confirm(self, progress: Progress) -> None:
+        """Everything up to there is stored."""
+
+
+class SqlCdc:
+    """A source over a database's log."""
+
+    Config: ClassVar[type[ConnectorConfig]] = SqlCdcConfig
+    sees: ClassVar[Sees] = Sees(updates=True, deletes=True)
+
+    def __init__(self, config: SqlCdcConfig, context: Context) -> None:
+        self._config, self._zone = config, context.timezone
+        self._where = f"{context.app} source.{context.name}"
+        name = re.sub("[^a-z0-9]", "_", f"bus_{context.app.opd}_{context.app.app}_{context.name}".lower())
+        self._slot = config.slot or name[:60]
+        self._publication = config.publication or self._slot
+        self._tables: list[Tracked] = []
+        self._engine: AsyncEngine | None = None
+        self._feed: Feed | None = None
+        self._reader: Reader | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def idle(self) -> float:
+        """Seconds between two reads: none, a read waits by itself."""
+        return 0.0
+
+    def ddl(self) -> str:
+        """What the capture needs in the database as SQL, for the owner. Raises ConfigError; connects to nothing."""
+        made = self._made()
+        return ";\n\n".join(self._statements(made.dialect)) + ";\n"
+
+    async def install(self) -> None:
+        """Makes it; running it again is harmless. Raises ConfigError where a table cannot be captured."""
+        made = self._made()
+        try:
+            with errors(self._where):
+                async with made.connect() as connection:
+                    await self._tracked(connection)
+                for statement in self._statements(made.dialect):
+                    async with made.begin() as connection:
+                        await connection.exec_driver_sql(statement)
+        finally:
+            await made.dispose()
+
+    def _made(self) -> AsyncEngine:
+        made = engine(self._config.url, where=self._where, create=False, zone=self._zone)
+        if made.dialect.name != "postgresql":
+            raise ConfigError("sql_cdc does not know this kind of database", where=self._where, hint="use sql_outbox")
+        return made
+
+    def _statements(self, dialect: Dialect) -> list[str]:
+        from adapters.connectors import cdc_postgresql_setup
+
+        return list(cdc_postgresql_setup.statements(dialect, self._slot, self._publication, self._config.tables))
+
+    async def _tracked(self, connection: AsyncConnection) -> list[Tracked]:
+        from adapters.connectors import cdc_postgresql_setup
+
+        return await cdc_postgresql_setup.tracked(connection, self._config.tables, self._where)
+
+    async def open(self, position: Position | None) -> None:
+        """Checks what is installed and begins to read behind the position. Raises ConfigError where it cannot."""
+        await self.close()
+        try:
+            await self._open(position)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self, position: Position | None) -> None:
+        self._engine = made = self._made()
+        with errors(self._where):
+            async with made.connect() as connection:
+                self._tables = await self._tracked(connection)
+                log = await self._check(connection)
+        progress = self._resumed(position, log)
+        self._reader = self._make_reader(made.url)
+        self._feed = Feed(AHEAD)
+        self._thread = threading.Thread(
+            target=self._reader.run, args=(self._feed, progress), name=f"{self._slot} log", daemon=True
+        )
+        self._thread.start()
+
+    async def _check(self, connection: AsyncConnection) -> str:
+        from adapters.connectors import cdc_postgresql_setup
+
+        return await cdc_postgresql_setup.check(connection, self._slot, self._publication, self._tables, self._where)
+
+    def _make_reader(self, url: URL) -> Reader:
+        try:
+            from adapters.connectors.cdc_postgresql import PostgresqlReader
+        except ImportError:
+            raise ConfigError(
+                "reading the log of PostgreSQL needs an extra",
+                where=self._where,
+                hint="install opd-bus[postgresql-cdc]",
+            ) from None
+        config = self._config
+        return PostgresqlReader(
+            url, self._slot, self._publication, self._tables, config.batch, config.heartbeat, self._where
+        )
+
+    def _resumed(self, position: Position | None, log: str) -> Progress:
+        """Where to go on. Raises ConfigError where the log has a gap behind the position."""
+        fresh = Progress(log, self._config.resnapshot)
+        if position is None:
+            if not self._config.snapshot:
+                fresh.done = [each.name for each in self._tables]
+            return fresh
+        progress = Progress.load(position, self._where)
+        if self._config.resnapshot > progress.resnapshot:
+            if progress.log == log:
+                fresh.place, fresh.index = progress.place, progress.index
+            return fresh
+        if progress.log != log:
+            raise ConfigError(
+                "the database's log was begun anew since the last event: changes in between are lost",
+                where=self._where,
+                hint="raise `resnapshot` to read everything once more",
+            )
+        return progress
+
+    async def read(self) -> Batch | None:
+        """What the log has next; None where it has nothing new."""
+        if self._feed is None:
+            raise ConfigError("the source is not open", where=self._where)
+        return await self._feed.get(self._config.poll)
+
+    async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        """The database may forget its log up to there."""
+        if self._reader:
+            self._reader.confirm(Progress.load(batch.position, self._where))
+
+    async def reread(self, key: str) -> Record | None:
+        """The row of that key as it is now."""
+        if self._engine is None:
+            raise ConfigError("the source is not open", where=self._where)
+        try:
+            name, *parts = json.loads(key)
+            tracked = next(each for each in self._tables if each.name == name)
+        except (ValueError, TypeError, StopIteration):
+            return None
+        dialect = self._engine.dialect
+        columns = ", ".join(dialect.identifier_preparer.quote_identifier(each) for each in tracked.columns)
+        table = f"(SELECT {columns} FROM {quoted(dialect, f'{tracked.schema}.{tracked.table}')}) AS src"  # noqa: S608
+        with errors(self._where):
+            async with self._engine.connect() as connection:
+                row = await row_by_key(connection, table, tracked.key, key_of(parts))
+        return Record(key, {**row, "_kejadian": name, "_operasi": "update"}) if row else None
+
+    async def close(self) -> None:
+        """Ends the reading thread and closes the connections."""
+        if self._feed:
+            self._feed.stopping.set()
+        if self._thread:
+            await asyncio.to_thread(self._thread.join, ENDING)
+        if self._engine:
+            await self._engine.dispose()
+        self._feed = self._reader = self._thread = self._engine = None

@@ -1,0 +1,55 @@
+"""What the tests of sql_cdc share: a capture, and reading it until something comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from adapters.connectors.sql_cdc import SqlCdc, SqlCdcConfig
+from bus.ports import Batch, Record
+from tests.adapters.connectors.sql_application import CONTEXT
+
+PATIENCE = 20  #: seconds
+
+
+def captured(url: str, tables: Mapping[str, Any], **options: Any) -> SqlCdc:
+    """A source over some tables, which is asked every few milliseconds."""
+    config = SqlCdcConfig.model_validate({"url": url, "tables": tables, "poll": 0.01, **options})
+    return SqlCdc(config, CONTEXT)
+
+
+async def batches(source: SqlCdc, wanted: Callable[[list[Batch]], bool], *, commit: bool = True) -> list[Batch]:
+    """Reads until what has come is what is wanted."""
+    found: list[Batch] = []
+    async with asyncio.timeout(PATIENCE):
+        while not wanted(found):
+            if batch := await source.read():
+                found.append(batch)
+                if commit:
+                    await source.commit(batch, [])
+    return found
+
+
+async def records(source: SqlCdc, count: int, *, commit: bool = True) -> list[Record]:
+    """Reads that many records, and a little longer, so that one too many would show."""
+
+    def enough(found: list[Batch]) -> bool:
+        return len(all_of(found)) >= count
+
+    found = await batches(source, enough, commit=commit)
+    await asyncio.sleep(0.05)
+    if late := await source.read():
+        found.append(late)
+    return all_of(found)
+
+
+def all_of(found: Sequence[Batch]) -> list[Record]:
+    """The records of batches, in order."""
+    return [record for batch in found for record in batch.records]
+
+
+def shown(record: Record) -> tuple[Any, ...]:
+    """The operation and the values of a record."""
+    values = [value for name, value in record.data.items() if not name.startswith("_")]
+    return (record.data["_operasi"], *values)

@@ -205,6 +205,8 @@ class Connection:
 
     async def _on_disconnect(self) -> None:
         self._up.clear()
+        if self._client is not None:
+            wire.forget_unsent(self._client)
         for tell in tuple(self.when_lost):
             tell()
         if not self._closing:

@@ -13,8 +13,9 @@ from typing import Self
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import Error
+from nats.errors import ConnectionClosedError, Error
 
+from bus.broker import wire
 from bus.broker.connection import Connection
 from bus.errors import ConfigError, Unavailable
 
@@ -69,11 +70,17 @@ class Pull:
             await self._subscription.unsubscribe()
 
     async def _request(self, request: dict[str, object], patience: float) -> list[Msg]:
+        if self.lost:
+            return []
         wanted = int(str(request["batch"]))
+        command, size = wire.encode(self._next, self._inbox, {}, json.dumps(request).encode())
         try:
-            await self._connection.client.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
-        except Error as error:
-            raise Unavailable(f"the connection failed ({type(error).__name__})", where=self._where) from None
+            # Written at once: a request that the client kept for the next connection would be served after the reset
+            # of the consumer, for nobody, and what it got would come again only after ack_wait.
+            await wire.write(self._connection.client, command, 1, size)
+        except ConnectionClosedError:
+            self.lost = True
+            return []
         messages: list[Msg] = []
         try:
             async with asyncio.timeout(patience):

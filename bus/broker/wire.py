@@ -44,6 +44,12 @@ async def write(client: Client, commands: bytes, messages: int, size: int) -> No
     await client._flush_pending()
 
 
+def forget_unsent(client: Client) -> None:
+    """Drops what the client would send over its next connection: its senders are told that this one is lost."""
+    client._pending.clear()
+    client._pending_data_size = 0
+
+
 def parse_headers(block: bytes) -> dict[str, str]:
     """The headers of a received message, as the client's parser reads them."""
     headers: dict[str, str] = {}

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from tests.servers.proxy import Proxy
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 WIB = ZoneInfo("Asia/Jakarta")
+START = datetime(2026, 1, 1, 8, 0, tzinfo=WIB)
 CONTEXT = Context(AppName("dukcapil", "siak"), "mutasi", Path(), WIB)
 TYPES = {
     "sqlite": {"moment": "TEXT", "serial": "INTEGER PRIMARY KEY AUTOINCREMENT"},
@@ -126,3 +128,14 @@ def stored(position: Position) -> Position:
     loaded: Position = json.loads(json.dumps(position))
     assert loaded == position
     return loaded
+
+
+def at(application: Application, seconds: float) -> str:
+    """A literal of the application's time column, that many seconds after the start of the story."""
+    when = START + timedelta(seconds=seconds)
+    return f"'{when:%Y-%m-%d %H:%M:%S%z}'" if application.kind == "postgresql" else f"'{when:%Y-%m-%d %H:%M:%S}'"
+
+
+async def fill(application: Application, *rows: tuple[int, str, float]) -> None:
+    listed = ", ".join(f"({number}, '{name}', {at(application, seconds)})" for number, name, seconds in rows)
+    await application.run(f"INSERT INTO penduduk VALUES {listed}")

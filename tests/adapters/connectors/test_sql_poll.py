@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from bus.errors import ConfigError, Unavailable
 from bus.ports import Source
 from tests.adapters.connectors.sql_application import (
     KINDS,
-    WIB,
+    START,
     Application,
+    at,
+    fill,
     keys,
     read_all,
     read_until,
@@ -24,7 +23,6 @@ from tests.adapters.connectors.sql_application import (
 )
 
 TABLE = "CREATE TABLE penduduk (id integer PRIMARY KEY, nama varchar(50), updated_at {moment})"
-START = datetime(2026, 1, 1, 8, 0, tzinfo=WIB)
 
 
 @pytest_asyncio.fixture(params=KINDS)
@@ -39,17 +37,6 @@ async def sqlite(sqlite_url: str) -> AsyncIterator[Application]:
     made = Application("sqlite", sqlite_url)
     yield made
     await made.engine.dispose()
-
-
-def at(application: Application, seconds: float) -> str:
-    """A literal of the application's time column, that many seconds after the start of the story."""
-    when = START + timedelta(seconds=seconds)
-    return f"'{when:%Y-%m-%d %H:%M:%S%z}'" if application.kind == "postgresql" else f"'{when:%Y-%m-%d %H:%M:%S}'"
-
-
-async def fill(application: Application, *rows: tuple[int, str, float]) -> None:
-    listed = ", ".join(f"({number}, '{name}', {at(application, seconds)})" for number, name, seconds in rows)
-    await application.run(f"INSERT INTO penduduk VALUES {listed}")
 
 
 async def test_is_a_source(sqlite: Application) -> None:
@@ -310,120 +297,4 @@ async def test_queries_of_all_sorts(application: Application) -> None:
     [batch] = await read_all(source)
     assert batch.records[0].data["tanda"] == " :a ::b 12:30 100% %s ?"
     assert await source.reread("1") == batch.records[0]
-    await source.close()
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"key": ["nik"]}, ["nik", "id, nama, updated_at"]),
-        ({"watermark": "diubah"}, ["diubah"]),
-        ({"query": "SELECT id, umur, updated_at FROM penduduk"}, ["no such column", "does not fit"]),
-        ({"query": "SELECT * FROM tidak_ada"}, ["no such table", "does not fit"]),
-        ({"query": "SELEC 1"}, ["does not fit"]),
-        ({"key": ["nama"]}, ["NULL"]),
-        ({"query": "SELECT 1 AS id, nama, updated_at FROM penduduk", "watermark": None}, ["same key"]),
-        ({"query": "SELECT 1 AS id, nama, updated_at FROM penduduk WHERE id < 3"}, ["same key"]),
-    ],
-)
-async def test_a_wrong_option_is_named(application: Application, options: dict[str, object], words: list[str]) -> None:
-    await application.run(TABLE)
-    await fill(application, (1, "Sitti", 0), (2, "Sitti", 0), (3, "Sitti", 0))
-    await application.run("UPDATE penduduk SET nama = NULL WHERE id = 3")
-    source = application.poll(**options)
-
-    async def begin() -> None:
-        await source.open(None)
-        await source.read()
-
-    with pytest.raises(ConfigError) as caught:
-        await begin()
-    assert any(word in str(caught.value) for word in words), str(caught.value)
-    assert str(caught.value).startswith("dukcapil/siak source.mutasi: ")
-    assert "Sitti" not in str(caught.value)
-    await source.close()
-
-
-async def test_a_position_of_another_key_is_refused(application: Application) -> None:
-    await application.run(TABLE)
-    await fill(application, (1, "A", 0))
-    source = application.poll()
-    await source.open(None)
-    [batch] = await read_all(source)
-    other = application.poll(watermark=None)
-    with pytest.raises(ConfigError, match="changed since"):
-        await other.open(batch.position)
-    with pytest.raises(ConfigError, match="position"):
-        await source.open({"after": [["nothing", "1"]]})
-    await source.close()
-    await other.close()
-
-
-async def test_reads_sqlite_beside_a_writer_and_never_locks_it_out(sqlite: Application) -> None:
-    await sqlite.run(TABLE)
-    await fill(sqlite, (1, "A", 0), (2, "A", 1))
-    source = sqlite.poll(batch=1)
-    await source.open(None)
-    async with sqlite.engine.begin() as writer:  # holds the write lock
-        await sqlite.run_in(writer, "UPDATE penduduk SET nama = 'B'")
-        assert await source.read()
-    assert await source.read()
-    await sqlite.run("UPDATE penduduk SET nama = 'C'")
-    await source.close()
-
-
-async def test_a_sqlite_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
-    source = Application("sqlite", f"sqlite:///{tmp_path / 'salah.db'}").poll()
-    with pytest.raises(Unavailable, match="SQLITE_CANTOPEN"):
-        await source.open(None)
-    assert not os.listdir(tmp_path)
-
-
-async def test_a_database_that_goes_away_and_comes_back(mariadb: object, postgresql: object) -> None:
-    for kind, database in (("mariadb", mariadb), ("postgresql", postgresql)):
-        application = Application(kind, database.url)  # type: ignore[attr-defined]
-        await application.run(TABLE)
-        await fill(application, (1, "A", 0))
-        source = application.poll()
-        await source.open(None)
-        await read_all(source)
-        await application.engine.dispose()
-        database.server.stop()  # type: ignore[attr-defined]
-        with pytest.raises(Unavailable):
-            await source.read()
-        database.server.start()  # type: ignore[attr-defined]
-        await fill(application, (2, "B", 1))
-        await read_until(source, lambda record: record.key == "2")
-        await source.close()
-        await application.engine.dispose()
-
-
-def resident() -> float:
-    """This process's memory, MB."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-async def test_memory_stays_flat_over_200_000_rows(application: Application) -> None:
-    numbers = {
-        "sqlite": "WITH RECURSIVE n(g) AS (SELECT 1 UNION ALL SELECT g + 1 FROM n WHERE g < 200000) SELECT g FROM n",
-        "postgresql": "SELECT g FROM generate_series(1, 200000) AS g",
-        "mariadb": "SELECT seq AS g FROM seq_1_to_200000",
-    }[application.kind]
-    await application.run(
-        "CREATE TABLE penduduk (id integer PRIMARY KEY, nama varchar(100), updated_at integer)",
-        f"INSERT INTO penduduk SELECT g, 'Warga Kota Kediri nomor sekian', g / 100 FROM ({numbers}) AS s",
-        "CREATE INDEX penduduk_diubah ON penduduk (updated_at, id)",
-    )
-    source = application.poll(batch=500, rescan=1000)
-    await source.open(None)
-    count, early = 0, 0.0
-    while count < 200_000:
-        batch = await source.read()
-        assert batch
-        await source.commit(batch, [])
-        count += len(batch.records)
-        if not early and count >= 50_000:
-            early = resident()
-    assert resident() - early < 12
     await source.close()

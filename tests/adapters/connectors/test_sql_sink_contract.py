@@ -33,7 +33,8 @@ TRIGGERS = {
         f"CREATE FUNCTION catat() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {LOGGED}; RETURN NULL; END $$",
         "CREATE TRIGGER catat AFTER INSERT OR UPDATE ON sasaran FOR EACH ROW EXECUTE FUNCTION catat()",
         "CREATE FUNCTION tolak() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "IF NEW.nilai IN (SELECT nilai FROM ditolak) THEN RAISE EXCEPTION 'ditolak' USING ERRCODE = '23514'; END IF; RETURN NEW; END $$",
+        "IF NEW.nilai IN (SELECT nilai FROM ditolak) THEN "
+        "RAISE EXCEPTION 'ditolak' USING ERRCODE = '23514'; END IF; RETURN NEW; END $$",
         "CREATE TRIGGER tolak BEFORE INSERT OR UPDATE ON sasaran FOR EACH ROW EXECUTE FUNCTION tolak()",
     ],
     "mariadb": [

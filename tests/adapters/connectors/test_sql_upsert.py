@@ -4,90 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
+from datetime import date
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from pydantic import BaseModel
 
-from adapters.connectors.sql_upsert import SqlUpsert, SqlUpsertConfig
-from bus.database import engine
-from bus.envelope import Event
-from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
+from bus.errors import Rejected, Unavailable
 from bus.ports import Delivery, Sink
-from tests.adapters.connectors.sql_application import CONTEXT, KINDS, WIB, Application
-
-NIK = "3571010101010001"
-TABLE = """CREATE TABLE bus_kematian (nik varchar(16) PRIMARY KEY, tanggal date, tempat varchar(30) UNIQUE,
-    event_id varchar(40), CONSTRAINT cek_tempat CHECK (tempat <> 'RAHASIA'))"""
-NOTE = "INSERT INTO audit (event_id) VALUES (NEW.event_id)"
-AUDIT = {
-    "sqlite": [
-        "CREATE TABLE audit (n INTEGER PRIMARY KEY, event_id TEXT)",
-        f"CREATE TRIGGER audit_i AFTER INSERT ON bus_kematian BEGIN {NOTE}; END",
-        f"CREATE TRIGGER audit_u AFTER UPDATE ON bus_kematian BEGIN {NOTE}; END",
-    ],
-    "postgresql": [
-        "CREATE TABLE audit (n bigserial PRIMARY KEY, event_id text)",
-        f"CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {NOTE}; RETURN NULL; END $$",
-        "CREATE TRIGGER audit AFTER INSERT OR UPDATE ON bus_kematian FOR EACH ROW EXECUTE FUNCTION audit()",
-    ],
-    "mariadb": [
-        "CREATE TABLE audit (n bigint AUTO_INCREMENT PRIMARY KEY, event_id varchar(40))",
-        f"CREATE TRIGGER audit_i AFTER INSERT ON bus_kematian FOR EACH ROW {NOTE}",
-        f"CREATE TRIGGER audit_u AFTER UPDATE ON bus_kematian FOR EACH ROW {NOTE}",
-    ],
-}
-
-
-class Meninggal(BaseModel):
-    nik: str
-    tanggal: date | None = None
-    tempat: str | None = None
-
-
-def delivery(version: int, *, stream: str = "OPD_DUKCAPIL", data: BaseModel | None = None, **values: Any) -> Delivery:
-    event = Event(f"e{version}", "/kediri/dukcapil/siak", "t", "TOKEN", "2026-01-31T20:00:00+00:00", b"{}")
-    model = data or Meninggal(**values)
-    return Delivery(event, model, frozenset(type(model).model_fields), stream, version)
+from tests.adapters.connectors.sql_application import KINDS, Application
+from tests.adapters.connectors.upsert_office import (
+    NIK,
+    TABLE,
+    Segala,
+    apply,
+    audit,
+    content,
+    delivery,
+    office,
+    opened,
+)
 
 
 @pytest_asyncio.fixture(params=KINDS)
 async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    made = Application.of(request.param, request)
-    await made.run(TABLE, *AUDIT[request.param])
-    yield made
-    await made.engine.dispose()
-
-
-COLUMNS = {"nik": "nik", "tanggal": "tanggal", "tempat": "tempat", "event_id": "$id"}
-
-
-def upsert(application: Application, **options: Any) -> SqlUpsert:
-    defaults = {"table": "bus_kematian", "key": ["nik"], "columns": COLUMNS}
-    return SqlUpsert(SqlUpsertConfig.model_validate({"url": application.url, **defaults, **options}), CONTEXT)
-
-
-async def opened(application: Application, **options: Any) -> SqlUpsert:
-    sink = upsert(application, **options)
-    await sink.open()
-    return sink
-
-
-async def apply(application: Application, sink: SqlUpsert, *deliveries: Delivery) -> None:
-    async with application.engine.begin() as transaction:
-        assert await sink.apply(deliveries, transaction) == ()
-
-
-async def content(application: Application) -> list[tuple[Any, ...]]:
-    return await application.rows("SELECT nik, tempat, event_id FROM bus_kematian ORDER BY nik")
-
-
-async def audit(application: Application) -> list[str]:
-    return [row[0] for row in await application.rows("SELECT event_id FROM audit ORDER BY n")]
+    async with office(request) as made:
+        yield made
 
 
 async def test_inserts_then_updates(application: Application) -> None:
@@ -187,27 +129,6 @@ async def test_all_of_a_batch_or_nothing(application: Application) -> None:
     assert await content(application) == []
     assert await application.rows("SELECT * FROM bus_version") == []
     await apply(application, sink, delivery(1, nik="1", tempat="A"))
-
-
-class Jenis(StrEnum):
-    A = "a"
-
-
-class Segala(BaseModel):
-    id: int
-    nik: str = NIK
-    uang: Decimal = Decimal("1500.50")
-    jumlah: Decimal = Decimal("7")
-    lahir: date = date(1990, 2, 1)
-    dicatat: datetime = datetime(2026, 1, 1, 20, 0, tzinfo=WIB)
-    lokal: datetime = datetime(2026, 1, 1, 20, 0, tzinfo=WIB)
-    jenis: Jenis = Jenis.A
-    daftar: tuple[str, ...] = ("a", "b")
-    aktif: bool = True
-    kosong: str | None = None
-    kode: int = 12
-    json_: dict[str, int] = {"a": 1}
-    waktu: str = "x"
 
 
 async def test_values_become_what_the_columns_take(application: Application) -> None:
@@ -342,89 +263,3 @@ async def test_subscriptions_that_write_the_same_rows_at_once(kind: str, request
         await asyncio.gather(write(new), write(old))
         assert {row[1] for row in await content(application)} == {f"new{turn}.{n}" for n in range(20)}
     await application.engine.dispose()
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"table": "tidak_ada"}, "there is no table tidak_ada"),
-        ({"columns": {**COLUMNS, "umur": "tanggal"}}, "no column umur"),
-        ({"key": ["id"]}, "no column id"),
-        ({"columns": {"tempat": "tempat"}}, "no field fills the key column nik"),
-        ({"constants": {"status": "batal"}}, "no column status"),
-    ],
-)
-async def test_a_wrong_option_is_named_at_the_start(
-    application: Application, options: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(ConfigError, match=words) as caught:
-        await opened(application, **options)
-    assert str(caught.value).startswith("dukcapil/siak mutasi to ")
-
-
-async def test_fields_and_columns_that_do_not_meet(application: Application) -> None:
-    sink = await opened(application, columns={**COLUMNS, "tempat": "alamat"})
-    with pytest.raises(ConfigError, match="names alamat, which is not in `fields`"):
-        await apply(application, sink, delivery(1, nik="1"))
-    sink = await opened(application, columns=None, key=["tempat"])
-    with pytest.raises(ConfigError, match="no column id"):
-        await apply(application, sink, delivery(1, data=Segala(id=1)))
-
-
-async def test_a_view_of_the_visible_fields_alone(application: Application) -> None:
-    sink = await opened(application, columns=None)
-    hidden = delivery(1, nik="1", tempat="A")
-    seen = Delivery(hidden.event, hidden.data, frozenset({"nik"}), hidden.stream, hidden.version)
-    await apply(application, sink, seen)
-    assert await content(application) == [("1", None, None)]
-
-
-async def test_a_table_without_transactions_is_refused(mariadb: Any) -> None:
-    application = Application("mariadb", mariadb.url)
-    await application.run("CREATE TABLE lama (nik varchar(16) PRIMARY KEY) ENGINE=MyISAM")
-    with pytest.raises(ConfigError, match="no transactions"):
-        await opened(application, table="lama", columns=None)
-    await application.engine.dispose()
-
-
-async def test_who_may_not_make_the_version_table_is_told(postgresql: Any, mariadb: Any) -> None:
-    for kind, database in (("postgresql", postgresql), ("mariadb", mariadb)):
-        application = Application(kind, database.url)
-        await application.run(TABLE, *GUEST[kind])
-        url = application.engine.url.set(username="tamu", password="tamu", drivername=kind)
-        sink = upsert(Application(kind, url.render_as_string(hide_password=False)))
-        with pytest.raises(AccessError, match="bus_version"):
-            await sink.open()
-        await application.run(*GUEST_GOES[kind])
-        await application.engine.dispose()
-
-
-GUEST = {
-    "postgresql": [
-        "CREATE ROLE tamu LOGIN PASSWORD 'tamu'",
-        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-        "GRANT SELECT, INSERT, UPDATE ON bus_kematian TO tamu",
-    ],
-    "mariadb": ["CREATE USER tamu IDENTIFIED BY 'tamu'", "GRANT SELECT, INSERT, UPDATE ON bus_kematian TO tamu"],
-}
-GUEST_GOES = {"postgresql": ["DROP OWNED BY tamu", "DROP ROLE tamu"], "mariadb": ["DROP USER tamu"]}
-
-
-async def test_a_schema_in_the_table_s_name(postgresql: Any) -> None:
-    application = Application("postgresql", postgresql.url)
-    await application.run("CREATE SCHEMA layanan", 'CREATE TABLE layanan."Kematian" (nik text PRIMARY KEY)')
-    sink = await opened(application, table="layanan.Kematian", columns={"nik": "nik"})
-    await apply(application, sink, delivery(1, nik="1"), delivery(2, nik="1"))
-    assert await application.rows('SELECT nik FROM layanan."Kematian"') == [("1",)]
-    await application.engine.dispose()
-
-
-async def test_a_database_that_is_away(application: Application, tmp_path: Any) -> None:
-    if application.kind == "sqlite":
-        away = f"sqlite:///{tmp_path / 'tidak' / 'ada.db'}"
-    else:
-        away = application.engine.url.set(port=1, drivername=application.kind).render_as_string(hide_password=False)
-    with pytest.raises(Unavailable) as caught:
-        await upsert(Application(application.kind, away)).open()
-    assert isinstance(caught.value, BusError)
-    assert engine(away, where="x").dialect.name in {"sqlite", "postgresql", "mysql", "mariadb"}

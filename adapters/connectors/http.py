@@ -119,7 +119,9 @@ class Answer:
 
 
 class HttpClient:
-    """Calls one application. ``open`` before the first request; ``close`` lets go of the connections."""
+    """Calls one application. ``open`` before the first request; ``close`` lets go of the connections.
+
+    ``where`` begins every error."""
 
     def __init__(self, config: HttpConfig, where: str) -> None:
         self._config, self._where = config, where
@@ -127,10 +129,12 @@ class HttpClient:
         self._auth: http_auth.Auth = http_auth.Fixed({})
         self._shut_until = 0.0
         self._headers: dict[str, str] = {}
+        self._origin = URL()
 
     async def open(self) -> None:
         """Reads the secrets. Raises ConfigError."""
         await self.close()
+        self._origin = self.address(secret(self._config.url, where=f"{self._where}.url")).origin()
         self._auth = http_auth.made(self._config, self._where, self._post_form)
         self._headers = {name: secret(value, where=self._where) for name, value in self._config.headers.items()}
         connector = aiohttp.TCPConnector(
@@ -151,10 +155,10 @@ class HttpClient:
             self._session = None
 
     async def get(self, url: str | URL, *, headers: Mapping[str, str] | None = None) -> Answer:
-        """Reads an address, over redirects; credentials go to the address's own origin alone. Raises BusError."""
-        first = target = self.address(url)
+        """Reads an address, over redirects. Raises BusError."""
+        target = self.address(url)
         for _ in range(REDIRECTS + 1):
-            answer = await self._proven("GET", target, headers or {}, None, own=target.origin() == first.origin())
+            answer = await self._proven("GET", target, headers or {}, None)
             location = answer.headers.get("Location")
             if answer.status not in _MOVED or not location:
                 return answer
@@ -166,7 +170,7 @@ class HttpClient:
 
     async def send(self, method: str, url: str | URL, *, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """Sends one request; a redirect is returned as it is. Raises BusError."""
-        return await self._proven(method, self.address(url), headers, body, own=True)
+        return await self._proven(method, self.address(url), headers, body)
 
     def address(self, url: str | URL) -> URL:
         """An absolute http(s) address without credentials. Raises ConfigError."""
@@ -179,11 +183,12 @@ class HttpClient:
             )
         return parsed
 
-    async def _proven(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, *, own: bool
-    ) -> Answer:
-        """One request with what proves it; where a token has been withdrawn early, once more with a new one."""
-        if not own:
+    async def _proven(self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """One request with what proves it; where a token has been withdrawn early, once more with a new one.
+
+        What proves it goes to the origin of ``url`` in the contract alone, wherever a link or a redirect leads.
+        """
+        if url.origin() != self._origin:
             return await self._request(method, url, headers, body)
         for last in (False, True):
             proof = await self._auth.headers()

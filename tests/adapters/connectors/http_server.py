@@ -44,6 +44,7 @@ def serving() -> Iterator[HttpServer]:
     """The application on a free port of loopback."""
     with socket.create_server((HOST, 0), backlog=512) as listening:
         command = [sys.executable, "-m", "uvicorn", APPLICATION, "--log-level", "error", "--no-access-log"]
+        command += ["--timeout-graceful-shutdown", "1"]
         process = subprocess.Popen(
             [*command, "--fd", str(listening.fileno())], pass_fds=(listening.fileno(),), stdin=subprocess.DEVNULL
         )

@@ -1,0 +1,143 @@
+"""Calls an application's REST interface, one event at a time.
+
+`url` may hold fields (`https://siswa.example/siswa/{nisn}`). The body is JSON: all visible fields, or what `body`
+names, dots making objects (`"siswa.nisn" = "nisn"`). Each request has `Idempotency-Key` (the event's id), the
+attributes of CloudEvents' HTTP binding, and `ce-sequence`: the event's place in its publisher's stream, higher is
+newer. With `signing_secret` it is signed by Standard Webhooks.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+from pydantic_core import to_jsonable_python
+from yarl import URL
+
+from adapters.connectors.http import GONE, HttpClient, HttpConfig
+from adapters.connectors.http_signature import SigningKey
+from adapters.connectors.http_template import Template
+from bus.config import secret
+from bus.errors import ConfigError
+from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
+
+OF_EVENT = {"$id": "id", "$time": "time", "$source": "source", "$subject": "subject", "$type": "type"}
+DIGITS = 20  #: of a sequence, so that it sorts as text as CloudEvents' extension asks for
+
+
+class HttpPushConfig(HttpConfig):
+    """Options of a target with ``connector = "http_push"``."""
+
+    url: str = Field(description="the address, https://…/{field}, or by reference: env:NAME; the host holds no field")
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = Field(default="POST", description="POST, PUT, PATCH or DELETE")
+    body: Mapping[str, str] | None = Field(
+        default=None,
+        description="path = field, or $id, $time, $source, $subject, $type of the event; none: each field by its name",
+    )
+    constants: Mapping[str, str | int | float | bool] = Field(
+        default_factory=dict, description='path = value, sent with every event: status = "batal"'
+    )
+    signing_secret: str | None = Field(
+        default=None, description="signs each request by Standard Webhooks: whsec_…, by reference: env:NAME"
+    )
+
+
+class HttpPush:
+    """A sink over a REST interface."""
+
+    Config: ClassVar[type[ConnectorConfig]] = HttpPushConfig
+
+    def __init__(self, config: HttpPushConfig, context: Context) -> None:
+        self._config = config
+        self._where = f"{context.app} {context.name}"
+        self._client = HttpClient(config, self._where)
+        self.database: str | None = None
+        self.atomic = False
+
+    @staticmethod
+    def needs(config: HttpPushConfig) -> frozenset[str]:
+        """The fields that a subscription must let through; `bus check` asks for them."""
+        sources = frozenset((config.body or {}).values()) | Template(config.url, "url").names
+        return frozenset(source for source in sources if source not in OF_EVENT)
+
+    async def open(self) -> None:
+        """Reads address and secrets. Raises ConfigError; the application is met with the first event."""
+        await self._client.open()
+        self._template = Template(secret(self._config.url, where=f"{self._where}.url"), self._where)
+        signing = self._config.signing_secret
+        where = f"{self._where}.signing_secret"
+        self._signing = SigningKey(secret(signing, where=where), where) if signing else None
+
+    async def apply(self, deliveries: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
+        """Sends the events in their order. Raises Rejected, Unavailable, AccessError, ConfigError."""
+        for delivery in deliveries:
+            await self._send(delivery)
+        return ()
+
+    async def _send(self, delivery: Delivery) -> None:
+        values = self._values(delivery)
+        url = self._url(values)
+        body = self._body(delivery, values)
+        headers = _attributes(delivery)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self._signing:
+            headers |= self._signing.headers(delivery.event.id, body or b"", time.time())
+        answer = await self._client.send(self._config.method, url, headers=headers, body=body)
+        if self._config.method == "DELETE" and self._template.names and answer.status in GONE:
+            return  # it is gone already, by an attempt whose answer was lost or by somebody else
+        answer.check(self._where, rejects=True, of_one=bool(self._template.names))
+
+    def _values(self, delivery: Delivery) -> dict[str, Any]:
+        """What addresses and bodies may name, as JSON has it."""
+        values: dict[str, Any] = to_jsonable_python(delivery.values())
+        return values | {name: getattr(delivery.event, attribute) for name, attribute in OF_EVENT.items()}
+
+    def _url(self, values: Mapping[str, Any]) -> URL:
+        if missing := self._template.names - values.keys():
+            raise ConfigError(f"`url` names {min(missing)}, which is not in `fields`", where=self._where)
+        return self._template.filled(values)
+
+    def _body(self, delivery: Delivery, values: Mapping[str, Any]) -> bytes | None:
+        if self._config.method == "DELETE" and self._config.body is None and not self._config.constants:
+            return None
+        named = self._config.body if self._config.body is not None else {name: name for name in delivery.values()}
+        document: dict[str, Any] = {}
+        for path, source in named.items():
+            if source not in values:
+                raise ConfigError(f"`body` names {source}, which is not in `fields`", where=self._where)
+            self._put(document, path, values[source])
+        for path, value in self._config.constants.items():
+            self._put(document, path, value)
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _put(self, document: dict[str, Any], path: str, value: Any) -> None:
+        """Puts a value at a dotted path."""
+        *folders, name = path.split(".")
+        for folder in folders:
+            document = document.setdefault(folder, {})
+            if not isinstance(document, dict):
+                raise ConfigError(f"{path} lies within a value", where=f"{self._where}.body")
+        document[name] = value
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.close()
+
+
+def _attributes(delivery: Delivery) -> dict[str, str]:
+    """The event's attributes as headers: CloudEvents' HTTP binding 1.0, and its extension `sequence`."""
+    event = delivery.event
+    return {
+        "Idempotency-Key": event.id,
+        "ce-specversion": "1.0",
+        "ce-id": event.id,
+        "ce-source": event.source,
+        "ce-type": event.type,
+        "ce-subject": event.subject,
+        "ce-time": event.time,
+        "ce-sequence": f"{delivery.version:0{DIGITS}}",
+    }

@@ -1,0 +1,259 @@
+"""http_push against an application that fails on purpose and keeps to Idempotency-Key."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+
+from adapters.connectors.http_push import HttpPush, HttpPushConfig
+from adapters.connectors.http_signature import ID, SIGNATURE, TIMESTAMP, SigningKey
+from bus.envelope import Event
+from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
+from bus.ports import Context, Delivery, Sink
+from bus.subjects import AppName
+from bus.testing import SinkApplication, SinkContract
+from bus.testing.events import APP, NAME, BarisBerubah
+from bus.testing.sinks import Target, numbered
+from tests.adapters.connectors.http_server import HttpServer
+from tests.servers.proxy import Proxy
+
+CONTEXT = Context(AppName("kominfo", "pengaduan"), "kirim", Path(), ZoneInfo("Asia/Jakarta"))
+# The example of the specification's own libraries.
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+MESSAGE, BODY, MOMENT = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}', 1614265330
+SIGNED = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def push(url: str, **options: Any) -> HttpPush:
+    return HttpPush(HttpPushConfig.model_validate({"url": url, "allow_local": True, **options}), CONTEXT)
+
+
+@asynccontextmanager
+async def opened(url: str, **options: Any) -> AsyncIterator[HttpPush]:
+    sink = push(url, **options)
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7) -> Delivery:
+    event = Event(
+        id="e" * 32,
+        source=APP.ce_source,
+        type=NAME.ce_type,
+        subject="abcdefghijklmnop",
+        time="2026-01-31T08:00:00+07:00",
+        data=b"{}",
+    )
+    return Delivery(event, BarisBerubah(kunci=kunci, nilai=nilai), frozenset(("kunci", "nilai")), APP.stream, version)
+
+
+class Office:
+    """The application behind a door that can be shut."""
+
+    def __init__(self, server: HttpServer, door: Proxy) -> None:
+        self._server, self._url = server, door.url(server.url)
+        self.away, self.back = door.refuse, door.accept
+
+    def sink(self) -> Sink:
+        return push(f"{self._url}/terima")
+
+    async def rows(self) -> Mapping[str, str]:
+        rows: Mapping[str, str] = (await self._server.control("lihat"))["rows"]
+        return rows
+
+    async def writes(self) -> Sequence[str]:
+        writes: Sequence[str] = (await self._server.control("lihat"))["writes"]
+        return writes
+
+    async def refuse(self, value: str | None) -> None:
+        await self._server.control("atur", {"refused": value})
+
+
+@pytest.fixture
+async def door(http_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]]) -> Proxy:
+    return await proxy(http_server.url)
+
+
+class TestHttpPush(SinkContract):
+    @pytest.fixture
+    def large(self) -> int:
+        return 5_000
+
+    @pytest_asyncio.fixture
+    async def application(self, http_server: HttpServer, door: Proxy) -> SinkApplication:
+        return Office(http_server, door)
+
+
+async def test_an_application_that_fails_on_purpose_gets_each_event_once(
+    http_server: HttpServer, door: Proxy, tmp_path: Path
+) -> None:
+    # At every 7th request: 503 with Retry-After, or the event is applied and the answer says 500.
+    await http_server.control("atur", {"fails_every": 7})
+    target, application = Target(Office(http_server, door), tmp_path), Office(http_server, door)
+    messages = numbered([(f"k{number % 40}", f"isi {number}") for number in range(400)])
+
+    await target.deliver(messages)
+
+    assert not target.streams.letters
+    assert sorted(await application.writes()) == sorted(message.id for message in messages)
+    assert await application.rows() == {f"k{number % 40}": f"isi {number}" for number in range(360, 400)}
+
+
+async def test_what_a_request_carries(http_server: HttpServer) -> None:
+    options: dict[str, Any] = {
+        "method": "PUT",
+        "body": {"siswa.kunci": "kunci", "siswa.isi": "nilai", "ref": "$id", "pada": "$time"},
+        "constants": {"sumber": "bus"},
+    }
+    async with opened(f"{http_server.url}/gema/{{kunci}}/x", **options) as sink:
+        sent: list[Any] = []
+        send = sink._client.send
+
+        async def noted(*args: Any, **named: Any) -> Any:
+            sent.append((args, answer := await send(*args, **named)))
+            return answer
+
+        sink._client.send = noted  # type: ignore[method-assign]
+        await sink.apply([delivery(kunci="a/b ü")], None)
+
+    ((method, url), answer) = sent[0]
+    seen = json.loads(answer.body)
+    assert (method, url.raw_path) == ("PUT", "/gema/a%2Fb%20%C3%BC/x")
+    assert json.loads(seen["body"]) == {
+        "siswa": {"kunci": "a/b ü", "isi": "isi"},
+        "ref": "e" * 32,
+        "pada": "2026-01-31T08:00:00+07:00",
+        "sumber": "bus",
+    }
+    expected = {
+        "idempotency-key": "e" * 32,
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": "e" * 32,
+        "ce-source": APP.ce_source,
+        "ce-type": NAME.ce_type,
+        "ce-subject": "abcdefghijklmnop",
+        "ce-time": "2026-01-31T08:00:00+07:00",
+        "ce-sequence": "00000000000000000007",
+    }
+    assert {name: seen["headers"][name] for name in expected} == expected
+
+
+async def test_it_signs_what_it_sends(http_server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UJI_SIGNING", SECRET)
+    async with opened(f"{http_server.url}/gema", signing_secret="env:UJI_SIGNING") as sink:
+        answers: list[Any] = []
+        send = sink._client.send
+
+        async def noted(*args: Any, **named: Any) -> Any:
+            answers.append(answer := await send(*args, **named))
+            return answer
+
+        sink._client.send = noted  # type: ignore[method-assign]
+        await sink.apply([delivery()], None)
+    seen = json.loads(answers[0].body)
+    assert seen["headers"][ID] == "e" * 32
+    assert SigningKey(SECRET, "uji").fault(seen["headers"], seen["body"].encode(), time.time()) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Rejected),
+        (401, AccessError),
+        (403, AccessError),
+        (404, ConfigError),
+        (408, Unavailable),
+        (409, Rejected),
+        (422, Rejected),
+        (425, Unavailable),
+        (429, Unavailable),
+        (500, Unavailable),
+        (503, Unavailable),
+    ],
+)
+async def test_what_an_answer_means(http_server: HttpServer, status: int, error: type[BusError]) -> None:
+    async with opened(f"{http_server.url}/jawab/{status}") as sink:
+        with pytest.raises(error) as caught:
+            await sink.apply([delivery(nilai="rahasia")], None)
+    assert type(caught.value) is error
+    assert "rahasia" not in str(caught.value)
+
+
+async def test_a_record_that_is_missing_concerns_one_event(http_server: HttpServer) -> None:
+    async with opened(f"{http_server.url}/jawab/{{kunci}}", method="DELETE") as sink:
+        await sink.apply([delivery(kunci="404")], None)  # gone already
+        with pytest.raises(Rejected):
+            await sink.apply([delivery(kunci="409")], None)
+    async with opened(f"{http_server.url}/jawab/{{kunci}}") as sink:
+        with pytest.raises(Rejected):
+            await sink.apply([delivery(kunci="404")], None)
+        with pytest.raises(Rejected, match="kolom kunci"):
+            await sink.apply([delivery(kunci="..")], None)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"body": {"a": "alamat"}}, "`body` names alamat"),
+        ({"body": {"a": "kunci", "a.b": "nilai"}}, "lies within a value"),
+    ],
+)
+async def test_fields_that_are_not_there(http_server: HttpServer, options: dict[str, Any], error: str) -> None:
+    async with opened(f"{http_server.url}/gema", **options) as sink:
+        with pytest.raises(ConfigError, match=error):
+            await sink.apply([delivery()], None)
+    async with opened(f"{http_server.url}/gema/{{alamat}}") as sink:
+        with pytest.raises(ConfigError, match="`url` names alamat"):
+            await sink.apply([delivery()], None)
+
+
+def test_it_says_what_fields_it_needs() -> None:
+    config = HttpPushConfig.model_validate(
+        {"url": "https://a.example/{nisn}", "body": {"a": "nama", "b": "$id"}, "constants": {"c": 1}}
+    )
+    assert HttpPush.needs(config) == {"nisn", "nama"}
+
+
+def test_a_signature_is_that_of_the_specification() -> None:
+    key = SigningKey(SECRET, "uji")
+    headers = key.headers(MESSAGE, BODY, MOMENT)
+    assert headers == {ID: MESSAGE, TIMESTAMP: str(MOMENT), SIGNATURE: SIGNED}
+    assert key.fault(headers, BODY, MOMENT + 299) == ""
+    assert key.fault({**headers, SIGNATURE: f"v1a,xx v1,AAAA {SIGNED}"}, BODY, MOMENT) == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "body", "now", "fault"),
+    [
+        ({ID: "msg_lain"}, BODY, MOMENT, "does not fit"),
+        ({}, b"{}", MOMENT, "does not fit"),
+        ({TIMESTAMP: str(MOMENT + 1)}, BODY, MOMENT, "does not fit"),
+        ({}, BODY, MOMENT + 301, "within"),
+        ({}, BODY, MOMENT - 301, "within"),
+        ({TIMESTAMP: "²"}, BODY, MOMENT, "within"),
+        ({SIGNATURE: ""}, BODY, MOMENT, "missing"),
+        ({SIGNATURE: "v1,é\udcff"}, BODY, MOMENT, "does not fit"),
+    ],
+)
+def test_what_is_not_genuine(changed: dict[str, str], body: bytes, now: float, fault: str) -> None:
+    key = SigningKey(SECRET, "uji")
+    assert fault in key.fault({**key.headers(MESSAGE, BODY, MOMENT), **changed}, body, now)
+
+
+@pytest.mark.parametrize("text", ["", "whsec_", "whsec_c2hvcnQ=", "bukan base64!"])
+def test_what_is_no_signing_secret(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SigningKey(text, "uji")
+    assert "bukan" not in str(caught.value)

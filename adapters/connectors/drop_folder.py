@@ -11,6 +11,7 @@ A file is claimed by moving it: nobody overwrites it while it is read, and after
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
 import re
 import stat
@@ -18,12 +19,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from bus.errors import AccessError, ConfigError, Unavailable
 
 READING, DONE, FAILED = "reading", "done", "failed"
 REPORT = ".laporan.txt"
+REJECTED = ".ditolak."  # between the name of a file and the ending of its rejected rows
 
 _LONG_NUMBER = re.compile(r"\d{15,}")
 
@@ -144,7 +146,7 @@ class DropFolder:
         """A place in ``done`` or ``failed`` where neither a file nor a report of that name stands."""
         folder, plain = self.root / kind, Path(name)
         target, count = folder / name, 1
-        while any(path.exists() for path in (target, report_of(target), rejected_of(target))):
+        while target.exists() or report_of(target).exists() or any(folder.glob(_rejected(target))):
             count += 1
             target = folder / f"{plain.stem} ({count}){plain.suffix}"
         return target
@@ -165,7 +167,11 @@ class DropFolder:
         return min((max(self._settle - now + since, 0.01) for _, since in self._seen.values()), default=0)
 
     def _wanted(self, name: str) -> bool:
-        return fnmatch.fnmatchcase(name.lower(), self._pattern)
+        """Whether a file is meant; rows that came back for repair are, though they may be of another format."""
+        name = name.lower()
+        stem, mark, _ = name.rpartition(REJECTED)
+        repaired = stem + PurePath(self._pattern).suffix if mark else name
+        return fnmatch.fnmatchcase(name, self._pattern) or fnmatch.fnmatchcase(repaired, self._pattern)
 
     def _files(self, folder: Path) -> Iterator[Dropped]:
         """Plain files alone: no links out of the folder, no hidden ones, no lock files of a spreadsheet."""
@@ -185,9 +191,14 @@ def report_of(path: Path) -> Path:
     return path.with_name(path.name + REPORT)
 
 
-def rejected_of(path: Path) -> Path:
-    """Where the rejected rows of a file stand."""
-    return path.with_name(f"{path.stem}.ditolak{path.suffix}")
+def rejected_of(path: Path, ending: str = "") -> Path:
+    """Where the rejected rows of a file stand; ``ending`` is that of their format, where it is another one."""
+    return path.with_name(f"{path.stem}{REJECTED}{ending or path.suffix.removeprefix('.')}")
+
+
+def _rejected(path: Path) -> str:
+    """Rejected rows of a file, in whatever format."""
+    return f"{glob.escape(path.stem)}{REJECTED}*"
 
 
 def _age(found: Dropped) -> tuple[int, str]:

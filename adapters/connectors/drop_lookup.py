@@ -10,16 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 from adapters.connectors.drop_reading import OpenFile
-from adapters.formats import Unreadable
+from adapters.formats import Format, Unreadable
 from bus.ports import Record
 
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
 
 
-def find(path: Path, key: str, open_file: Callable[[Path], OpenFile]) -> Record | None:
+def find(path: Path, key: str, form: Callable[[str], Format], open_file: Callable[[Path], OpenFile]) -> Record | None:
     """The record of that key; None where the file has none, is gone, or cannot be read. Raises OSError."""
     try:
-        if not _may_hold(path, key):
+        if form(path.name).plain and not _may_hold(path, key):
             return None
         file = open_file(path)
     except (FileNotFoundError, Unreadable):
@@ -33,7 +33,7 @@ def _may_hold(path: Path, key: str) -> bool:
     if not key.startswith("["):
         return True  # the key is a hash
     values = json.loads(key[: key.rindex("]") + 1])
-    pieces = [piece for value in values for piece in _PLAIN.findall(value)]
+    pieces = [piece for value in values if isinstance(value, str) for piece in _PLAIN.findall(value)]
     if not pieces or path.stat().st_size == 0:
         return True
     piece = max(pieces, key=len)

@@ -13,15 +13,16 @@ from adapters.connectors import drop_report
 from adapters.connectors.drop_folder import DONE, FAILED, DropFolder, Dropped, readable, rejected_of, report_of, shown
 from adapters.connectors.drop_journal import Journal, RejectedRow
 from adapters.connectors.drop_records import Columns, ReadRow, records
-from adapters.formats import Layout, Table, Unreadable, opener
+from adapters.formats import Format, Layout, Table, Unreadable, open_table
 from bus.ports import Batch, Record, Rejection
 
 
 class OpenFile:
     """A file opened as records. Raises Unreadable at once where it cannot be one of this source. Must be closed."""
 
-    def __init__(self, dropped: Dropped, columns: Columns, layout: Layout, form: str) -> None:
-        self.table: Table = opener(dropped.path.name, form)(dropped.path, layout)
+    def __init__(self, dropped: Dropped, columns: Columns, layout: Layout, form: Format) -> None:
+        self.form = form
+        self.table: Table = open_table(dropped.path, form, layout)
         try:
             self.rows = records(
                 self.table,
@@ -128,22 +129,29 @@ class Reading:
                 name, moment, reason=self.failure.what, advice=self.failure.hint, folder=folder.root.name
             )
         else:
-            if self._file and self._journal.rejected:
-                originals = (row.original for row in self._journal.rejections())
-                _write(rejected_of(target), self._file.table.rejected(originals))
-            text = drop_report.done(
-                name,
-                moment,
-                read=self._journal.read,
-                rejected=self._journal.rejected,
-                rows=self._journal.rejections(),
-                repair=readable(rejected_of(target).name),
-                folder=folder.root.name,
-            )
+            text = self._reported(target, name, moment)
         _write(report_of(target), [text.encode()])
         self.dropped.path.replace(target)
         self._journal.remove()
         return True
+
+    def _reported(self, target: Path, name: str, moment: datetime) -> str:
+        """The report of a file read to its end; its rejected rows are written beside it."""
+        if self._file is None:
+            raise RuntimeError("only a file that could be opened has a report of its rows")
+        repair = rejected_of(target, self._file.form.repair)
+        if self._journal.rejected:
+            _write(repair, self._file.table.rejected(row.original for row in self._journal.rejections()))
+        return drop_report.done(
+            name,
+            moment,
+            read=self._journal.read,
+            rejected=self._journal.rejected,
+            rows=self._journal.rejections(),
+            numbered=self._file.form.numbered,
+            repair=readable(repair.name),
+            folder=self._folder.root.name,
+        )
 
     def close(self) -> None:
         """Closes the file; what is not noted yet will be read again."""

@@ -13,7 +13,7 @@ from itertools import islice
 from json.encoder import encode_basestring_ascii
 from typing import NamedTuple, Self
 
-from adapters.formats import Row, Table, Unreadable
+from adapters.formats import Cell, Row, Table, Unreadable
 from adapters.formats.cells import same
 from bus.ports import Record
 
@@ -133,7 +133,7 @@ def _records(
 
 class _Keyed(NamedTuple):
     row: Row
-    data: dict[str, str | None]
+    data: dict[str, Cell]
     fault: str
     key: str
 
@@ -149,7 +149,7 @@ def _keyed(row: Row, names: Sequence[str], key_names: Sequence[str]) -> _Keyed:
     return _Keyed(row, data, fault, key)
 
 
-def _key(data: Mapping[str, str | None], names: Sequence[str]) -> str | None:
+def _key(data: Mapping[str, Cell], names: Sequence[str]) -> str | None:
     """The business key, or the hash of the content where the contract names none; None where a part of it is empty.
 
     The content does not depend on the order of the columns."""
@@ -159,7 +159,8 @@ def _key(data: Mapping[str, str | None], names: Sequence[str]) -> str | None:
     values = [value for name in names if (value := data[name]) is not None]
     if len(values) < len(names):
         return None
-    return f"[{','.join(map(encode_basestring_ascii, values))}]"  # JSON
+    written = (encode_basestring_ascii(value) if isinstance(value, str) else json.dumps(value) for value in values)
+    return f"[{','.join(written)}]"  # JSON
 
 
 def _digest(kind: str, row: Row) -> str:

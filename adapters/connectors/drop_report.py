@@ -12,9 +12,20 @@ LISTED = 1000  #: rejected rows that the report lists; all of them are in the fi
 
 
 def done(
-    name: str, moment: datetime, *, read: int, rejected: int, rows: Iterable[RejectedRow], repair: str, folder: str
+    name: str,
+    moment: datetime,
+    *,
+    read: int,
+    rejected: int,
+    rows: Iterable[RejectedRow],
+    numbered: str,
+    repair: str,
+    folder: str,
 ) -> str:
-    """The report of a file read to its end; ``repair`` has the rejected rows, ``folder`` is where to drop it."""
+    """The report of a file read to its end.
+
+    ``numbered`` says what a row's number is, ``repair`` has the rejected rows, ``folder`` is where to drop it."""
+    kind = repair.rpartition(".")[2].upper()
     lines = [*_head(name, moment, "SELESAI dibaca" if not rejected else "SELESAI dibaca, ada baris yang DITOLAK")]
     lines += [f"Baris dibaca  : {read}", f"Diterima      : {read - rejected}", f"Ditolak       : {rejected}", ""]
     if not read:
@@ -23,13 +34,13 @@ def done(
         lines += ["Semua baris diterima. Tidak ada yang perlu dilakukan."]
     else:
         lines += [
-            "Baris yang ditolak (nomor baris seperti di Excel):",
+            f"Baris yang ditolak ({numbered}):",
             *_listed(rows, rejected),
             "",
             "Yang perlu dilakukan:",
             f"1. Buka berkas {repair} di folder ini. Isinya hanya baris yang ditolak.",
             "2. Perbaiki setiap baris menurut alasan di atas. Judul kolom jangan diubah.",
-            f"3. Simpan sebagai CSV dan taruh di folder {folder}.",
+            f"3. Simpan dengan jenis berkas yang sama ({kind}) dan taruh di folder {folder}.",
             "Baris yang sudah diterima tidak perlu dikirim lagi.",
         ]
     return _text(lines)

@@ -8,76 +8,24 @@ twice. What a crash interrupts is read again from the last batch whose fate is k
 from __future__ import annotations
 
 import asyncio
-import codecs
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
 import structlog
-from pydantic import Field, field_validator
 
 from adapters.connectors.drop_folder import DropFolder, Dropped, shown
 from adapters.connectors.drop_lookup import find
+from adapters.connectors.drop_options import DropOptions
 from adapters.connectors.drop_reading import OpenFile, Reading
-from adapters.connectors.drop_records import Columns
-from adapters.formats import AUTO, FORMATS, Layout
 from bus.config import secret
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
 
 _log = structlog.get_logger()
 
 
-class FileDropConfig(ConnectorConfig):
+class FileDropConfig(DropOptions):
     """The options of ``file_drop``."""
-
-    folder: str = Field(description="where files are dropped: a path, from the contract's folder on, or env:NAME")
-    pattern: str = Field(default="*.csv", min_length=1, description="which files are meant; case does not matter")
-    format: str = Field(default=AUTO, description=f"{', '.join(FORMATS)}; auto: by the file name's ending")
-    key: tuple[str, ...] = Field(
-        default=(), description="columns that name a row for ever; none: its content does, and a change is a new row"
-    )
-    required: tuple[str, ...] = Field(
-        default=(), description="columns without which a file goes to failed/; those of the key are required anyway"
-    )
-    columns: Mapping[str, str] = Field(default_factory=dict, description="other names for columns: header = name")
-    encoding: str = Field(default=AUTO, description="utf-8, utf-16, cp1252, …; auto: found from the file")
-    delimiter: str = Field(default=AUTO, description='one character, "\\t" for a tab; auto: found among , ; tab |')
-    quote: str = Field(default='"', max_length=1, description="the quote character; empty: there is none")
-    skip: int = Field(default=0, ge=0, description="rows above the header")
-    settle: float = Field(default=2, ge=0, description="seconds that a file must stay unchanged before it is read")
-    poll: float = Field(default=1, gt=0, description="seconds between two looks into the folder")
-    batch: int = Field(default=500, ge=1, le=900, description="rows per batch")
-
-    @field_validator("pattern")
-    @classmethod
-    def _in_the_folder(cls, pattern: str) -> str:
-        if "/" in pattern or "\\" in pattern:
-            raise ValueError("names files in the folder, not paths")
-        return pattern
-
-    @field_validator("format")
-    @classmethod
-    def _known(cls, form: str) -> str:
-        if form != AUTO and form not in FORMATS:
-            raise ValueError(f"write auto or one of {', '.join(FORMATS)}")
-        return form
-
-    @field_validator("encoding")
-    @classmethod
-    def _of_text(cls, encoding: str) -> str:
-        try:
-            if encoding != AUTO:
-                "".encode(codecs.lookup(encoding).name)
-        except LookupError:
-            raise ValueError("no encoding of that name; write auto, utf-8, utf-16 or cp1252") from None
-        return encoding
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, delimiter: str) -> str:
-        if delimiter != AUTO and (len(delimiter) != 1 or delimiter in '"\r\n'):
-            raise ValueError('write auto or one character, "\\t" for a tab')
-        return delimiter
 
 
 class FileDrop:
@@ -89,8 +37,8 @@ class FileDrop:
     def __init__(self, config: FileDropConfig, context: Context) -> None:
         self._config, self._context = config, context
         self._where = f"{context.app} source.{context.name}"
-        self._columns = Columns(config.key, config.required, config.columns)
-        self._layout = Layout(config.encoding, config.delimiter, config.quote, config.skip, self._columns.expected)
+        self._columns = config.record_columns()
+        self._layout = config.layout(self._columns)
         self._folder: DropFolder | None = None
         self._reading: Reading | None = None
         self._position: Position = {}
@@ -182,12 +130,12 @@ class FileDrop:
         with folder.errors():
             left = folder.left()
             for path in [*([left.path] if left else []), *folder.processed()]:
-                if found := find(path, key, lambda path: self._open_file(Dropped.at(path))):
+                if found := find(path, key, self._config.form, lambda path: self._open_file(Dropped.at(path))):
                     return found
         return None
 
     def _open_file(self, dropped: Dropped) -> OpenFile:
-        return OpenFile(dropped, self._columns, self._layout, self._config.format)
+        return OpenFile(dropped, self._columns, self._layout, self._config.form(dropped.path.name))
 
     async def close(self) -> None:
         """Closes the file at hand; the next `open` takes it up again."""

@@ -7,6 +7,11 @@ so.
 from __future__ import annotations
 
 import re
+from datetime import date, datetime, time, timedelta
+
+from adapters.formats.table import Cell
+
+EXACT = 10**15  #: from here on a spreadsheet may have cut the digits of a number
 
 _BLANK = " \t\r\n\v\f\ufeff\u00a0\u200b"  # with the byte order mark, the no-break and the zero-width space
 _TEXT_MARK = re.compile(r"'(?=[\d+\-=@])")  # '0012 keeps a number as text; 'Aisyah is a name
@@ -26,6 +31,31 @@ def clean(cell: str) -> str | None:
     elif text.startswith("'"):
         text = _TEXT_MARK.sub("", text, count=1)
     return text or None
+
+
+def of_value(value: object) -> Cell:
+    """A value that has a type, as a cell: dates as ISO 8601, whole numbers as exact text, as a CSV file has them.
+
+    A float with a fraction stays one, since its text could be read as thousands ("1.125"); so does one of 16 digits or
+    more, so that an identifier that a spreadsheet has cut is recognised.
+    """
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return str(int(value)) if abs(value) < EXACT and value.is_integer() else value
+    return _of_time(value)
+
+
+def _of_time(value: object) -> str | None:
+    if isinstance(value, timedelta):
+        value = (datetime.min + value).time()  # noqa: DTZ901 - a clock's time has no zone
+    if isinstance(value, datetime):
+        return (value.date() if value.time() == time() else value).isoformat()
+    return value.isoformat() if isinstance(value, date | time) else clean(str(value))
 
 
 def name(cell: str) -> str:

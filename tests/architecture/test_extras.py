@@ -11,7 +11,21 @@ import pytest
 from tests.architecture import ROOT
 
 # What comes with extras and for development alone; charset-normalizer comes with the exporter of spans as well.
-OPTIONAL = {"aiosqlite", "asyncmy", "asyncpg", "hypothesis", "psycopg", "pytest", "sqlalchemy"}
+OPTIONAL = {
+    "aiohttp",
+    "aiosqlite",
+    "asyncmy",
+    "asyncpg",
+    "asyncssh",
+    "hypothesis",
+    "ijson",
+    "lxml",
+    "openpyxl",
+    "psycopg",
+    "pytest",
+    "python_calamine",
+    "sqlalchemy",
+}
 WITHOUT = """
 import importlib, sys
 

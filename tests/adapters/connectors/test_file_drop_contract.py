@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.connectors.file_drop import FileDrop, FileDropConfig
+from adapters.formats.repairs import as_workbook, packed
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
@@ -16,21 +17,27 @@ from bus.testing import SourceApplication, SourceContract
 class Office:
     """An office that drops a new file with whatever it has to say."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._files = folder, 0
+    def __init__(self, folder: Path, ending: str = "csv") -> None:
+        self._folder, self._files, self._ending = folder, 0, ending
         folder.mkdir()
 
     def source(self) -> Source:
-        config = FileDropConfig(folder=str(self._folder), key=("kunci",), settle=0, poll=0.005)
+        config = FileDropConfig(
+            folder=str(self._folder), pattern=f"*.{self._ending}", key=("kunci",), settle=0, poll=0.005
+        )
         return FileDrop(config, Context(AppName("uji", "kantor"), "baris", self._folder, ZoneInfo("Asia/Jakarta")))
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
         self._files += 1
         draft = self._folder / ".draft"
-        with draft.open("w", encoding="utf-8") as file:
-            file.write("kunci;nilai\n")
-            file.writelines(f"{key};{value}\n" for key, value in rows)
-        draft.rename(self._folder / f"berkas-{self._files:04}.csv")
+        if self._ending == "xlsx":
+            originals = (packed([str(key), value]) for key, value in rows)
+            draft.write_bytes(b"".join(as_workbook(["kunci", "nilai"], originals)))
+        else:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write("kunci;nilai\n")
+                file.writelines(f"{key};{value}\n" for key, value in rows)
+        draft.rename(self._folder / f"berkas-{self._files:04}.{self._ending}")
 
     async def delete(self, key: int) -> None:
         await self.write([(key + 1000, "lain")])  # a file without the row: it says nothing of it
@@ -53,3 +60,13 @@ class TestFileDrop(SourceContract):
     @pytest.fixture
     def application(self, tmp_path: Path) -> SourceApplication:
         return Office(tmp_path / "titip")
+
+
+class TestFileDropOfWorkbooks(SourceContract):
+    @pytest.fixture
+    def application(self, tmp_path: Path) -> SourceApplication:
+        return Office(tmp_path / "titip", "xlsx")
+
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.formats import AUTO, Layout, Row, Unreadable, opener
+from adapters.formats import AUTO, Layout, Row, Unreadable, form
 from adapters.formats.delimited import DelimitedTable, open_table
 
 TEXT = "nik;nama;jumlah\r\n3571;Zoë, Café;1,5\r\n3572;Ärzte;\r\n"
@@ -142,10 +142,10 @@ def test_what_is_no_table_is_told_in_a_clerk_s_words(tmp_path: Path, content: by
 
 
 def test_a_format_is_chosen_by_the_ending_or_told() -> None:
-    assert opener("A.CSV") is open_table
-    assert opener("a.dat", "csv") is open_table
+    assert form("A.CSV").open is open_table
+    assert form("a.dat", "csv").open is open_table
     with pytest.raises(Unreadable, match="simpan sebagai csv"):
-        opener("a.xyz")
+        form("a.xyz")
 
 
 @pytest.mark.parametrize("code", ["utf-8", "utf-16"])

@@ -160,7 +160,7 @@ class Inflow:
                 with self._deaths.in_hand([item.event.id for item in part]):
                     await (self._together(part) if self._applier.atomic else self._by_lane(part))
 
-    async def _together(self, items: Sequence[Inbound]) -> None:
+    async def _together(self, items: Sequence[Inbound], patience: int = PATIENCE) -> None:
         """Applies all in one go; where that fails for good, halves them until the failing one is alone."""
         items = self._unheld(items)
         if len(items) <= 1:
@@ -172,7 +172,7 @@ class Inflow:
                 await self._apply(items)
             except BusError as error:
                 if error.action is Action.RETRY and (
-                    backoff.attempts < PATIENCE or not await self._applier.reachable()
+                    backoff.attempts < patience or not await self._applier.reachable()
                 ):
                     await self._pause(error, backoff)
                     continue
@@ -182,8 +182,9 @@ class Inflow:
             await self._settle(items)
             return
         middle = len(items) // 2
-        await self._together(items[:middle])
-        await self._together(items[middle:])
+        # What the whole batch had the patience for, its parts need not have again: other keys wait for them.
+        await self._together(items[:middle], 0)
+        await self._together(items[middle:], 0)
 
     async def _by_lane(self, items: Sequence[Inbound]) -> None:
         """Applies one at a time, different keys in parallel, and settles all of them together."""

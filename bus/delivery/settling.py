@@ -46,7 +46,7 @@ class Settler:
             await self._receipt([item.event.id for item in items], outcome)
             for item in items[:-1]:
                 await item.incoming.ack()
-            # Acknowledgements arrive in their order: where the last is known to have arrived, all have.
+            # On one connection they arrive in their order: where the last is known to have arrived, all have.
             await (last.ack_sync() if self._wait else last.ack())
 
     async def poisoned(

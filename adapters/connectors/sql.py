@@ -86,7 +86,7 @@ def key_of(values: Sequence[Any]) -> str:
 
 
 def place_of(columns: Sequence[str], values: Sequence[Any]) -> str:
-    """What a clerk looks for, ``id 4711``: the key where it is a row's number, and nothing where it may identify a person.
+    """What a clerk looks for, ``id 4711``: the key where it is a row's number, nothing where it may identify a person.
 
     Identifiers of persons have ten digits (NISN) and more, or are texts.
     """

@@ -1,4 +1,4 @@
-"""Inbox, effect and outbox: one transaction, and follow-ups that outlive a process between its commit and their publishing."""
+"""Inbox, effect and outbox: one transaction; follow-ups outlive a process between its commit and their publishing."""
 
 from __future__ import annotations
 

@@ -1,0 +1,67 @@
+"""People who read daily files, as an application of the sinks' conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from adapters.connectors import daily_formats
+from adapters.formats import Layout, form
+from bus.testing.events import APP
+from bus.testing.sinks import MemoryMessage, SinkContract, Target, numbered
+
+COLUMNS = {"kunci": "kunci", "nilai": "nilai", "peristiwa": "$id"}
+
+
+class Readers:
+    """A folder with daily files. A workbook's cell takes 32,767 characters; here far fewer, so that it refuses some."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self._monkeypatch = folder, monkeypatch
+        folder.mkdir()
+
+    def lines(self) -> list[dict[str, str]]:
+        """The rows of all files, each in its order."""
+        rows: list[dict[str, str]] = []
+        for path in sorted(self.folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            table = form(path.name).open(path, Layout())
+            rows += [
+                {name: str(cell) for name, cell in zip(table.header, row.cells, strict=False)} for row in table.rows()
+            ]
+            table.close()
+        return rows
+
+    async def rows(self) -> Mapping[str, str]:
+        return {row["kunci"]: row["nilai"] for row in self.lines()}
+
+    async def writes(self) -> Sequence[str]:
+        return [row["peristiwa"] for row in self.lines()]
+
+    async def refuse(self, value: str | None) -> None:
+        self._monkeypatch.setattr(daily_formats, "LONGEST", len(value) - 1 if value else 32_767)
+
+    async def away(self) -> None:
+        self.folder.rename(self.folder.with_name("dilepas"))
+
+    async def back(self) -> None:
+        self.folder.with_name("dilepas").rename(self.folder)
+
+
+class DailyContract(SinkContract):
+    """As far as it applies: a daily file is a list of events, each with its row, so an older one overwrites nothing."""
+
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000
+
+    async def test_an_older_event_overwrites_no_newer_one(self, application: Readers, target: Target) -> None:  # type: ignore[override]
+        await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))
+        old = MemoryMessage(900, "k1", "lama", event_id="a" * 32, origin=f"{APP.stream}:3")
+        await target.deliver([old])
+
+        assert [row["nilai"] for row in application.lines()] == ["baru", "tetap", "lama"]
+        assert old.settled == "ack"

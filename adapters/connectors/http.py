@@ -73,6 +73,15 @@ class HttpConfig(ConnectorConfig):
             raise ValueError("token_url, client_id and client_secret go together")
         return self
 
+    @model_validator(mode="after")
+    def _addresses(self) -> Self:
+        """Addresses are those of the web, or references to them."""
+        for name in ("url", "token_url"):
+            address = getattr(self, name)
+            if address is not None and not address.startswith(("https://", "http://", "env:", "file:")):
+                raise ValueError(f"{name} is not https://…, http://… or a reference")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

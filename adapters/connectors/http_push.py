@@ -11,15 +11,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_core import to_jsonable_python
 from yarl import URL
 
 from adapters.connectors.http import GONE, HttpClient, HttpConfig
 from adapters.connectors.http_signature import SigningKey
-from adapters.connectors.http_template import Template
+from adapters.connectors.http_template import Template, place_in_host
 from bus.config import secret
 from bus.errors import ConfigError
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
@@ -43,6 +43,12 @@ class HttpPushConfig(HttpConfig):
     signing_secret: str | None = Field(
         default=None, description="signs each request by Standard Webhooks: whsec_…, by reference: env:NAME"
     )
+
+    @model_validator(mode="after")
+    def _one_host(self) -> Self:
+        if place_in_host(self.url):
+            raise ValueError("the host of `url` holds no field")
+        return self
 
 
 class HttpPush:

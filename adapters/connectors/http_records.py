@@ -35,7 +35,7 @@ def items(document: Any, path: str, where: str) -> list[Any]:
     if isinstance(at, Mapping):
         return [at]
     raise ConfigError(
-        f"the answer has no records at {path or 'its top'}", where=where, hint="set `records` to the path of the list"
+        f"there are no records at {path or 'its top'}", where=where, hint="set `records` to the path of the list"
     )
 
 

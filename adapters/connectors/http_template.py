@@ -14,13 +14,18 @@ from bus.errors import ConfigError, Rejected
 _PLACE = re.compile(r"\{([A-Za-z_$][\w.$]*)\}")
 
 
+def place_in_host(text: str) -> bool:
+    """Whether an address leaves it to a value whom to call."""
+    return _PLACE.search("/".join(text.split("/", 3)[:3])) is not None
+
+
 class Template:
     """An address; ``names`` are those of its places. Raises ConfigError where a place is in the host."""
 
     def __init__(self, text: str, where: str) -> None:
         self._text, self._where = text, where
         self.names = frozenset(_PLACE.findall(text))
-        if _PLACE.search("/".join(text.split("/", 3)[:3])):
+        if place_in_host(text):
             raise ConfigError("the host of an address holds no values", where=where)
 
     def filled(self, values: Mapping[str, Any]) -> URL:

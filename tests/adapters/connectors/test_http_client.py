@@ -105,9 +105,11 @@ async def test_basic_key_and_own_headers(http_server: HttpServer) -> None:
         {"password": "env:A", "username": "u", "api_key": "env:B"},
         {"password": "env:A"},
         {"client_secret": "env:A", "client_id": "b"},
+        {"url": "ftp://a.example"},
+        {"token_url": "a.example/token", "client_secret": "env:A", "client_id": "b"},
     ],
 )
-def test_ways_to_authenticate_do_not_mix(options: dict[str, Any]) -> None:
+def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         HttpConfig.model_validate({"url": "https://a.example", **options})
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
+from pydantic import ValidationError
 
 from adapters.connectors.http_push import HttpPush, HttpPushConfig
 from adapters.connectors.http_signature import ID, SIGNATURE, TIMESTAMP, SigningKey
@@ -217,6 +218,11 @@ async def test_fields_that_are_not_there(http_server: HttpServer, options: dict[
     async with opened(f"{http_server.url}/gema/{{alamat}}") as sink:
         with pytest.raises(ConfigError, match="`url` names alamat"):
             await sink.apply([delivery()], None)
+
+
+def test_whom_to_call_is_no_value() -> None:
+    with pytest.raises(ValidationError, match="host"):
+        push("https://{kunci}.example/")
 
 
 def test_it_says_what_fields_it_needs() -> None:

@@ -1,0 +1,323 @@
+"""http_webhook, called by an application with a store of its own that calls again until 2xx."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from pydantic import ValidationError
+
+from adapters.connectors.http_signature import SigningKey
+from adapters.connectors.http_webhook import HttpWebhook, HttpWebhookConfig
+from bus.errors import ConfigError, Unavailable
+from bus.ports import Batch, Context, Rejection, Source
+from bus.subjects import AppName
+from bus.testing import SourceApplication, SourceContract
+from bus.testing.sources import Line, rounds, until
+
+CONTEXT = Context(AppName("kominfo", "pengaduan"), "laporan", Path(), ZoneInfo("Asia/Jakarta"))
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+CALL = 100  #: rows
+
+
+@pytest.fixture(autouse=True)
+def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UJI_SIGNING", SECRET)
+    monkeypatch.setenv("UJI_TOKEN", "rahasia")
+
+
+def webhook(**options: Any) -> HttpWebhook:
+    given = {"listen": "127.0.0.1:0", "signing_secret": "env:UJI_SIGNING", "records": "data", "key": ["kunci"]}
+    return HttpWebhook(HttpWebhookConfig.model_validate(given | options), CONTEXT)
+
+
+def signed(identity: str, body: bytes) -> dict[str, str]:
+    return SigningKey(SECRET, "uji").headers(identity, body, time.time())
+
+
+class Office:
+    """The application: it keeps each change until one of the bus's addresses has answered 2xx."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._sources: list[HttpWebhook] = []
+        self._rows: dict[int, str] = {}
+        self._outbox: deque[tuple[str, bytes]] = deque()
+        self._numbers = count(1)
+        self._calling: asyncio.Task[None] | None = None
+        self.silent = False
+
+    def source(self) -> Source:
+        self._sources.append(webhook())
+        return self._sources[-1]
+
+    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
+        changed = []
+        for key, value in rows:
+            if self._rows.get(key) != value:
+                self._rows[key] = value
+                changed.append({"kunci": key, "nilai": value})
+        self._keep(changed)
+
+    async def delete(self, key: int) -> None:
+        self._keep([{"kunci": key, "nilai": self._rows.pop(key), "hapus": True}])
+
+    async def write_late(
+        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
+    ) -> None:
+        await self.write([late])
+        await between()
+        await self.write([early])
+
+    async def away(self) -> None:
+        self.silent = True
+
+    async def back(self) -> None:
+        self.silent = False
+
+    def _keep(self, changed: list[dict[str, Any]]) -> None:
+        for start in range(0, len(changed), CALL):
+            body = json.dumps({"data": changed[start : start + CALL]}).encode()
+            self._outbox.append((f"msg_{next(self._numbers)}", body))
+        if self._calling is None or self._calling.done():
+            self._calling = asyncio.create_task(self._call_out())
+
+    async def _call_out(self) -> None:
+        while self._outbox:
+            if self.silent or not await self._delivered(*self._outbox[0]):
+                await asyncio.sleep(0.01)
+            else:
+                self._outbox.popleft()
+
+    async def _delivered(self, identity: str, body: bytes) -> bool:
+        for source in [source for source in self._sources if source.port]:
+            try:
+                answer = await self._session.post(
+                    f"http://127.0.0.1:{source.port}/", data=body, headers=signed(identity, body)
+                )
+            except aiohttp.ClientError:
+                continue
+            if answer.status == 200:
+                return True
+        return False
+
+    async def close(self) -> None:
+        if self._calling:
+            self._calling.cancel()
+            await asyncio.gather(self._calling, return_exceptions=True)
+
+
+@pytest_asyncio.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as made:
+        yield made
+
+
+class TestHttpWebhook(SourceContract):
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000
+
+    @pytest_asyncio.fixture
+    async def application(self, session: aiohttp.ClientSession) -> AsyncIterator[SourceApplication]:
+        office = Office(session)
+        yield office
+        await office.close()
+
+    async def test_the_application_is_away_and_comes_back(self, application: SourceApplication, line: Line) -> None:
+        # Nobody can tell an application that is silent from one that has nothing to say: there is no problem to see.
+        await application.write([(1, "sebelum")])
+        async with line.running():
+            await until(lambda: line.streams.count >= 1)
+            await application.away()
+            await application.write([(2, "sesudah")])
+            await rounds(line)
+            assert line.streams.count == 1
+            await application.back()
+            await until(lambda: line.streams.count >= 2)
+
+        assert line.emitted() == [("1", "sebelum"), ("2", "sesudah")]
+        assert not line.streams.letters
+
+
+class Desk:
+    """An open source, and calls to it."""
+
+    def __init__(self, source: HttpWebhook, session: aiohttp.ClientSession) -> None:
+        self.source, self._session = source, session
+
+    async def call(self, body: Any, identity: str = "msg_1", **headers: str) -> tuple[int, Any, str]:
+        """Status, JSON and Retry-After of the answer."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        every = headers or signed(identity, raw)
+        async with self._session.post(f"http://127.0.0.1:{self.source.port}/", data=raw, headers=every) as answer:
+            return answer.status, await answer.json(content_type=None), answer.headers.get("Retry-After", "")
+
+    async def read(self) -> Batch:
+        """The next batch."""
+        async with asyncio.timeout(10):
+            while (batch := await self.source.read()) is None:
+                pass
+        return batch
+
+
+@asynccontextmanager
+async def desk(session: aiohttp.ClientSession, **options: Any) -> AsyncIterator[Desk]:
+    source = webhook(**options)
+    await source.open(None)
+    try:
+        yield Desk(source, session)
+    finally:
+        await source.close()
+
+
+async def test_a_call_is_answered_when_it_is_stored(session: aiohttp.ClientSession) -> None:
+    async with desk(session) as at:
+        calling = asyncio.create_task(at.call({"data": [{"kunci": 1}, {"kunci": 2}]}))
+        batch = await at.read()
+        assert not calling.done()
+        assert [(record.key, record.version) for record in batch.records] == [("1", "msg_1/0"), ("2", "msg_1/1")]
+        await at.source.commit(batch, [Rejection(batch.records[1], "kolom nilai: harus diisi")])
+        answer = {"diterima": 1, "ditolak": [{"urutan": 2, "alasan": "kolom nilai: harus diisi"}]}
+        assert await calling == (200, answer, "")
+        assert await at.call({"data": [{"kunci": 1}, {"kunci": 2}]}) == (200, {"diterima": 0, "ditolak": []}, "")
+        assert await at.source.read() is None
+
+
+async def test_a_call_that_comes_again_is_the_same_events(session: aiohttp.ClientSession) -> None:
+    async with desk(session) as at, desk(session) as restarted:
+        calls = [asyncio.create_task(at.call({"data": {"kunci": 1}})) for _ in range(3)]
+        batch = await at.read()
+        await at.source.commit(batch, [])
+        assert {(await call)[0] for call in calls} == {200}
+        assert len(batch.records) == 1
+        again = asyncio.create_task(restarted.call({"data": {"kunci": 1}}))
+        second = await restarted.read()
+        assert second.records == batch.records
+        await restarted.source.commit(second, [])
+        assert (await again)[0] == 200
+
+
+async def test_a_call_that_waits_too_long_comes_again(session: aiohttp.ClientSession) -> None:
+    async with desk(session, wait=0.05) as at:
+        assert await at.call({"data": {"kunci": 1}}) == (503, {"pesan": "belum tersimpan"}, "5")
+        batch = await at.read()
+        await at.source.commit(batch, [])
+        assert (await at.call({"data": {"kunci": 1}}))[0] == 200
+
+
+async def test_a_full_queue_takes_no_more(session: aiohttp.ClientSession) -> None:
+    async with desk(session, queue=3, wait=5) as at:
+        first = asyncio.create_task(at.call({"data": [{"kunci": 1}, {"kunci": 2}]}))
+        batch = await at.read()
+        status, _, wait = await at.call({"data": [{"kunci": 3}, {"kunci": 4}]}, "msg_2")
+        assert (status, wait) == (503, "5")
+        assert (await at.call({"data": [{"kunci": number} for number in range(4)]}, "msg_3"))[0] == 422
+        await at.source.commit(batch, [])
+        assert (await first)[0] == 200
+        last = asyncio.create_task(at.call({"data": [{"kunci": 3}, {"kunci": 4}]}, "msg_2"))
+        await at.source.commit(await at.read(), [])
+        assert (await last)[0] == 200
+
+
+async def test_calls_that_wait_at_the_end_come_again(session: aiohttp.ClientSession) -> None:
+    async with desk(session) as at:
+        calling = asyncio.create_task(at.call({"data": {"kunci": 1}}))
+        await at.read()
+        await at.source.close()
+        assert (await calling)[0] == 503
+
+
+async def test_a_call_that_is_not_proven_is_refused(session: aiohttp.ClientSession) -> None:
+    body = b'{"data": {"kunci": 1}}'
+    async with desk(session) as at:
+        assert (await at.call(body, **{"webhook-id": "msg_1"}))[0] == 401
+        assert (await at.call(b"{}", **signed("msg_1", body)))[0] == 401
+        old = SigningKey(SECRET, "uji").headers("msg_1", body, time.time() - 400)
+        assert (await at.call(body, **old))[0] == 401
+        assert await at.source.read() is None
+
+
+async def test_a_bearer_token_proves_a_call_too(session: aiohttp.ClientSession) -> None:
+    options = {"signing_secret": None, "bearer_token": "env:UJI_TOKEN", "id_header": "X-Kiriman"}
+    proof = {"Authorization": "Bearer rahasia"}
+    async with desk(session, **options) as at:
+        assert (await at.call({"data": {}}, Authorization="Bearer lain"))[0] == 401
+        assert (await at.call({"data": {}}, Accept="*/*"))[0] == 401
+        # A, B, A without a name are three changes; with a name each call is one.
+        bodies = [("A", {}), ("B", {}), ("A", {}), ("C", {"X-Kiriman": "7"}), ("C", {"X-Kiriman": "7"})]
+        versions = []
+        for value, named in bodies:
+            calling = asyncio.create_task(at.call({"data": {"kunci": 1, "nilai": value}}, **proof, **named))
+            while not calling.done():
+                if batch := await at.source.read():
+                    versions += [(record.data["nilai"], record.version) for record in batch.records]
+                    await at.source.commit(batch, [])
+            assert (await calling)[0] == 200
+        assert versions == [("A", None), ("B", None), ("A", None), ("C", "7/0")]
+
+
+async def test_records_without_a_key_are_each_their_own(session: aiohttp.ClientSession) -> None:
+    async with desk(session, key=[], records="") as at:
+        calling = asyncio.create_task(at.call([{"tinggi": 1}, {"tinggi": 1}, "teks"]))
+        batch = await at.read()
+        assert [record.key for record in batch.records] == ["msg_1/0", "msg_1/1", "msg_1/2"]
+        assert [record.fault for record in batch.records] == ["", "", "bukan objek JSON"]
+        await at.source.commit(batch, [])
+        assert (await calling)[0] == 200
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"lain": []}', b'{"data": 3}', b"[" * 100_000])
+async def test_a_call_that_holds_no_records_is_refused(session: aiohttp.ClientSession, body: bytes) -> None:
+    async with desk(session) as at:
+        assert (await at.call(body))[0] == 400
+
+
+async def test_what_is_no_call(session: aiohttp.ClientSession) -> None:
+    async with desk(session, path="/terima", largest=2000) as at:
+        address = f"http://127.0.0.1:{at.source.port}"
+        assert (await session.post(f"{address}/lain", data=b"")).status == 404
+        assert (await session.get(f"{address}/terima")).status == 405
+        assert (await session.post(f"{address}/terima", data=b"x" * 3000)).status == 413
+
+
+async def test_a_call_that_stays_half_sent_ends(session: aiohttp.ClientSession) -> None:
+    async with desk(session, wait=0.1) as at:
+        reader, writer = await asyncio.open_connection("127.0.0.1", at.source.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+        assert b" 408 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_port_that_is_taken_may_come_free(session: aiohttp.ClientSession) -> None:
+    async with desk(session) as at:
+        other = webhook(listen=f"127.0.0.1:{at.source.port}")
+        with pytest.raises(Unavailable, match="EADDRINUSE"):
+            await other.open(None)
+        await at.source.close()
+        await other.open(None)
+        await other.close()
+
+
+@pytest.mark.parametrize("listen", ["8080", "127.0.0.1:http", "192.0.2.1:0", ":80"])
+async def test_where_it_cannot_listen(listen: str) -> None:
+    with pytest.raises(ConfigError, match="listen"):
+        await webhook(listen=listen).open(None)
+
+
+@pytest.mark.parametrize("options", [{"signing_secret": None}, {"bearer_token": "env:UJI_TOKEN"}, {"path": "terima"}])
+def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        webhook(**options)

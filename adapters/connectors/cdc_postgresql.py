@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import tzinfo
 from select import select
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,9 @@ from psycopg2.errorcodes import OBJECT_IN_USE
 
 from adapters.connectors import cdc_pgoutput as pgoutput
 from adapters.connectors.cdc_feed import Feed, Stopped
+from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_postgresql_changes import Changes, Rereading
-from adapters.connectors.cdc_progress import Order, Progress, ordering
+from adapters.connectors.cdc_progress import Order, Progress, numbers_of, ordering
 from adapters.connectors.cdc_tables import Tracked, version_of
 from bus.database import CONNECT_TIMEOUT
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
@@ -149,8 +151,7 @@ class PostgresqlReader:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_current_snapshot()::text, pg_current_wal_insert_lsn() - '0/0'")
                 seen, until = cursor.fetchone()
-            xmin, xmax, open_ones = seen.split(":")
-            numbers = [int(xmin), int(xmax), *(int(each) for each in open_ones.split(",") if each)]
+            numbers = numbers_of(seen)
             if not progress.table:
                 progress.at = int(until)
             for name in pending:
@@ -208,11 +209,8 @@ class PostgresqlReader:
         with closing(self._connect(extras.LogicalReplicationConnection)) as connection:
             cursor = connection.cursor()
             self._start(cursor, feed)
-            rereading = Rereading(control)
-            changes = Changes(
-                self._tables.values(), self._orders, rereading, feed, progress, self._batch,
-                lambda: self._keep_alive(cursor), self._where,
-            )  # fmt: skip
+            gathering = Gathering(self._orders, feed, progress, self._batch, lambda: self._keep_alive(cursor))
+            changes = Changes(self._tables.values(), Rereading(control), gathering, self._where)
             beat = monotonic() + self._heartbeat
             while True:
                 message = cursor.read_message()
@@ -220,12 +218,12 @@ class PostgresqlReader:
                     changes.take(message.payload)
                     continue
                 feed.check()
-                changes.flush()
+                gathering.flush()
                 feed.rest()
                 self._keep_alive(cursor)
                 if monotonic() >= beat:
                     beat = monotonic() + self._heartbeat
-                    changes.beat(cursor.wal_end)
+                    gathering.beat(cursor.wal_end - 1)  # what is there is still to come
                 select([connection], [], [], WAIT)
 
     def _start(self, cursor: Any, feed: Feed) -> None:
@@ -257,6 +255,21 @@ class PostgresqlReader:
         elif now - self._spoke > FEEDBACK:
             self._spoke = now
             cursor.send_feedback(reply=True, force=True)
+
+
+def reader(
+    *,
+    url: URL,
+    slot: str,
+    publication: str,
+    tables: Sequence[Tracked],
+    batch: int,
+    heartbeat: float,
+    zone: tzinfo,
+    where: str,
+) -> PostgresqlReader:
+    """A reader for one opening of the source."""
+    return PostgresqlReader(url, slot, publication, tables, batch, heartbeat, where)
 
 
 def _as_it_is(text: str | None, _cursor: Any) -> str | None:

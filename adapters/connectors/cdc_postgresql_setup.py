@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from adapters.connectors.cdc_tables import Tracked, Watched, listed
+from adapters.connectors.cdc_tables import INBOX, Tracked, Watched, listed
 from adapters.connectors.sql import quoted
 from bus.errors import ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-INBOX = "bus_inbox"
 
 _TABLE = text("""
 SELECT c.oid, n.nspname, c.relname, c.relreplident::text AS identity
@@ -40,6 +38,11 @@ SELECT p.oid, obj_description(p.oid, 'pg_publication') AS since,
   array(SELECT prrelid::int8 FROM pg_publication_rel WHERE prpubid = p.oid) AS tables
 FROM pg_publication p WHERE pubname = :name""")
 _SLOT = text("SELECT wal_status, plugin FROM pg_replication_slots WHERE slot_name = :name")
+
+
+def script(dialect: Dialect, slot: str, publication: str, tables: Mapping[str, Watched]) -> str:
+    """Everything as one script for the database's own client."""
+    return ";\n\n".join(statements(dialect, slot, publication, tables)) + ";\n"
 
 
 def statements(dialect: Dialect, slot: str, publication: str, tables: Mapping[str, Watched]) -> Iterator[str]:

@@ -37,6 +37,7 @@ class Progress:
     resnapshot: int
     place: int = 0  #: of the last transaction
     index: int | None = None  #: the last change of it; None: it is complete
+    start: int = 0  #: where to begin to read, where the server does not remember that
     done: list[str] = field(default_factory=list)  #: tables that need no snapshot any more
     at: int = 0  #: the place where the snapshot that is under way began
     table: str = ""  #: the table that is being read
@@ -72,6 +73,8 @@ class Progress:
             self.table, self.after = table, []
         unfinished = [each for each in self.ranges if each.table == table and each.to is None]
         for each in unfinished:
+            if self.after and (each.until, each.seen) == (until, seen):
+                return self.after  # the same state still
             if self.after:
                 each.to = list(self.after)
             else:
@@ -111,6 +114,12 @@ def visible(xid: int, seen: Sequence[int]) -> bool:
     elif whole < xmax - HALF:
         whole += FULL
     return whole < xmax and whole not in seen[2:]
+
+
+def numbers_of(snapshot: str) -> list[int]:
+    """PostgreSQL's text of a snapshot, ``xmin:xmax:xip,…``, as numbers."""
+    xmin, xmax, between = snapshot.split(":")
+    return [int(xmin), int(xmax), *(int(each) for each in between.split(",") if each)]
 
 
 def ordering(numeric: Sequence[bool]) -> Order:

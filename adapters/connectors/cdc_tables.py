@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from adapters.connectors.sql import place_of, text_of
+from bus.errors import ConfigError
 from bus.ports import Record
 
+INBOX = "bus_inbox"  #: a transaction with a row in this table was written by the bus
 Operation = Literal["insert", "update", "delete", "snapshot"]
 Row = dict[str, Any]
 TableName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=40)]
@@ -49,6 +51,15 @@ class Tracked:
     def wanted(self, row: Mapping[str, Any]) -> bool:
         """Whether the row has the values of ``where``; columns that are not there do not count."""
         return all(name not in row or text_of(row[name]) == value for name, value in self.where.items())
+
+    def check(self, columns: Sequence[str], where: str) -> None:
+        """Raises ConfigError where the log says of a table that it has lost a column."""
+        if missing := [name for name in self.columns if name not in columns]:
+            raise ConfigError(
+                f"table {self.table} has no column {listed(missing)} any more",
+                where=f"{where}.tables.{self.name}",
+                hint="adjust the contract; nothing is lost meanwhile",
+            )
 
     def key_of(self, row: Mapping[str, Any]) -> str:
         """The record's key: a JSON list of the table's name and the texts of its key, as ``sql.key_of`` makes it."""

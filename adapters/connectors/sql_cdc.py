@@ -2,7 +2,8 @@
 
 Sees inserts, updates and deletes in the order of their commits, also those that no column tells: first a consistent
 snapshot of what there is, then the log from exactly there on. A transaction is stored whole (one of more than ``batch``
-changes in parts); the database keeps its log until the events are stored. What the bus itself wrote is left out.
+changes in parts). PostgreSQL keeps its log until the events are stored, MariaDB and MySQL as long as they are set to.
+What the bus itself wrote is left out.
 
 A record's data are the columns, ``_kejadian`` (the table's name in the contract) and ``_operasi`` (snapshot, insert,
 update, delete). A changed key is a delete of the old and an insert of the new one. A delete may have the key alone.
@@ -16,7 +17,8 @@ import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -29,8 +31,8 @@ from bus.errors import ConfigError
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Dialect
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.engine import URL
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 AHEAD = 4  #: batches that are read before those in front of them are stored
 ENDING = 15.0  #: seconds that a reading thread may take to end
@@ -42,12 +44,12 @@ class SqlCdcConfig(ConnectorConfig):
     url: str = Field(description="the database, by reference: env:NAME")
     tables: Mapping[TableName, Watched] = Field(min_length=1, description="the captured tables, each by a name")
     slot: str = Field(
-        default="", pattern=r"^[a-z0-9_]{0,60}$", description="replication slot; none: bus_<opd>_<app>_<source>"
+        default="", pattern=r"^[a-z0-9_]{0,60}$", description="name at the server; none: bus_<opd>_<app>_<source>"
     )
     publication: str = Field(
         default="", pattern=r"^[a-z0-9_]{0,60}$", description="PostgreSQL's publication; none: named as the slot"
     )
-    snapshot: bool = Field(default=True, description="false: only what changes from the installation on")
+    snapshot: bool = Field(default=True, description="false: only what changes from now on")
     resnapshot: int = Field(default=0, ge=0, description="raise it to read everything once more")
     poll: float = Field(default=1.0, gt=0, description="seconds that a read waits for something new")
     batch: int = Field(default=500, ge=1, le=900, description="changes per batch")
@@ -77,6 +79,8 @@ class SqlCdc:
         self._slot = config.slot or name[:60]
         self._publication = config.publication or self._slot
         self._tables: list[Tracked] = []
+        self._kind = ""
+        self._setup: Any = None  #: the module that knows what this kind of database needs
         self._engine: AsyncEngine | None = None
         self._feed: Feed | None = None
         self._reader: Reader | None = None
@@ -90,7 +94,8 @@ class SqlCdc:
     def ddl(self) -> str:
         """What the capture needs in the database as SQL, for the owner. Raises ConfigError; connects to nothing."""
         made = self._made()
-        return ";\n\n".join(self._statements(made.dialect)) + ";\n"
+        script: str = self._setup.script(made.dialect, self._slot, self._publication, self._config.tables)
+        return script
 
     async def install(self) -> None:
         """Makes it; running it again is harmless. Raises ConfigError where a table cannot be captured."""
@@ -98,28 +103,24 @@ class SqlCdc:
         try:
             with errors(self._where):
                 async with made.connect() as connection:
-                    await self._tracked(connection)
-                for statement in self._statements(made.dialect):
+                    await self._setup.tracked(connection, self._config.tables, self._where)
+                for statement in self._setup.statements(
+                    made.dialect, self._slot, self._publication, self._config.tables
+                ):
                     async with made.begin() as connection:
                         await connection.exec_driver_sql(statement)
         finally:
             await made.dispose()
 
     def _made(self) -> AsyncEngine:
+        """An engine, and the rest that depends on the kind of database."""
         made = engine(self._config.url, where=self._where, create=False, zone=self._zone)
-        if made.dialect.name != "postgresql":
+        kinds = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
+        self._kind = kinds.get(made.dialect.name, "")
+        if not self._kind:
             raise ConfigError("sql_cdc does not know this kind of database", where=self._where, hint="use sql_outbox")
+        self._setup = import_module(f"adapters.connectors.cdc_{self._kind}_setup")
         return made
-
-    def _statements(self, dialect: Dialect) -> list[str]:
-        from adapters.connectors import cdc_postgresql_setup
-
-        return list(cdc_postgresql_setup.statements(dialect, self._slot, self._publication, self._config.tables))
-
-    async def _tracked(self, connection: AsyncConnection) -> list[Tracked]:
-        from adapters.connectors import cdc_postgresql_setup
-
-        return await cdc_postgresql_setup.tracked(connection, self._config.tables, self._where)
 
     async def open(self, position: Position | None) -> None:
         """Checks what is installed and begins to read behind the position. Raises ConfigError where it cannot."""
@@ -134,8 +135,8 @@ class SqlCdc:
         self._engine = made = self._made()
         with errors(self._where):
             async with made.connect() as connection:
-                self._tables = await self._tracked(connection)
-                log = await self._check(connection)
+                self._tables = await self._setup.tracked(connection, self._config.tables, self._where)
+                log = await self._setup.check(connection, self._slot, self._publication, self._tables, self._where)
         progress = self._resumed(position, log)
         self._reader = self._make_reader(made.url)
         self._feed = Feed(AHEAD)
@@ -144,24 +145,26 @@ class SqlCdc:
         )
         self._thread.start()
 
-    async def _check(self, connection: AsyncConnection) -> str:
-        from adapters.connectors import cdc_postgresql_setup
-
-        return await cdc_postgresql_setup.check(connection, self._slot, self._publication, self._tables, self._where)
-
     def _make_reader(self, url: URL) -> Reader:
         try:
-            from adapters.connectors.cdc_postgresql import PostgresqlReader
+            reading = import_module(f"adapters.connectors.cdc_{self._kind}")
         except ImportError:
             raise ConfigError(
-                "reading the log of PostgreSQL needs an extra",
+                "reading the database's log needs an extra",
                 where=self._where,
-                hint="install opd-bus[postgresql-cdc]",
+                hint=f"install opd-bus[{self._kind},{self._kind}-cdc]",
             ) from None
-        config = self._config
-        return PostgresqlReader(
-            url, self._slot, self._publication, self._tables, config.batch, config.heartbeat, self._where
+        made: Reader = reading.reader(
+            url=url,
+            slot=self._slot,
+            publication=self._publication,
+            tables=self._tables,
+            batch=self._config.batch,
+            heartbeat=self._config.heartbeat,
+            zone=self._zone,
+            where=self._where,
         )
+        return made
 
     def _resumed(self, position: Position | None, log: str) -> Progress:
         """Where to go on. Raises ConfigError where the log has a gap behind the position."""
@@ -173,7 +176,7 @@ class SqlCdc:
         progress = Progress.load(position, self._where)
         if self._config.resnapshot > progress.resnapshot:
             if progress.log == log:
-                fresh.place, fresh.index = progress.place, progress.index
+                fresh.place, fresh.index, fresh.start = progress.place, progress.index, progress.start
             return fresh
         if progress.log != log:
             raise ConfigError(

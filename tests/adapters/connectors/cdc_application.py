@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from adapters.connectors.sql_cdc import SqlCdc, SqlCdcConfig
-from bus.ports import Batch, Record
+from bus.ports import Batch, Position, Record
 from tests.adapters.connectors.sql_application import CONTEXT
 
 PATIENCE = 20  #: seconds
@@ -17,6 +18,18 @@ def captured(url: str, tables: Mapping[str, Any], **options: Any) -> SqlCdc:
     """A source over some tables, which is asked every few milliseconds."""
     config = SqlCdcConfig.model_validate({"url": url, "tables": tables, "poll": 0.01, **options})
     return SqlCdc(config, CONTEXT)
+
+
+@asynccontextmanager
+async def reading(source: SqlCdc, position: Position | None = None, *, install: bool = True) -> AsyncIterator[SqlCdc]:
+    """An open source; it is closed at the end."""
+    if install:
+        await source.install()
+    await source.open(position)
+    try:
+        yield source
+    finally:
+        await source.close()
 
 
 async def batches(source: SqlCdc, wanted: Callable[[list[Batch]], bool], *, commit: bool = True) -> list[Batch]:

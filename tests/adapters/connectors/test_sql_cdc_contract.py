@@ -14,7 +14,7 @@ from bus.testing import SourceApplication, SourceContract
 from tests.adapters.connectors.cdc_application import captured
 from tests.adapters.connectors.test_sql_source_contract import Office, _office
 
-KINDS = ("postgresql",)
+KINDS = ("postgresql", "mariadb")
 
 
 class LogOffice(Office):

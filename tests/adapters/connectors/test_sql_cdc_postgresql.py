@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from adapters.connectors.sql_cdc import SqlCdc
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Position, Record
-from tests.adapters.connectors.cdc_application import PATIENCE, all_of, batches, captured, records, shown
+from bus.ports import Record
+from tests.adapters.connectors.cdc_application import PATIENCE, all_of, batches, captured, reading, records, shown
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.server import Database
 
 TABLES: dict[str, Any] = {"warga": {"columns": ["nama"]}}
 WARGA = "CREATE TABLE warga (id int PRIMARY KEY, nama text, sandi text)"
-
-
-@asynccontextmanager
-async def reading(source: SqlCdc, position: Position | None = None, *, install: bool = True) -> AsyncIterator[SqlCdc]:
-    """An open source; it is closed at the end."""
-    if install:
-        await source.install()
-    await source.open(position)
-    try:
-        yield source
-    finally:
-        await source.close()
 
 
 def confirmed(database: Database) -> int:

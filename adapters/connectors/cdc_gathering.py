@@ -1,0 +1,93 @@
+"""Gathers the changes of a log into batches: whole transactions, and parts of one that alone is larger than a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from sys import maxsize
+
+from adapters.connectors.cdc_feed import Feed
+from adapters.connectors.cdc_progress import Order, Progress
+from adapters.connectors.cdc_tables import Operation, Row, Tracked, version_of
+from bus.ports import Batch, Record
+
+
+class Gathering:
+    """What one stream has brought and the feed has not got yet.
+
+    A transaction is named by its place in the log; the changes in it are counted, also those that nobody wants, so
+    that a change has the same number whenever it is read.
+    """
+
+    def __init__(
+        self, orders: Mapping[str, Order], feed: Feed, progress: Progress, batch: int, keep_alive: Callable[[], None]
+    ) -> None:
+        self._orders, self._feed, self._progress, self._batch = orders, feed, progress, batch
+        self._keep_alive = keep_alive
+        self._ready: list[Record] = []  #: of whole transactions
+        self._part: list[Record] = []  #: of the transaction at hand
+        self._done = progress.place - (progress.index is not None)  #: no whole transaction is behind it
+        self._start = progress.start
+        self._place, self._index = 0, 0
+        self._at: datetime | None = None
+        self._xid: int | None = None
+        self.within = False  #: a transaction has begun and not ended
+        self.skipping = False  #: nobody wants the rest of it
+
+    def begin(self, place: int, at: datetime, xid: int | None = None) -> None:
+        """A transaction begins."""
+        self._place, self._at, self._xid, self._index = place, at, xid, 0
+        self.within, self.skipping = True, self._progress.is_behind(place, maxsize)
+
+    def leave_out(self) -> None:
+        """The bus itself wrote this transaction."""
+        self.skipping = True
+        self._part.clear()
+
+    def add(self, tracked: Tracked, row: Row, operation: Operation, key: Callable[[], Sequence[str]]) -> None:
+        """A change. ``key`` gives the texts of the row's key, as the snapshot orders by them."""
+        self._index += 1
+        progress = self._progress
+        if not tracked.wanted(row) or progress.is_behind(self._place, self._index):
+            return
+        if progress.ranges and progress.was_read(
+            tracked.name, self._orders[tracked.name], key(), self._place, self._xid
+        ):
+            return
+        self._part.append(tracked.record(row, operation, version_of(self._place, self._index), self._at))
+        if len(self._part) >= self._batch:
+            self._flush_part()
+
+    def commit(self, start: int = 0) -> None:
+        """The transaction ends; ``start`` is where a reading that has it begins."""
+        if len(self._ready) + len(self._part) > self._batch:
+            self.flush()
+        self._ready += self._part
+        self._part = []
+        self._done, self._start = max(self._done, self._place), start
+        self.within = False
+        if len(self._ready) >= self._batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hands over the whole transactions that have come so far."""
+        if self._ready or (self._progress.index is not None and self._done >= self._progress.place):
+            self._put(self._ready, self._done, None)
+            self._ready = []
+
+    def _flush_part(self) -> None:
+        """Hands over what there is of a large transaction, behind those before it."""
+        self.flush()
+        self._put(self._part, self._place, self._index)
+        self._part = []
+
+    def beat(self, place: int, start: int = 0) -> None:
+        """Nothing has come for a while, and the log has been read up to ``place``: moves the position along."""
+        if not self.within and not self._ready and place > max(self._progress.place, self._done):
+            self._done, self._start = place, start
+            self._put([], place, None)
+
+    def _put(self, records: Sequence[Record], place: int, index: int | None) -> None:
+        self._progress.passed(place, index)
+        self._progress.start = self._start
+        self._feed.put(Batch(list(records), self._progress.dump(), more=True), self._keep_alive)

@@ -1,0 +1,92 @@
+"""What a capture of MariaDB or MySQL needs: settings and rights, no object in the database. And whether it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from adapters.connectors.cdc_tables import Tracked, Watched, listed
+from bus.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+SETTINGS = {"log_bin": "1", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL"}
+
+_COLUMNS = text("""
+SELECT table_schema, table_name, column_name FROM information_schema.columns
+WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table ORDER BY ordinal_position""")
+_PRIMARY = text("""
+SELECT column_name FROM information_schema.statistics
+WHERE table_schema = :schema AND table_name = :table AND index_name = 'PRIMARY' ORDER BY seq_in_index""")
+
+
+def statements(_dialect: Dialect, _slot: str, _publication: str, _tables: Mapping[str, Watched]) -> Iterator[str]:
+    """Nothing has to be run."""
+    return iter(())
+
+
+def script(dialect: Dialect, _slot: str, _publication: str, tables: Mapping[str, Watched]) -> str:
+    """Settings and rights, for the owner."""
+    quote = dialect.identifier_preparer.quote_identifier
+    names = [".".join(map(quote, (watched.table or name).split("."))) for name, watched in tables.items()]
+    return "\n".join(
+        [
+            "-- In the server's configuration, then a restart:",
+            "--   log_bin, binlog_format = ROW, binlog_row_image = FULL, binlog_row_metadata = FULL,",
+            "--   log_bin_compress = OFF",
+            "-- For the user of the bus:",
+            "--   GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO …;",
+            *(
+                f"--   GRANT SELECT ON {name} TO …;  -- and LOCK TABLES on its database for a MyISAM table"
+                for name in names
+            ),
+            "",
+        ]
+    )
+
+
+async def tracked(connection: AsyncConnection, tables: Mapping[str, Watched], where: str) -> list[Tracked]:
+    """The tables as they are. Raises ConfigError where one cannot be captured."""
+    found = []
+    for name, watched in tables.items():
+        place = f"{where}.tables.{name}"
+        schema, _, table = (watched.table or name).rpartition(".")
+        rows = (await connection.execute(_COLUMNS, {"schema": schema or None, "table": table})).all()
+        if not rows:
+            raise ConfigError(f"there is no table {watched.table or name}", where=place)
+        at = {"schema": rows[0][0], "table": rows[0][1]}
+        key = watched.key or tuple((await connection.execute(_PRIMARY, at)).scalars())
+        if not key:
+            raise ConfigError("the table has no primary key", where=place, hint="name the columns of its `key`")
+        columns, known = (
+            tuple(dict.fromkeys((*key, *watched.columns, *watched.where))),
+            [column for _, _, column in rows],
+        )
+        if missing := [column for column in columns if column not in known]:
+            raise ConfigError(f"the table has no column {listed(missing)}", where=place, hint=f"it has {listed(known)}")
+        found.append(Tracked(name, at["schema"], at["table"], key, columns, watched.where))
+    return found
+
+
+async def check(
+    connection: AsyncConnection, _slot: str, _publication: str, _tables: Sequence[Tracked], where: str
+) -> str:
+    """Whether the server logs whole rows; returns which log it is, ``binlog@1``. Raises ConfigError."""
+    rows = (await connection.exec_driver_sql("SHOW GLOBAL VARIABLES LIKE '%%log%%'")).all()
+    found = {name: {"ON": "1", "OFF": "0"}.get(value, value) for name, value in (tuple(row) for row in rows)}
+    for name, wanted in SETTINGS.items():
+        if found.get(name) != wanted:
+            raise ConfigError(
+                f"{name} is {found.get(name, 'unknown')}, not {wanted}",
+                where=where,
+                hint="see the ddl; a server that has no such setting needs sql_outbox",
+            )
+    if found.get("log_bin_compress") == "1":
+        raise ConfigError("log_bin_compress is ON", where=where, hint="switch it off")
+    server = (await connection.exec_driver_sql("SELECT @@server_id")).scalar()
+    base = found.get("log_bin_basename", "").replace("\\", "/").rpartition("/")[2]
+    return f"{base}@{server}"

@@ -7,6 +7,7 @@ No error carries a value: of an address only scheme and host are told, of an ans
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ GONE = frozenset((HTTPStatus.NOT_FOUND, HTTPStatus.GONE))
 
 _BUSY = frozenset((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS))
 _MOVED = frozenset((301, 302, 303, 307, 308))
+_PROOF = re.compile(r"(authorization|cookie|key|token|secret|password)$", re.IGNORECASE)  # names of headers
 _CHUNK = 64 * 1024
 
 
@@ -80,6 +82,14 @@ class HttpConfig(ConnectorConfig):
             address = getattr(self, name)
             if address is not None and not address.startswith(("https://", "http://", "env:", "file:")):
                 raise ValueError(f"{name} is not https://…, http://… or a reference")
+        return self
+
+    @model_validator(mode="after")
+    def _secret_headers(self) -> Self:
+        """What proves a request stands in no contract."""
+        for name, value in self.headers.items():
+            if _PROOF.search(name) and not value.startswith(("env:", "file:")):
+                raise ValueError(f"the header {name} is a secret: write env:NAME or file:PATH")
         return self
 
 
@@ -222,11 +232,11 @@ class HttpClient:
                 answer = Answer(
                     response.status,
                     response.headers,
-                    {rel: link["url"] for rel, link in response.links.items() if isinstance(link["url"], URL)},
+                    _links(response),
                     await _limited(response, place),
                 )
-        except aiohttp.InvalidURL:
-            raise ConfigError("not an address", where=self._where) from None
+        except ValueError:  # InvalidURL is one, and so is what a name of a host or a header cannot be
+            raise ConfigError("the address or a header is malformed", where=self._where) from None
         except TimeoutError:
             raise Unavailable(f"no answer within {self._config.timeout:g} s", where=place) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -249,6 +259,14 @@ class HttpClient:
             raise ConfigError(
                 f"cannot read the authority ({type(error).__name__})", where=f"{self._where}.ca"
             ) from None
+
+
+def _links(response: aiohttp.ClientResponse) -> dict[str, URL]:
+    """The Link header; one that cannot be read leads nowhere."""
+    try:
+        return {rel: url for rel, link in response.links.items() if isinstance(url := link["url"], URL)}
+    except ValueError:
+        return {}
 
 
 def _unreached(error: Exception, where: str) -> BusError:

@@ -130,8 +130,8 @@ async def echo(request: Request) -> Response:
 async def answer(request: Request) -> Response:
     """The status that is asked for."""
     store.requests.append(request.url.path)
-    wait = request.query_params.get("retry")
-    headers = {"Retry-After": wait} if wait else {}
+    names = {"retry": "Retry-After", "link": "Link"}
+    headers = {name: wanted for asked, name in names.items() if (wanted := request.query_params.get(asked))}
     return JSONResponse({"nik": "3571010101900001"}, request.path_params["status"], headers)
 
 

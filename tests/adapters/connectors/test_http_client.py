@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from adapters.connectors.http import LONGEST, HttpClient, HttpConfig, retry_after
+from adapters.connectors.http import LONGEST, Answer, HttpClient, HttpConfig, retry_after
 from adapters.connectors.http_addresses import is_local
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 from tests.adapters.connectors.http_application import CLIENT, CLIENT_SECRET
@@ -106,6 +106,8 @@ async def test_basic_key_and_own_headers(http_server: HttpServer) -> None:
         {"password": "env:A"},
         {"client_secret": "env:A", "client_id": "b"},
         {"url": "ftp://a.example"},
+        {"headers": {"Authorization": "Bearer rahasia"}},
+        {"headers": {"X-API-Key": "rahasia"}},
         {"token_url": "a.example/token", "client_secret": "env:A", "client_id": "b"},
     ],
 )
@@ -254,7 +256,35 @@ async def test_redirects_end(http_server: HttpServer) -> None:
             pushed.check("uji", rejects=True)
 
 
-@pytest.mark.parametrize("url", ["ftp://a.example/", "/gema", "http://u:p@a.example/", "http://[::1", "https:///baris"])
+async def test_no_redirect_leads_out_of_tls(http_server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def moved(*_: Any) -> Answer:
+        return Answer(302, {"Location": "http://a.example/"}, {}, b"")
+
+    async with client(http_server) as made:
+        monkeypatch.setattr(made, "_request", moved)
+        with pytest.raises(ConfigError, match="from https to http"):
+            await made.get("https://a.example/")
+
+
+async def test_links_that_cannot_be_read_lead_nowhere(http_server: HttpServer) -> None:
+    async with client(http_server) as made:
+        good = await made.get(f"{http_server.url}/jawab/200?link=<%2Flain%3Fp%3D2>;%20rel%3Dnext")
+        bad = await made.get(f"{http_server.url}/jawab/200?link=<http:%2F%2F%5B>;%20rel%3Dnext")
+    assert str(good.links["next"]) == f"{http_server.url}/lain?p=2"
+    assert bad.links == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a.example/",
+        f"http://{'a' * 70}.example/",
+        "/gema",
+        "http://u:p@a.example/",
+        "http://[::1",
+        "https:///baris",
+    ],
+)
 async def test_what_is_no_address(http_server: HttpServer, url: str) -> None:
     async with client(http_server) as made:
         with pytest.raises(ConfigError) as caught:

@@ -21,6 +21,7 @@ from bus.errors import ConfigError, Rejected, Unavailable
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
+from bus.testing.sources import Line, rounds, until
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.proxy import Proxy
@@ -204,6 +205,23 @@ async def test_a_reading_that_is_interrupted_goes_on_at_its_page(http_server: Ht
     asked = (await http_server.control("lihat"))["requests"]
     assert [query.partition("sesudah=")[2] for query in asked] == ["200", "200", "300", "400"]
     await source.close()
+
+
+async def test_connections_that_are_cut_lose_and_repeat_nothing(
+    http_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]], tmp_path: Path
+) -> None:
+    door = await proxy(http_server.url)
+    office = Office(http_server, door, style="cursor", size=20, **SINCE)
+    await office.write((key, "isi") for key in range(1000))
+    line = Line(office, tmp_path)
+    async with line.running():
+        for share in (100, 400, 700):
+            await until(lambda share=share: line.streams.count >= share)  # type: ignore[misc]
+            await door.cut()
+        await until(lambda: line.streams.count >= 1000)
+        await rounds(line)
+
+    assert sorted(line.emitted(), key=lambda pair: int(pair[0])) == [(str(key), "isi") for key in range(1000)]
 
 
 async def test_records_that_move_between_pages_are_found(http_server: HttpServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP, NAME, BarisBerubah
 from bus.testing.sinks import Target, numbered
+from bus.testing.sources import until
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 
@@ -109,6 +111,31 @@ async def test_an_application_that_fails_on_purpose_gets_each_event_once(
     assert not target.streams.letters
     assert sorted(await application.writes()) == sorted(message.id for message in messages)
     assert await application.rows() == {f"k{number % 40}": f"isi {number}" for number in range(360, 400)}
+
+
+async def test_connections_that_are_cut_lose_and_repeat_nothing(
+    http_server: HttpServer, door: Proxy, tmp_path: Path
+) -> None:
+    target, application = Target(Office(http_server, door), tmp_path), Office(http_server, door)
+    messages = numbered([(f"k{number}", "isi") for number in range(300)])
+    delivering = asyncio.create_task(target.deliver(messages))
+    for share in (50, 120, 200):
+        await until(lambda share=share: door.accepted and len(http_server.control_now("lihat")["writes"]) > share)
+        await door.cut()
+    await delivering
+
+    assert not target.streams.letters
+    assert sorted(await application.writes()) == sorted(message.id for message in messages)
+
+
+async def test_a_silent_application_is_tried_again(http_server: HttpServer, door: Proxy) -> None:
+    async with opened(f"{door.url(http_server.url)}/terima", timeout=0.2) as sink:
+        door.freeze()
+        with pytest.raises(Unavailable, match="no answer"):
+            await sink.apply([delivery()], None)
+        door.thaw()
+        await sink.apply([delivery()], None)
+    assert (await http_server.control("lihat"))["rows"] == {"k1": "isi"}
 
 
 async def test_what_a_request_carries(http_server: HttpServer) -> None:

@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Protocol, TypedDict
 from uuid import uuid4
 
 
@@ -39,6 +39,13 @@ class Place(Protocol):
 
     async def names(self, start: str) -> Sequence[str]:
         """The names in the folder that start so."""
+
+
+class Entry(TypedDict):
+    """A line of the journal: the draft that became the file, and the events that it added."""
+
+    draft: str
+    id: list[str]
 
 
 Extend = Callable[[bytes | None], bytes | None]  #: the content with more rows; None: it is not as we left it
@@ -92,7 +99,7 @@ class DailyFile:
         await self._place.replace(self._name, aside)
 
 
-def _whole(noted: bytes) -> Iterator[dict[str, list[str]]]:
+def _whole(noted: bytes) -> Iterator[Entry]:
     """The lines of a journal up to the one in which a crash came."""
     for line in noted.splitlines(keepends=True):
         try:
@@ -101,7 +108,7 @@ def _whole(noted: bytes) -> Iterator[dict[str, list[str]]]:
             return
 
 
-def _line(entry: dict[str, object] | dict[str, list[str]]) -> bytes:
+def _line(entry: Entry) -> bytes:
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
 

@@ -97,6 +97,7 @@ class Register:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._execute("PRAGMA journal_mode = WAL")  # the adapter that reads it is never in the way
         self._execute("CREATE TABLE log (id INTEGER PRIMARY KEY, nik TEXT, tgl TEXT)")
 
     def dies(self, nik: str, day: str) -> int:

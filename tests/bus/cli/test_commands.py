@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from bus.cli import output, running
 from bus.cli.main import app
 from bus.errors import ConfigError, Unavailable
+from bus.security import credentials, trust
 
 COMMANDS = (
     ("demo",),
@@ -140,8 +141,9 @@ async def test_ctrl_c_interrupts_any_command(tmp_path: Path) -> None:
         writer.close()
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    credential = tmp_path / "ops.creds"
-    credential.touch(0o600)
+    trust.establish(tmp_path)
+    credentials.issue(tmp_path, [])
+    credential = credentials.path(tmp_path, credentials.Role.OPS)
     port = server.sockets[0].getsockname()[1]
     environment = {
         "BUS_HOME": str(tmp_path),

@@ -86,8 +86,8 @@ def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
         lower = {name.lower(): value for name, value in lower.items()}
     if lower.get("content-type", "").partition(";")[0].strip() == STRUCTURED:
         lower, body = _structured(body, lower)
-    missing = [name for name in _REQUIRED if not lower.get(name)]
-    if missing:
+    if not all(map(lower.get, _REQUIRED)):
+        missing = [name for name in _REQUIRED if not lower.get(name)]
         raise EnvelopeError(
             f"no {' and no '.join(missing)}", where="CloudEvent", hint="send the required attributes of CloudEvents 1.0"
         )
@@ -97,15 +97,6 @@ def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
         raise EnvelopeError("ce-id is not 1 to 64 printable ASCII characters without a space", where="CloudEvent")
     if not _TIME.fullmatch(lower["ce-time"]):
         raise EnvelopeError("ce-time is not RFC 3339 with an offset", where="CloudEvent")
-    hop = lower.get("ce-hop", "0")
-    if not _HOP.fullmatch(hop):
-        raise EnvelopeError("ce-hop is not a number", where="CloudEvent")
-    if int(hop) > MAX_HOPS:
-        raise EnvelopeError(
-            f"more than {MAX_HOPS} follow-ups in a row",
-            where="CloudEvent",
-            hint="departments answer each other in a loop",
-        )
     trace = lower.get("traceparent", "")
     return Event(
         id=lower["ce-id"],
@@ -115,11 +106,23 @@ def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
         time=lower["ce-time"],
         data=body,
         dataschema=lower.get("ce-dataschema", ""),
-        parties=tuple(filter(None, lower.get("ce-pihak", "").split(","))),
-        hop=int(hop),
+        parties=tuple(filter(None, lower["ce-pihak"].split(","))) if "ce-pihak" in lower else (),
+        hop=_hops(lower["ce-hop"]) if "ce-hop" in lower else 0,
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
         tracestate=lower.get("tracestate", ""),
     )
+
+
+def _hops(text: str) -> int:
+    if not _HOP.fullmatch(text):
+        raise EnvelopeError("ce-hop is not a number", where="CloudEvent")
+    if int(text) > MAX_HOPS:
+        raise EnvelopeError(
+            f"more than {MAX_HOPS} follow-ups in a row",
+            where="CloudEvent",
+            hint="departments answer each other in a loop",
+        )
+    return int(text)
 
 
 def _structured(body: bytes, headers: Mapping[str, str]) -> tuple[dict[str, str], bytes]:

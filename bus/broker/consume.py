@@ -19,7 +19,7 @@ from faststream.nats import JStream, NatsMessage, PullSub
 from nats.aio.msg import Msg
 from nats.errors import Error, MsgAlreadyAckdError
 
-from bus.broker import spans
+from bus.broker import spans, wire
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.broker.pull import Pull
 from bus.errors import BusError, ConfigError, Unavailable
@@ -55,9 +55,20 @@ class Incoming:
         """When the stream stored it, Unix milliseconds."""
         return int(self._stored_ns) // 1_000_000
 
-    async def ack(self) -> None:
-        """Settled; without waiting for the server. For where a repetition does no harm. Raises Unavailable."""
-        await self._say(self._message.ack())
+    @staticmethod
+    async def ack_all(incomings: Sequence[Incoming]) -> None:
+        """These are settled, in one write, without waiting for the server. Raises Unavailable.
+
+        For where a repetition does no harm, or ``ack_sync`` of a later message follows: on one connection
+        acknowledgements arrive in their order, and where the last is known to have arrived, all have.
+        """
+        if not incomings:
+            return
+        words = b"".join([wire.encode_empty(each._message.reply) for each in incomings])
+        try:
+            await wire.write(incomings[0]._message._client, words, len(incomings), 0)
+        except Error as error:
+            raise Unavailable(f"cannot settle messages ({type(error).__name__})", where=incomings[0].stream) from None
 
     async def ack_sync(self) -> None:
         """Settled, and the server knows. Raises Unavailable."""

@@ -31,6 +31,11 @@ def encode(subject: str, reply: str, headers: Mapping[str, str], body: bytes) ->
     return b"%b%b%b\r\n" % (f"HPUB {subject} {reply} {len(block)} {size}\r\n".encode(), block, body), size
 
 
+def encode_empty(subject: str) -> bytes:
+    """A ``PUB`` command without a body: an acknowledgement."""
+    return b"PUB %b  0\r\n\r\n" % subject.encode()
+
+
 async def write(client: Client, commands: bytes, messages: int, size: int) -> None:
     """Hands encoded commands to the client's writer. Raises ConnectionClosedError while the server is away.
 

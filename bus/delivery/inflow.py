@@ -106,7 +106,11 @@ class Inflow:
                 self._health.finished(0, 1)
                 continue
             self._in_flight[item.place] = item
-            if not await (self._decided(item) if redriven(incoming) else self._foregone(item)):
+            if redriven(incoming):
+                gone = await self._decided(item)
+            else:
+                gone = bool(self._early) and await self._foregone(item)
+            if not gone:
                 items.append(item)
         return items
 
@@ -223,7 +227,7 @@ class Inflow:
 
     async def _try(self, item: Inbound, done: list[Inbound] | None = None) -> Progress:
         """Applies one item; a poisonous one becomes a dead letter."""
-        if await self._discarded(item):
+        if self._early and await self._discarded(item):
             return Progress.DONE
         item.attempts += 1
         try:
@@ -247,13 +251,8 @@ class Inflow:
         return Progress.DONE
 
     async def _apply(self, items: Sequence[Inbound]) -> None:
-        if self._applier.atomic:
-            with spans.process_batch([item.event for item in items], self._template, self._settler.group):
-                await self._applier.apply([item.delivery for item in items])
-            return
-        for item in items:
-            with spans.process(item.event, self._template, self._settler.group):
-                await self._applier.apply([item.delivery])
+        with spans.process_batch([item.event for item in items], self._template, self._settler.group):
+            await self._applier.apply([item.delivery for item in items])
 
     async def _poisoned(self, item: Inbound, error: BusError) -> Progress:
         await self._settler.poisoned(

@@ -44,10 +44,9 @@ class Settler:
         last = items[-1].incoming
         with spans.settle("ack", last.stream, self.group, [item.event for item in items]):
             await self._receipt([item.event.id for item in items], outcome)
-            for item in items[:-1]:
-                await item.incoming.ack()
-            # On one connection they arrive in their order: where the last is known to have arrived, all have.
-            await (last.ack_sync() if self._wait else last.ack())
+            await last.ack_all([item.incoming for item in (items[:-1] if self._wait else items)])
+            if self._wait:
+                await last.ack_sync()
 
     async def poisoned(
         self, incoming: Incoming, event: Event | None, error: BusError, *, attempts: int = 1, term: bool = True

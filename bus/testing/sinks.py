@@ -89,11 +89,15 @@ class MemoryMessage:
         if origin:
             self.headers[ORIGIN] = origin
 
-    async def ack(self) -> None:
+    @staticmethod
+    async def ack_all(messages: Sequence[MemoryMessage]) -> None:
+        """Settled together."""
+        for message in messages:
+            message.settled = "ack"
+
+    async def ack_sync(self) -> None:
         """Settled."""
         self.settled = "ack"
-
-    ack_sync = ack
 
     async def term(self) -> None:
         """Ended."""

@@ -21,7 +21,7 @@ from bus.delivery.applying import Applier
 from bus.delivery.backoff import Backoff
 from bus.delivery.health import Health
 from bus.delivery.inflow import Inflow
-from bus.delivery.tasks import first, together
+from bus.delivery.tasks import first, heed_cancellation, together
 from bus.errors import Action, BusError, ConfigError, Fenced, Unavailable, frames
 from bus.subjects import AppName
 
@@ -78,6 +78,7 @@ class Flows:
             try:
                 await flow()
             except Exception as unexpected:
+                heed_cancellation()
                 error = unexpected if isinstance(unexpected, BusError) else _bug(unexpected)
                 if error.action is Action.STAND_BY:
                     raise

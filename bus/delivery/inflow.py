@@ -26,7 +26,7 @@ from bus.delivery.health import PlaceHealth
 from bus.delivery.lanes import Lane, Lanes
 from bus.delivery.reading import DISCARD, Inbound, Reader, redriven
 from bus.delivery.settling import Outcome, Settler
-from bus.delivery.tasks import together
+from bus.delivery.tasks import heed_cancellation, together
 from bus.errors import Action, BusError, ContractError, Rejected
 
 WORKERS = 16  #: lanes that a handler works on at once
@@ -175,6 +175,7 @@ class Inflow:
             try:
                 await self._apply(items)
             except BusError as error:
+                heed_cancellation()
                 if error.action is Action.RETRY and (
                     backoff.attempts < patience or not await self._applier.reachable()
                 ):
@@ -287,6 +288,7 @@ class Inflow:
     async def _retry(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            heed_cancellation()
             for lane in list(self._lanes.due(loop.time())):
                 await self._advance(lane)
             due = self._lanes.next_due()

@@ -28,6 +28,7 @@ from bus.delivery.emitting import message_of
 from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
 from bus.delivery.mapping import Draft, Mapper, content_of, content_of_columns
+from bus.delivery.tasks import heed_cancellation
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Record, Rejection, Source
@@ -82,9 +83,11 @@ class Outflow:
             try:
                 await self._open()
                 while True:
+                    heed_cancellation()
                     await self._step()
                     backoff.reset()
             except BusError as error:
+                heed_cancellation()
                 if error.action is not Action.RETRY:
                     raise
                 await self._pause(error, backoff)

@@ -27,3 +27,14 @@ async def _run(coroutines: Sequence[Coroutine[Any, Any, Any]], until: str) -> No
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def heed_cancellation() -> None:
+    """Raises CancelledError where this task was told to end and something on the way has swallowed it.
+
+    A driver that is cancelled in the middle of a statement (asyncmy) may end it with an error of its own, or none:
+    loops that go on after errors ask here each time, or they would go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

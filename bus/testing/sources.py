@@ -99,8 +99,9 @@ class Line:
                 process.task.result()
         finally:
             process.task.cancel()
-            await asyncio.gather(process.task, return_exceptions=True)
+            _, hanging = await asyncio.wait({process.task}, timeout=PATIENCE)
             process.ledger.close()
+            assert not hanging, f"it does not end when it is told to: {place_of(process.task)}"
 
     def process(self) -> Process:
         """A process that is about to start."""
@@ -141,6 +142,18 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - whatever the application is, it has no event for it
             await asyncio.sleep(0.005)
+
+
+def place_of(task: asyncio.Task[Any]) -> str:
+    """Where a task waits: the frames of its coroutines, innermost last."""
+    frames: list[str] = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            frames.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return " > ".join(frames)
 
 
 async def rounds(line: Line, count: int = 5) -> None:

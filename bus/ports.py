@@ -81,6 +81,15 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceState:
+    """How a source stands, for operations. Without values of the application: it is shown and stored."""
+
+    position: str = ""  #: how far it was read, in the application's own terms ("0/16B3748", "binlog.000004:1532")
+    waiting: int | None = None  #: records that wait to be read; None: it cannot tell
+    oldest: datetime | None = None  #: when the oldest of them was recorded; None: nothing waits, or it cannot tell
+
+
+@dataclass(frozen=True, slots=True)
 class Sees:
     """What a source can see of its application; each connector states it and the conformance suite holds it to that."""
 

@@ -1,8 +1,8 @@
-"""The four contracts together: sound, and everybody who is to get an event has somebody who sends it."""
+"""All contracts together: sound, and everybody who is to get an event has somebody who sends it."""
 
 from __future__ import annotations
 
-from adapters.demo.applications import APPLICATIONS, DEPARTMENTS
+from adapters.demo.applications import DEPARTMENTS
 from bus.contracts import load_all
 from bus.contracts.grants import publishers
 from bus.contracts.lint import check
@@ -16,7 +16,6 @@ def test_bus_check_finds_nothing() -> None:
 def test_every_subscription_has_a_publisher() -> None:
     contracts = load_all([DEPARTMENTS])
 
-    assert {str(each.name) for each in contracts} == {each.name for each in APPLICATIONS}
     for contract in contracts:
         for subscribe in contract.subscribe:
             assert publishers(subscribe, contract.name, contracts), (contract.name, subscribe.event)

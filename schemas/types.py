@@ -2,11 +2,14 @@
 
 from schemas.identifiers import Kbli, Nib, Nik, Nip, Nisn, NoKk, Nop, Npsn, Npwp, digits
 from schemas.values import (
+    Bujur,
     Desil,
     Icd10,
     IdPeristiwa,
     Jam,
     JenisKelamin,
+    KodeOpd,
+    Lintang,
     Nama,
     Nomor,
     Opsional,
@@ -16,13 +19,18 @@ from schemas.values import (
     Tahun,
     Tanggal,
     Teks,
+    UraianPanjang,
+    Waktu,
     choice,
+    coded,
     number,
+    real,
     text,
 )
 from schemas.wilayah import KodeDaerah, KodeWilayah
 
 __all__ = [
+    "Bujur",
     "Desil",
     "Icd10",
     "IdPeristiwa",
@@ -30,7 +38,9 @@ __all__ = [
     "JenisKelamin",
     "Kbli",
     "KodeDaerah",
+    "KodeOpd",
     "KodeWilayah",
+    "Lintang",
     "Nama",
     "Nib",
     "Nik",
@@ -48,8 +58,12 @@ __all__ = [
     "Tahun",
     "Tanggal",
     "Teks",
+    "UraianPanjang",
+    "Waktu",
     "choice",
+    "coded",
     "digits",
     "number",
+    "real",
     "text",
 ]

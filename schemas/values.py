@@ -1,4 +1,4 @@
-"""Values that are no identifiers: names, texts, dates, times, money, amounts, coded answers, diagnoses.
+"""Values that are no identifiers: names, texts, dates, moments, money, amounts, places, coded answers, diagnoses.
 
 Each takes the forms in which the city's applications keep it and yields one Python type; errors name no values.
 """
@@ -27,6 +27,10 @@ _BROKEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # no database or JSON writ
 _ISO_LENGTH = len("YYYY-MM-DD")
 _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ][0-9:.]*(?:Z|[+-][0-9:]+)?)?")
 _DAY_FIRST = re.compile(r"([0-9]{1,2})[-/. ]([0-9]{1,2})[-/. ]([0-9]{4})")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(?:[.,][0-9]{1,15})?")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])(?:[:.][0-5][0-9](?:[.][0-9]+)?)?")
 _RUPIAH = re.compile(r"(?:Rp[. ]*)?(?:([0-9]+)(?:[.,]0{1,2})?|([0-9]{1,3}(?:[.][0-9]{3})+)(?:,0{1,2})?)(?:,-)?")
 _ICD10 = re.compile(r"([A-Z][0-9]{2})[.]?([0-9]{1,2})?")
@@ -104,6 +108,37 @@ Jam = Annotated[
     Rule(_clock, {"type": "string", "format": "jam-wib", "pattern": "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$"}),
 ]
 """Wall-clock time in WIB, HH:MM."""
+
+_EPOCH = range(10**9, 10**10)  # seconds since 1970 between 2001 and 2286; a thousand times as many are milliseconds
+_YEARS = range(1900, 2200)
+
+
+def _instant(value: object) -> datetime:
+    """A moment in WIB: a datetime, ISO 8601 (WIB where no offset is given), or a device's (milli)seconds since 1970."""
+    try:
+        moment = _moment_of(value)
+        moment = moment.astimezone(WIB) if moment.tzinfo else moment.replace(tzinfo=WIB)
+    except (ValueError, OverflowError):
+        raise fault("waktu_tidak_ada", "waktu ini tidak ada") from None
+    if moment.year not in _YEARS:
+        raise fault("waktu_tidak_ada", "waktu ini tidak mungkin: tahunnya di luar 1900 sampai 2199")
+    return moment
+
+
+def _moment_of(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if blank(value):
+        raise fault("kosong", "belum diisi")
+    if isinstance(value, str) and _MOMENT.fullmatch(value.strip()):
+        return datetime.fromisoformat(value.strip())
+    if type(value) is int and (value in _EPOCH or value // 1000 in _EPOCH):
+        return datetime.fromtimestamp(value if value in _EPOCH else value / 1000, WIB)
+    raise fault("bukan_waktu", "harus tanggal dan jam, misalnya 2026-01-31T07:30:00+07:00")
+
+
+Waktu = Annotated[datetime, Rule(_instant, {"type": "string", "format": "date-time"})]
+"""A moment with its offset, RFC 3339, brought to WIB: for what is measured or reported to the minute."""
 
 
 def text(form: str, longest: int) -> Rule:
@@ -193,6 +228,26 @@ def number(unit: str, least: int, most: int) -> Rule:
     return Rule(validate, {"type": "integer", "minimum": least, "maximum": most, "x-satuan": unit})
 
 
+def real(unit: str, least: int, most: int) -> Rule:
+    """The rule of a measured number with its unit (``x-satuan``) and bounds; ``3,45`` is read as it is written here."""
+
+    def validate(value: object) -> float:
+        if blank(value):
+            raise fault("kosong", "belum diisi")
+        number: int | float | Decimal
+        if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+            number = float(value.strip().replace(",", "."))
+        elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            number = value
+        else:
+            raise fault("bukan_angka", "harus angka, misalnya 3.45")
+        if (isinstance(number, Decimal) and not number.is_finite()) or not least <= number <= most:
+            raise fault("di_luar_batas", "harus antara {least} dan {most}", least=least, most=most)
+        return float(number)
+
+    return Rule(validate, {"type": "number", "minimum": least, "maximum": most, "x-satuan": unit})
+
+
 def choice(form: str, answers: Mapping[str, tuple[str, ...]]) -> Rule:
     """The rule of a coded answer: ``{code: spellings and numbers by which applications know it}``."""
     known = {spelling.upper(): code for code, spellings in answers.items() for spelling in (code, *spellings)}
@@ -264,6 +319,21 @@ JenisKelamin = Annotated[
 
 Desil = Annotated[int, number("desil DTSEN", 1, 10)]
 """Welfare decile of DTSEN, 1 (poorest) to 10 (Inpres 4/2025)."""
+
+Lintang = Annotated[float, real("derajat lintang", -90, 90)]
+"""Latitude, degrees, WGS 84; south is negative."""
+
+Bujur = Annotated[float, real("derajat bujur", -180, 180)]
+"""Longitude, degrees, WGS 84."""
+
+UraianPanjang = Annotated[str, text("uraian", 4_000)]
+"""Free text as citizens and officers write it, at most 4,000 characters. It may name persons: never ``umum``."""
+
+KodeOpd = Annotated[
+    str,
+    coded("kode-opd", "[a-z][a-z0-9_]{1,30}", "harus kode OPD, misalnya dinkes", normal=lambda code: code.lower()),
+]
+"""A department by the name of its folder under ``adapters/departments``."""
 
 Tahun = Annotated[int, number("tahun", 1994, 2100)]
 """A tax year, from 1994 (the first under UU 12/1994)."""

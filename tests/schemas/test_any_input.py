@@ -23,6 +23,9 @@ KINDS |= {
     "BentukBantuan": sosial.BentukBantuan,
     "MeterPersegi": pajak.MeterPersegi,
     "Gram": kesehatan.Gram,
+    "NomorFaskes": kesehatan.NomorFaskes,
+    "CaraKeluar": kesehatan.CaraKeluar,
+    "KodeCvx": kesehatan.KodeCvx,
 }
 OFFSETS = st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)))
 ANYTHING = st.one_of(

@@ -22,7 +22,11 @@ WALIDATA = {
     "pajak": ("bppkad",),
     "kesehatan": ("rsud", "dinkes"),
 }
-STATES = {"kependudukan.penduduk.tercatat.v1", "pajak.objek-pajak.berubah.v1"}
+STATES = {
+    "kependudukan.penduduk.tercatat.v1",
+    "kesehatan.pasien.terdaftar.v1",
+    "pajak.objek-pajak.berubah.v1",
+}
 FACTS = {
     "kependudukan.penduduk.lahir.v1": "nik",
     "kependudukan.penduduk.meninggal.v1": "nik",
@@ -36,6 +40,9 @@ FACTS = {
     "pajak.pembayaran.diterima.v1": "nop",
     "kesehatan.kematian.tercatat.v1": "nik",
     "kesehatan.kelahiran.tercatat.v1": "nik",
+    "kesehatan.kunjungan.tercatat.v1": "kunjungan",
+    "kesehatan.rawat-inap.selesai.v1": "kunjungan",
+    "kesehatan.imunisasi.diberikan.v1": "pasien",
 }
 every_type = pytest.mark.parametrize("event_type", CATALOGUE.values(), ids=lambda each: str(each.name))
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
-from adapters.connectors.sql_watermark import moment
+from adapters.connectors.keys import key_of, parts_of, place_of, text_of
+from adapters.connectors.watermark import moment
 from bus.errors import ConfigError
 from bus.ports import Record
 
 DEEPEST = 16  #: levels that are taken apart
-SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
 
 
 def found(document: Any, path: str) -> Any:
@@ -64,31 +64,23 @@ class Shape:
         if not isinstance(item, Mapping):
             return Record(key or _digest(item), {}, version, fault="bukan objek JSON")
         data = dict.fromkeys(self.optional) | flat(item)
-        values = [_text(data.get(name)) for name in self.key]
-        if missing := [name for name, value in zip(self.key, values, strict=True) if not value]:
+        values = [data.get(name) for name in self.key]
+        if missing := [name for name, value in zip(self.key, values, strict=True) if not _text(value)]:
             fault = f"kolom kunci kosong: {', '.join(missing)}"
             return Record(key or _digest(item), data, version, fault=fault)
         mark = data.get(self.watermark) if self.watermark else None
         return Record(
-            _key(values) if values else key,
+            key_of(values) if values else key,
             data,
             version,
             mark=_text(mark),
-            place=self._place(data),
+            place=place_of(self.key, values),
             at=moment(mark, self.zone) if isinstance(mark, str) and "-" in mark else None,
         )
 
-    def _place(self, data: Mapping[str, Any]) -> str:
-        """What a clerk looks for: the key where it is a row's number; nothing where it may identify a person."""
-        values = [data[name] for name in self.key]
-        if not all(isinstance(value, int) and 0 <= value < SMALL for value in values):
-            return ""
-        return ", ".join(f"{name} {value}" for name, value in zip(self.key, values, strict=True))
-
     def parts(self, key: str) -> dict[str, str]:
         """The values of a record's key by name."""
-        values = [key] if len(self.key) == 1 else json.loads(key)
-        return dict(zip(self.key, values, strict=True))
+        return dict(zip(self.key, parts_of(key, len(self.key)) or (), strict=True))
 
 
 def content(record: Record) -> bytes:
@@ -96,17 +88,9 @@ def content(record: Record) -> bytes:
     return hashlib.blake2b(repr(sorted(record.data.items())).encode(errors="surrogateescape"), digest_size=12).digest()
 
 
-def _key(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-
-
 def _text(value: Any) -> str:
-    """A scalar's one text form; "" for what is none."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}" if value.is_finite() else ""
-    return str(value) if isinstance(value, str | int) else ""
+    """A scalar's text; "" for what is none."""
+    return text_of(value) if isinstance(value, str | int | Decimal) else ""
 
 
 def _digest(item: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from adapters.connectors.sql_watermark import Window, at, moment
+from adapters.connectors.watermark import Window, at, moment
 from bus.errors import ConfigError
 
 _OFFSET = re.compile(r"(?<=\d)(Z|[+-]\d\d:?\d\d)$")

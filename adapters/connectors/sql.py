@@ -1,22 +1,20 @@
-"""What the SQL connectors share: values with one stable text form, keys, and reading by key.
+"""What the SQL connectors share: positions, statements in any dialect, and reading by key.
 
-A position is JSON and comes back as the value it was (``pack``, ``unpack``); a key is text, the same on every database
-and in every process (``key_of``).
+A position is JSON and comes back as the value it was (``pack``, ``unpack``).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import text
 
+from adapters.connectors.keys import key_of, parts_of, place_of, text_of
 from bus.database import errors
 from bus.errors import ConfigError, Rejected
 
@@ -24,7 +22,20 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect, RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
+__all__ = [
+    "column_named",
+    "derived",
+    "key_of",
+    "pack",
+    "parameters",
+    "place_of",
+    "quoted",
+    "reading",
+    "row_by_key",
+    "text_of",
+    "unpack",
+]
+
 Packed = list[str]  #: a value's type and text, as JSON keeps them
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -42,28 +53,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def text_of(value: Any) -> str:  # noqa: PLR0911 - one line per type
-    """A value's one text form: ``12.5`` (never ``12.50``), ISO 8601, hexadecimal bytes; NULL is empty."""
-    match value:
-        case str():
-            return str(value.value) if isinstance(value, Enum) else value
-        case None:
-            return ""
-        case bool():
-            return "1" if value else "0"
-        case Decimal() if value.is_finite():
-            return f"{value.normalize():f}" if value else "0"
-        case float() if value.is_integer():
-            return str(int(value))
-        case date() | time():
-            return value.isoformat()
-        case timedelta():
-            return repr(value.total_seconds())
-        case bytes():
-            return value.hex()
-    return str(value)
-
-
 def pack(value: Any) -> Packed:
     """A key's or watermark's value as JSON keeps it."""
     return [type(value).__name__, text_of(value)]
@@ -76,34 +65,6 @@ def unpack(packed: Sequence[str]) -> Any:
         return _READERS[kind](written)
     except (KeyError, ValueError, TypeError):
         raise ConfigError("the stored position is not one of this source", hint="remove the source's cursor") from None
-
-
-def key_of(values: Sequence[Any]) -> str:
-    """A row's key as text: a single column's text itself, of several columns a JSON list of texts."""
-    if len(values) == 1:
-        return text_of(values[0])
-    return json.dumps([text_of(value) for value in values], ensure_ascii=False, separators=(",", ":"))
-
-
-def place_of(columns: Sequence[str], values: Sequence[Any]) -> str:
-    """What a clerk looks for, ``id 4711``: the key where it is a row's number, nothing where it may identify a person.
-
-    Identifiers of persons have ten digits (NISN) and more, or are texts.
-    """
-    if all(isinstance(value, int) and 0 <= value < SMALL for value in values):
-        return ", ".join(f"{name} {value}" for name, value in zip(columns, values, strict=True))
-    return ""
-
-
-def parts_of(key: str, columns: int) -> list[str] | None:
-    """The texts of a key's columns; None for a text that is no such key."""
-    if columns == 1:
-        return [key]
-    try:
-        parts = json.loads(key)
-    except ValueError:
-        return None
-    return parts if isinstance(parts, list) and len(parts) == columns else None
 
 
 def derived(query: str) -> str:

@@ -34,7 +34,7 @@ from adapters.connectors.sql import (
     unpack,
 )
 from adapters.connectors.sql_walk import Walk
-from adapters.connectors.sql_watermark import Window, at, moment
+from adapters.connectors.watermark import Window, at, moment
 from bus.database import engine
 from bus.errors import ConfigError
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees

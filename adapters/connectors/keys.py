@@ -1,0 +1,62 @@
+"""A record's key as text, the same in every process and on every technology, and what a clerk is told to look for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
+
+
+def text_of(value: Any) -> str:  # noqa: PLR0911 - one line per type
+    """A value's one text form: ``12.5`` (never ``12.50``), ISO 8601, hexadecimal bytes; NULL is empty."""
+    match value:
+        case str():
+            return str(value.value) if isinstance(value, Enum) else value
+        case None:
+            return ""
+        case bool():
+            return "1" if value else "0"
+        case Decimal() if value.is_finite():
+            return f"{value.normalize():f}" if value else "0"
+        case float() if value.is_integer():
+            return str(int(value))
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return repr(value.total_seconds())
+        case bytes():
+            return value.hex()
+    return str(value)
+
+
+def key_of(values: Sequence[Any]) -> str:
+    """A record's key as text: a single column's text itself, of several columns a JSON list of texts."""
+    if len(values) == 1:
+        return text_of(values[0])
+    return json.dumps([text_of(value) for value in values], ensure_ascii=False, separators=(",", ":"))
+
+
+def place_of(columns: Sequence[str], values: Sequence[Any]) -> str:
+    """What a clerk looks for, ``id 4711``: the key where it is a row's number, nothing where it may identify a person.
+
+    Identifiers of persons have ten digits (NISN) and more, or are texts.
+    """
+    if all(isinstance(value, int) and 0 <= value < SMALL for value in values):
+        return ", ".join(f"{name} {value}" for name, value in zip(columns, values, strict=True))
+    return ""
+
+
+def parts_of(key: str, columns: int) -> list[str] | None:
+    """The texts of a key's columns; None for a text that is no such key."""
+    if columns == 1:
+        return [key]
+    try:
+        parts = json.loads(key)
+    except ValueError:
+        return None
+    return parts if isinstance(parts, list) and len(parts) == columns else None

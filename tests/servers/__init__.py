@@ -1,9 +1,11 @@
-"""Private servers for tests: real PostgreSQL and MariaDB, and a TCP proxy that disturbs connections.
+"""Private servers for tests: real PostgreSQL, MariaDB and OpenSSH, and a TCP proxy that disturbs connections.
 
 Fixtures (``tests/servers/fixtures.py``, known to every test):
 
     postgresql, mariadb   a fresh, empty database: ``.url`` (names no driver), ``.sql(text)``, ``.load(path)``,
                           ``.server``
+    sftp                  a fresh, empty folder on an SFTP server: ``.url``, ``.path`` (the same on this machine),
+                          ``.host_key``, ``.user_key``, ``.server`` (also ``.cut()``: its sessions die)
     sqlite_url            the URL of a SQLite file that does not exist yet
     proxy                 ``way = await proxy(url_or_port)``; then ``way.url(url)``, ``way.delay``, ``await way.cut()``,
                           ``await way.refuse()``, ``await way.accept()``, ``way.freeze()``, ``way.thaw()``

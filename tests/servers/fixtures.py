@@ -13,8 +13,10 @@ import pytest
 import pytest_asyncio
 
 from tests.servers import mariadb as mariadb_kind
+from tests.servers import openssh as openssh_kind
 from tests.servers import postgresql as postgresql_kind
 from tests.servers.mariadb import MariaDB
+from tests.servers.openssh import OpenSSH, SftpFolder
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import Proxy
 from tests.servers.server import Database, Server
@@ -51,6 +53,20 @@ def mariadb(mariadb_server: MariaDB) -> Iterator[Database]:
     mariadb_server.start()
     yield mariadb_server.create()
     mariadb_server.clear()
+
+
+@pytest.fixture(scope="session")
+def sftp_server() -> Iterator[OpenSSH]:
+    """This process's OpenSSH server; tests take ``sftp``."""
+    yield from serving(OpenSSH, openssh_kind.installed(), "OpenSSH is not installed (apt-get install openssh-server)")
+
+
+@pytest.fixture
+def sftp(sftp_server: OpenSSH) -> Iterator[SftpFolder]:
+    """A fresh, empty folder on the SFTP server; ``.server.create()`` makes more. All go when the test ends."""
+    sftp_server.start()
+    yield sftp_server.create()
+    sftp_server.clear()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import which
 from typing import ClassVar
 
-from tests.servers.server import HOST, PASSWORD, USER, Row, Server
+from tests.servers.server import HOST, PASSWORD, USER, DatabaseServer, Row
 
 OPTIONS = (
     "--skip-name-resolve",
@@ -42,7 +42,7 @@ def installed() -> Path | None:
     return Path(found).parent if found else None
 
 
-class MariaDB(Server):
+class MariaDB(DatabaseServer):
     """MariaDB with a row binlog with full metadata; its user may do everything, replicate included."""
 
     scheme: ClassVar[str] = "mariadb"

@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import which
 from typing import ClassVar
 
-from tests.servers.server import HOST, PASSWORD, USER, Row, Server
+from tests.servers.server import HOST, PASSWORD, USER, DatabaseServer, Row
 
 SETTINGS = {
     "listen_addresses": HOST,
@@ -33,7 +33,7 @@ def installed() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-class PostgreSQL(Server):
+class PostgreSQL(DatabaseServer):
     """PostgreSQL with a password on TCP and logical decoding; its user may do everything."""
 
     scheme: ClassVar[str] = "postgresql"

@@ -1,4 +1,4 @@
-"""A database server of a test run: starts, stops, dies and starts again, always on the same port."""
+"""A server of a test run: starts, stops, dies and starts again, always on the same port."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ServerError(Exception):
 class Database:
     """One database on a test server. ``sql`` uses the server's own client, nothing of the bus and its drivers."""
 
-    server: Server
+    server: DatabaseServer
     name: str
 
     @property
@@ -56,7 +56,7 @@ class Database:
 
 
 class Server(ABC):
-    """What both kinds of server share; a kind says how its folder is made, started and asked.
+    """What all kinds of server share; a kind says how its folder is made, started and asked.
 
     ``start`` after ``stop`` or ``kill`` finds the same data on the same port. Raises ServerError.
     """
@@ -68,8 +68,6 @@ class Server(ABC):
     def __init__(self, programs: Path) -> None:
         self.programs = programs
         self.port = 0
-        self._numbers = itertools.count(1)
-        self._databases: list[Database] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.folder = Path(tempfile.mkdtemp(prefix=f"bus-{self.scheme}-"))
         command = [sys.executable, "-S", "-E", guard.__file__, str(self.folder)]
@@ -89,38 +87,13 @@ class Server(ABC):
         """The server's command line, for ``self.port``."""
 
     @abstractmethod
-    def ping(self) -> list[str]:
-        """A command that ends with 0 where the server answers on the socket in its own folder."""
-
-    @abstractmethod
-    def sql(self, text: str, database: str = "") -> list[Row]:
-        """Runs statements with the server's own client; ``database`` "" is the server's own."""
-
-    @abstractmethod
-    def drop(self, name: str) -> None:
-        """Drops a database, whoever is still connected to it."""
+    def answers(self) -> bool:
+        """Whether the server answers by now."""
 
     @property
     def running(self) -> bool:
         """Whether the server's process lives."""
         return self._process is not None and self._process.poll() is None
-
-    def url(self, database: str) -> str:
-        """The URL of a database."""
-        return f"{self.scheme}://{USER}:{PASSWORD}@{HOST}:{self.port}/{database}"
-
-    def create(self) -> Database:
-        """A new, empty database; it is dropped when the test ends."""
-        database = Database(self, f"test_{next(self._numbers)}")
-        self.sql(f"CREATE DATABASE {database.name}")
-        self._databases.append(database)
-        return database
-
-    def clear(self) -> None:
-        """Drops all databases that were made; starts the server for it where a test left it stopped."""
-        self.start()
-        while self._databases:
-            self.drop(self._databases.pop().name)
 
     def start(self) -> None:
         """Starts it, and returns when it answers. Does nothing where it runs."""
@@ -135,7 +108,7 @@ class Server(ABC):
                 self.port = free_port()  # another process may take it first: then the next attempt takes another
             self._spawn()
             while self.running:
-                if self._answers():
+                if self.answers():
                     return
                 if time.monotonic() > deadline:
                     self.kill()
@@ -216,8 +189,46 @@ class Server(ABC):
         """A place of its own for temporary files: MariaDB servers that share one delete each other's."""
         return {"PATH": f"{self.programs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": str(self.folder)}
 
-    def _answers(self) -> bool:
+
+class DatabaseServer(Server):
+    """A server of databases, each test with its own."""
+
+    def __init__(self, programs: Path) -> None:
+        super().__init__(programs)
+        self._numbers = itertools.count(1)
+        self._databases: list[Database] = []
+
+    @abstractmethod
+    def ping(self) -> list[str]:
+        """A command that ends with 0 where the server answers on the socket in its own folder."""
+
+    @abstractmethod
+    def sql(self, text: str, database: str = "") -> list[Row]:
+        """Runs statements with the server's own client; ``database`` "" is the server's own."""
+
+    @abstractmethod
+    def drop(self, name: str) -> None:
+        """Drops a database, whoever is still connected to it."""
+
+    def answers(self) -> bool:
         return subprocess.run(self.ping(), capture_output=True, check=False, cwd=self.folder).returncode == 0
+
+    def url(self, database: str) -> str:
+        """The URL of a database."""
+        return f"{self.scheme}://{USER}:{PASSWORD}@{HOST}:{self.port}/{database}"
+
+    def create(self) -> Database:
+        """A new, empty database; it is dropped when the test ends."""
+        database = Database(self, f"test_{next(self._numbers)}")
+        self.sql(f"CREATE DATABASE {database.name}")
+        self._databases.append(database)
+        return database
+
+    def clear(self) -> None:
+        """Drops all databases that were made; starts the server for it where a test left it stopped."""
+        self.start()
+        while self._databases:
+            self.drop(self._databases.pop().name)
 
 
 def _identity(account: str) -> tuple[int, int] | tuple[None, None]:

@@ -9,16 +9,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import asyncssh
 import pytest
 
 from bus import database
 from bus.errors import Unavailable
 from tests.servers import fixtures
+from tests.servers.openssh import SftpFolder
 from tests.servers.postgresql import PostgreSQL
-from tests.servers.server import Database, ServerError
+from tests.servers.server import HOST, Database, ServerError
 
 KINDS = ["postgresql", "mariadb"]
+NAMES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "openssh": "OpenSSH"}
 OWNER = """
 import sys, time
 from pathlib import Path
@@ -130,10 +134,10 @@ def test_mariadb_loads_a_file(mariadb: Database, tmp_path: Path) -> None:
     assert mariadb.sql("SELECT a FROM t") == [("é",)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NAMES)
 def test_nothing_is_left_when_the_tests_are_killed(request: pytest.FixtureRequest, kind: str) -> None:
-    request.getfixturevalue(kind)  # skips where it is not installed
-    script = OWNER.format(kind=kind, name={"postgresql": "PostgreSQL", "mariadb": "MariaDB"}[kind])
+    request.getfixturevalue("sftp" if kind == "openssh" else kind)  # skips where it is not installed
+    script = OWNER.format(kind=kind, name=NAMES[kind])
     owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert owner.stdout
     folder, pid = owner.stdout.readline().split()
@@ -148,6 +152,27 @@ def test_nothing_is_left_when_the_tests_are_killed(request: pytest.FixtureReques
     while Path(folder).exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("ending", ["stop", "kill", "cut"])
+async def test_sftp_sessions_end_with_their_server_and_files_stay(sftp: SftpFolder, ending: str) -> None:
+    (sftp.path / "a").write_text("isi")
+
+    def connecting() -> Any:
+        address = {"host": HOST, "port": sftp.server.port, "username": sftp.server.user}
+        known = asyncssh.import_known_hosts(f"[{HOST}]:{sftp.server.port} {sftp.host_key}")
+        return asyncssh.connect(**address, client_keys=[sftp.user_key], known_hosts=known, config=None, agent_path=None)
+
+    async with connecting() as connection, connection.start_sftp_client() as client:
+        assert sorted(await client.listdir(str(sftp.path))) == [".", "..", "a"]
+        getattr(sftp.server, ending)()
+        with pytest.raises((asyncssh.SFTPConnectionLost, ConnectionResetError)):
+            await client.listdir(str(sftp.path))
+    assert sftp.server.running == (ending == "cut")
+    sftp.server.start()
+    async with connecting() as connection, connection.start_sftp_client() as client:
+        await client.rename(str(sftp.path / "a"), str(sftp.path / "b"))
+    assert (sftp.path / "b").read_text() == "isi"
 
 
 def test_sqlite_url_names_no_file_yet(sqlite_url: str) -> None:

@@ -1,6 +1,8 @@
 """Population administration (UU 23/2006 with UU 24/2013): walidata is the Dinas Kependudukan dan Pencatatan Sipil.
 
 Keyed by NIK. ``tercatat`` is the whole person as registered now; the others are events of a life and count one by one.
+A family card is keyed by its number, which names the card and not the family: where a family gets another card, that is
+another entity, tied to the old one by ``no_kk_sebelumnya``. Its members are found by the ``no_kk`` of each person.
 """
 
 from __future__ import annotations
@@ -82,6 +84,10 @@ LingkupPindah = Annotated[
 ]
 Kewarganegaraan = Annotated[
     str, choice("kewarganegaraan", {"WNI": ("1",), "WNA": ("2",), "GANDA": ("3", "DUA KEWARGANEGARAAN")})
+]
+StatusKartu = Annotated[
+    str,
+    choice("status-kartu-keluarga", {"BERLAKU": ("1", "AKTIF"), "TIDAK BERLAKU": ("0", "2", "TIDAK AKTIF", "DIGANTI")}),
 ]
 JumlahOrang = Annotated[int, number("orang", 0, 50)]
 
@@ -255,3 +261,37 @@ class PendudukTercatat(EventData):
     rt: Annotated[Opsional[RtRw], pribadi("RT tempat tinggal")] = None
     rw: Annotated[Opsional[RtRw], pribadi("RW tempat tinggal")] = None
     kode_wilayah: Annotated[Opsional[KodeWilayah], pribadi("Kelurahan tempat tinggal")] = None
+
+
+@event(
+    "kependudukan.kartu-keluarga.berubah.v1",
+    kind="state",
+    key="no_kk",
+    entity="kk",
+    walidata=WALIDATA,
+    parties={"nik_kepala": "nik", "no_kk_sebelumnya": "kk"},
+)
+class KartuKeluargaBerubah(EventData):
+    """Suatu kartu keluarga sebagaimana tercatat setelah perubahan; yang terakhir berlaku."""
+
+    contoh: ClassVar = {
+        "no_kk": "3571020101150007",
+        "nik_kepala": "3571020508800002",
+        "jumlah_anggota": 4,
+        "kode_wilayah": "35.71.02.1012",
+        "rt": "003",
+        "rw": "001",
+        "status": "BERLAKU",
+        "tanggal_terbit": "2026-03-16",
+    }
+
+    no_kk: Annotated[NoKk, pribadi("Nomor kartu keluarga; keluarga yang sama dapat berganti nomor")]
+    nik_kepala: Annotated[Opsional[Nik], pribadi("NIK kepala keluarga")] = None
+    jumlah_anggota: Annotated[Opsional[JumlahOrang], pribadi("Banyaknya anggota, termasuk kepala keluarga")] = None
+    status: Annotated[Opsional[StatusKartu], pribadi("Apakah kartu masih berlaku")] = None
+    no_kk_sebelumnya: Annotated[Opsional[NoKk], pribadi("Kartu yang digantikan oleh kartu ini")] = None
+    alamat: Annotated[Opsional[Teks], pribadi("Alamat tempat tinggal")] = None
+    rt: Annotated[Opsional[RtRw], pribadi("RT tempat tinggal")] = None
+    rw: Annotated[Opsional[RtRw], pribadi("RW tempat tinggal")] = None
+    kode_wilayah: Annotated[Opsional[KodeWilayah], pribadi("Kelurahan tempat tinggal")] = None
+    tanggal_terbit: Annotated[Opsional[Tanggal], umum("Tanggal kartu terakhir diterbitkan")] = None

@@ -5,7 +5,7 @@ A NIK keeps region and birth date of its first registration even where they are 
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from pydantic import BaseModel
 
@@ -14,20 +14,22 @@ from schemas.wilayah import KELURAHAN, KOTA_KEDIRI
 
 _REGIONS = ("kode_wilayah", "wilayah_asal", "wilayah_tujuan")
 _FEMALE_DAY = 40  #: added to the day of birth in a woman's NIK
+_CLOCK_ERROR = timedelta(hours=1)  # of a device or an office computer
 _VILLAGE_LENGTH = len("35.71.01.1001")
 
 
 def warnings_of(data: BaseModel) -> tuple[str, ...]:
     """Codes ``<field>:<what>`` of what a person should look at: ``tanggal_lahir:beda-dengan-nik``,
-    ``jenis_kelamin:beda-dengan-nik``, ``<region>:kelurahan-tidak-dikenal``, ``<date>:masa-depan``. No values."""
+    ``jenis_kelamin:beda-dengan-nik``, ``<region>:kelurahan-tidak-dikenal``, ``<date or time>:masa-depan``. No values."""
     values = data.__dict__
     found = _against_nik(values.get("nik"), values.get("tanggal_lahir"), values.get("jenis_kelamin"))
     found += [f"{name}:kelurahan-tidak-dikenal" for name in _REGIONS if _unknown(values.get(name))]
-    today = datetime.now(WIB).date()
+    now = datetime.now(WIB)
     found += [
         f"{name}:masa-depan"
         for name, value in values.items()
-        if name.startswith("tanggal") and isinstance(value, date) and value > today
+        if (name.startswith("tanggal") and isinstance(value, date) and value > now.date())
+        or (name.startswith("waktu") and isinstance(value, datetime) and value > now + _CLOCK_ERROR)
     ]
     return tuple(found)
 

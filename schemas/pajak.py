@@ -78,3 +78,37 @@ class ObjekPajakBerubah(EventData):
     njop_bangunan: Annotated[Opsional[Rupiah], pribadi_spesifik("NJOP seluruh bangunan, rupiah")] = None
     pbb_terutang: Annotated[Opsional[Rupiah], pribadi_spesifik("PBB-P2 terutang tahun itu, rupiah")] = None
     tahun_pajak: Annotated[Opsional[Tahun], umum("Tahun pajak dari nilai-nilai ini")] = None
+
+
+@event("pajak.tagihan.terbit.v1", kind="fact", key="nop", entity="nop", walidata=WALIDATA, parties=PIHAK)
+class TagihanTerbit(EventData):
+    """Tagihan PBB-P2 (SPPT) satu objek pajak untuk satu tahun diterbitkan."""
+
+    contoh: ClassVar = {
+        "nop": "357101000100501230",
+        "tahun_pajak": 2026,
+        "jumlah": 185000,
+        "tanggal_terbit": "2026-01-15",
+        "jatuh_tempo": "2026-09-30",
+        "nik_wajib_pajak": "3571020508800002",
+    }
+
+    nop: Annotated[Nop, pribadi_spesifik("Nomor objek pajak")]
+    tahun_pajak: Annotated[Tahun, umum("Tahun pajak yang ditagih")]
+    jumlah: Annotated[Rupiah, pribadi_spesifik("Jumlah yang harus dibayar, rupiah")]
+    tanggal_terbit: Annotated[Tanggal, umum("Tanggal tagihan terbit")]
+    jatuh_tempo: Annotated[Opsional[Tanggal], umum("Tanggal terakhir membayar tanpa denda")] = None
+    no_tagihan: Annotated[Opsional[Nomor], pribadi_spesifik("Nomor SPPT atau surat ketetapan")] = None
+    nik_wajib_pajak: Annotated[Opsional[Nik], pribadi("NIK wajib pajak")] = None
+    npwp_wajib_pajak: Annotated[Opsional[Npwp], pribadi("NPWP wajib pajak")] = None
+    nama_wajib_pajak: Annotated[Opsional[Nama], pribadi("Nama wajib pajak")] = None
+    kode_wilayah: Annotated[
+        Opsional[KodeWilayah], umum("Kelurahan letak objek, kode Kemendagri; NOP memakai kode BPS")
+    ] = None
+
+
+@correction(TagihanTerbit)
+class TagihanTerbitDibatalkan(Pembatalan):
+    """Tagihan dibatalkan, misalnya dihitung ulang atau salah objek."""
+
+    nop: Annotated[Nop, pribadi_spesifik("Nomor objek pajak yang tagihannya dibatalkan")]

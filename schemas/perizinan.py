@@ -1,14 +1,21 @@
-"""Permits: walidata is the Dinas Penanaman Modal dan PTSP. Keyed by the permit's number; its holder is a party."""
+"""Permits: walidata is the Dinas Penanaman Modal dan PTSP. Keyed by the permit's number
+(an application by its own, until a permit has one); the holder or applicant is a party.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
 from schemas.base import EventData, Pembatalan, correction, event, pribadi, umum
-from schemas.types import Kbli, KodeWilayah, Nama, Nib, Nik, Nomor, Npwp, Opsional, Tanggal, Teks
+from schemas.types import Kbli, KodeWilayah, Nama, Nib, Nik, Nomor, Npwp, Opsional, Tanggal, Teks, choice
 
 WALIDATA = ("dpmptsp",)
 PIHAK = {"nik_pemegang": "nik", "nib": "nib"}
+
+JenisPermohonan = Annotated[
+    str,
+    choice("jenis-permohonan", {"BARU": (), "PERPANJANGAN": ("HERREGISTRASI",), "PERUBAHAN": (), "PENCABUTAN": ()}),
+]
 
 
 class PembatalanIzin(Pembatalan):
@@ -69,3 +76,47 @@ class IzinDicabut(EventData):
 @correction(IzinDicabut)
 class IzinDicabutDibatalkan(PembatalanIzin):
     """Pencabutan dibatalkan: izin berlaku kembali."""
+
+
+@event(
+    "perizinan.permohonan.diterima.v1",
+    kind="fact",
+    key="nomor_permohonan",
+    entity="permohonan",
+    walidata=WALIDATA,
+    parties={"nik_pemohon": "nik", "nib": "nib", "nomor_izin": "izin"},
+)
+class PermohonanDiterima(EventData):
+    """Suatu permohonan izin diterima lengkap dan mulai diproses."""
+
+    contoh: ClassVar = {
+        "nomor_permohonan": "PMH-2026-000321",
+        "jenis_izin": "Izin Apotek",
+        "tanggal": "2026-03-01",
+        "jenis_permohonan": "BARU",
+        "nik_pemohon": "3571020508800002",
+        "nib": "0220100123456",
+        "kbli": "47721",
+        "kode_wilayah": "35.71.02.1012",
+    }
+
+    nomor_permohonan: Annotated[Nomor, umum("Nomor permohonan")]
+    jenis_izin: Annotated[Nama, umum("Jenis izin yang dimohon")]
+    tanggal: Annotated[Tanggal, umum("Tanggal permohonan diterima lengkap")]
+    jenis_permohonan: Annotated[Opsional[JenisPermohonan], umum("Jenis permohonan")] = None
+    nomor_izin: Annotated[Opsional[Nomor], umum("Izin yang diperpanjang, diubah atau dicabut")] = None
+    nik_pemohon: Annotated[Opsional[Nik], pribadi("NIK pemohon atau penanggung jawab usaha")] = None
+    nama_pemohon: Annotated[Opsional[Nama], pribadi("Nama pemohon")] = None
+    npwp_pemohon: Annotated[Opsional[Npwp], pribadi("NPWP pemohon")] = None
+    nib: Annotated[Opsional[Nib], umum("Nomor induk berusaha")] = None
+    kbli: Annotated[Opsional[Kbli], umum("Kegiatan usaha menurut KBLI, 5 angka")] = None
+    nama_usaha: Annotated[Opsional[Nama], umum("Nama usaha")] = None
+    alamat_usaha: Annotated[Opsional[Teks], pribadi("Alamat usaha; dapat sama dengan rumah pemohon")] = None
+    kode_wilayah: Annotated[Opsional[KodeWilayah], umum("Kelurahan tempat usaha")] = None
+
+
+@correction(PermohonanDiterima)
+class PermohonanDiterimaDibatalkan(Pembatalan):
+    """Penerimaan permohonan dibatalkan: ditarik pemohon, atau salah catat."""
+
+    nomor_permohonan: Annotated[Nomor, umum("Nomor permohonan yang dibatalkan")]

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas import kependudukan, kesehatan, pajak, sosial, types
+from schemas import kebencanaan, kependudukan, kesehatan, pajak, pendidikan, referensi, sosial, types
 
 KINDS: dict[str, Any] = {
     name: getattr(types, name) for name in types.__all__ if name[0].isupper() and name != "Opsional"
@@ -26,6 +26,10 @@ KINDS |= {
     "NomorFaskes": kesehatan.NomorFaskes,
     "CaraKeluar": kesehatan.CaraKeluar,
     "KodeCvx": kesehatan.KodeCvx,
+    "KodeSensor": kebencanaan.KodeSensor,
+    "NilaiUkur": kebencanaan.NilaiUkur,
+    "TahunAjaran": pendidikan.TahunAjaran,
+    "KodeBps": referensi.KodeBps,
 }
 OFFSETS = st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)))
 ANYTHING = st.one_of(
@@ -59,6 +63,7 @@ def test_a_type_reads_or_refuses_and_reads_its_own_writing(name: str) -> None:
     @example(Decimal("-1E-999999999"))
     @example(10**5000)
     @example(float("inf"))
+    @example(1_773_540_000_123)
     @example(datetime.max.replace(tzinfo=UTC))
     @example("9999-12-31T23:59:59Z")
     @example("Siti\x00Contoh")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bus.events import Catalogue, EventType, reason
 from bus.events.compatibility import check
 from bus.events.export import State, differences, export, state
+from schemas.pengaduan import PENANGAN
 from schemas.publish import FOLDER
 
 CATALOGUE = Catalogue.load()
@@ -21,11 +22,19 @@ WALIDATA = {
     "perizinan": ("dpmptsp",),
     "pajak": ("bppkad",),
     "kesehatan": ("rsud", "dinkes"),
+    "kebencanaan": ("bpbd",),
+    "pengaduan": ("kominfo",),
+    "kepegawaian": ("bkpsdm",),
+    "pendidikan": ("pendidikan",),
+    "referensi": ("kominfo",),
 }
+HANDLED = {"ditindaklanjuti", "selesai"}  # published by whoever handles the complaint
 STATES = {
+    "kependudukan.kartu-keluarga.berubah.v1",
     "kependudukan.penduduk.tercatat.v1",
     "kesehatan.pasien.terdaftar.v1",
     "pajak.objek-pajak.berubah.v1",
+    "referensi.wilayah.berubah.v1",
 }
 FACTS = {
     "kependudukan.penduduk.lahir.v1": "nik",
@@ -43,6 +52,18 @@ FACTS = {
     "kesehatan.kunjungan.tercatat.v1": "kunjungan",
     "kesehatan.rawat-inap.selesai.v1": "kunjungan",
     "kesehatan.imunisasi.diberikan.v1": "pasien",
+    "perizinan.permohonan.diterima.v1": "permohonan",
+    "pajak.tagihan.terbit.v1": "nop",
+    "kebencanaan.peringatan.dikeluarkan.v1": "sensor",
+    "kebencanaan.kejadian.dilaporkan.v1": "kejadian",
+    "pengaduan.laporan.diterima.v1": "laporan",
+    "pengaduan.laporan.ditindaklanjuti.v1": "laporan",
+    "pengaduan.laporan.selesai.v1": "laporan",
+    "kepegawaian.pegawai.diangkat.v1": "nip",
+    "kepegawaian.pegawai.mutasi.v1": "nip",
+    "kepegawaian.pegawai.pensiun.v1": "nip",
+    "pendidikan.siswa.terdaftar.v1": "nisn",
+    "pendidikan.siswa.pindah.v1": "nisn",
 }
 every_type = pytest.mark.parametrize("event_type", CATALOGUE.values(), ids=lambda each: str(each.name))
 
@@ -67,7 +88,8 @@ def test_the_entry_points_find_every_type_and_each_fact_has_its_correction() -> 
 
 @every_type
 def test_a_type_is_complete(event_type: EventType) -> None:
-    assert event_type.walidata == WALIDATA[event_type.name.domain]
+    handled = event_type.name.domain == "pengaduan" and event_type.name.event.partition("-")[0] in HANDLED
+    assert event_type.walidata == (PENANGAN if handled else WALIDATA[event_type.name.domain])
     assert event_type.key in event_type.required
     assert set(event_type.parties) <= event_type.fields
     assert set(event_type.classification) == event_type.fields

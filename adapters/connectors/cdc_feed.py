@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
-from bus.errors import BusError
+from bus.errors import BusError, Unavailable
 from bus.ports import Batch
+
+E = TypeVar("E", bound=Exception)
 
 PATIENCE = 5.0  #: seconds that a reading waits at least until the log is known to have nothing more
 TICK = 1.0  #: seconds after which a reader that waits for room keeps its connection alive
+WAIT = 0.2  #: seconds until a waiting reader looks whether it shall stop
 
 
 class Stopped(Exception):
@@ -43,6 +48,29 @@ class Feed:
         """Hands an error over; it arrives behind what was read before it."""
         self._failure = error
         self._tell()
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Around the whole work of a reading thread: whatever it ends with arrives in the event loop."""
+        try:
+            yield
+        except Stopped:
+            return
+        except Exception as error:
+            self.fail(error)
+
+    def stand_by(self, acquire: Callable[[], bool], where: str) -> None:
+        """Becomes the one reader, or waits while another is. Raises Unavailable when that one has ended: the source
+        then starts anew with the cursor of then. Raises Stopped.
+        """
+        waited = False
+        while not acquire():
+            waited = True
+            self.rest()
+            if self.stopping.wait(WAIT):
+                raise Stopped
+        if waited:
+            raise Unavailable("the reader before has ended: takes over", where=where)
 
     def check(self) -> None:
         """Raises Stopped where the source is being closed."""
@@ -77,3 +105,14 @@ class Feed:
         if self._failure is not None:
             raise RuntimeError("the reading thread failed") from self._failure
         return None
+
+
+@contextmanager
+def translated(kind: type[E], translate: Callable[[E], BusError], where: str) -> Iterator[None]:
+    """Turns what a driver raises into the bus's errors; its texts hold values."""
+    try:
+        yield
+    except kind as error:
+        raise translate(error) from None
+    except OSError as error:
+        raise Unavailable(f"the database does not answer ({type(error).__name__})", where=where) from None

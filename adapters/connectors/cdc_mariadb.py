@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from datetime import tzinfo
 from select import select
 from time import monotonic
@@ -21,7 +21,7 @@ from pymysqlreplication import BinLogStreamReader
 from adapters.connectors.cdc_binlog_changes import EVENTS, Changes
 from adapters.connectors.cdc_binlog_snapshot import Snapshot, quote, status
 from adapters.connectors.cdc_binlog_values import NUMBERS, selected
-from adapters.connectors.cdc_feed import Feed, Stopped
+from adapters.connectors.cdc_feed import WAIT, Feed, translated
 from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_progress import Order, Progress, ordering
 from adapters.connectors.cdc_tables import INBOX, Tracked
@@ -32,7 +32,6 @@ from bus.ports import Batch
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-WAIT = 0.2  #: seconds until a waiting reader looks whether it shall stop
 HEARTBEAT = 10.0  #: seconds between two signs of life of the server, and of the lock's connection
 SILENCE = 45.0  #: seconds without one: the connection is dead
 CHUNK = 262_144
@@ -75,35 +74,24 @@ class MariadbReader:
     def run(self, feed: Feed, progress: Progress) -> None:
         """Reads until the feed is stopped; errors go into the feed."""
         logging.getLogger("pymysqlreplication").disabled = True
-        try:
-            with self._errors(), closing(self._connect()) as control:
-                self._lock(control, feed)
-                self._find_types(control)
-                self._check_log(control, progress)
-                if pending := progress.pending(self._tables):
-                    snapshot = Snapshot(self._connect, _pack, self._numeric, self._batch, feed, progress)
-                    snapshot.read([self._tables[name] for name in pending], lambda each: self._engines[each.name])
-                elif not progress.start:
-                    progress.start = _pack(*status(control))
-                    feed.put(Batch([], progress.dump(), more=True))
-                self._stream(control, feed, progress)
-        except Stopped:
-            return
-        except Exception as error:
-            feed.fail(error)
+        with (
+            feed.reporting(),
+            translated(pymysql.Error, self._translated, self._where),
+            closing(self._connect()) as control,
+        ):
+            self._lock(control, feed)
+            self._find_types(control)
+            self._check_log(control, progress)
+            if pending := progress.pending(self._tables):
+                snapshot = Snapshot(self._connect, _pack, self._numeric, self._batch, feed, progress)
+                snapshot.read([self._tables[name] for name in pending], lambda each: self._engines[each.name])
+            elif not progress.start:
+                progress.start = _pack(*status(control))
+                feed.put(Batch([], progress.dump(), more=True))
+            self._stream(control, feed, progress)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turns what PyMySQL raises into the bus's errors; its texts hold values."""
-        try:
-            yield
-        except pymysql.Error as error:
-            code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-            raise self._translated(code) from None
-        except OSError as error:
-            raise Unavailable(f"the database does not answer ({type(error).__name__})", where=self._where) from None
-
-    def _translated(self, code: int) -> BusError:
+    def _translated(self, error: pymysql.Error) -> BusError:
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         if code in REFUSED:
             return AccessError(
                 f"the database refuses (code {code})", where=self._where, hint="its ddl names the rights it needs"
@@ -137,20 +125,15 @@ class MariadbReader:
         )
 
     def _lock(self, control: Any, feed: Feed) -> None:
-        """Becomes the reader; stands by while another is, and then starts anew with the cursor of then."""
-        waited = False
+        """Becomes the reader: a connection's lock is let go with it."""
         with control.cursor() as cursor:
             cursor.execute("SET SESSION wait_timeout = 2147483")
-            while True:
+
+            def acquire() -> bool:
                 cursor.execute("SELECT GET_LOCK(%s, 0)", (f"bus_{self._slot}",))
-                if cursor.fetchone()[0]:
-                    break
-                waited = True
-                feed.rest()
-                if feed.stopping.wait(WAIT):
-                    raise Stopped
-        if waited:
-            raise Unavailable("the reader before has ended: takes over", where=self._where)
+                return bool(cursor.fetchone()[0])
+
+            feed.stand_by(acquire, self._where)
 
     def _find_types(self, control: Any) -> None:
         """Which columns of each key compare as numbers, and which tables have transactions."""

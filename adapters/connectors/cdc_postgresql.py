@@ -7,8 +7,8 @@ time holds the slot's advisory lock, others stand by.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import tzinfo
 from select import select
 from time import monotonic
@@ -19,7 +19,7 @@ from psycopg2 import extensions, extras, sql
 from psycopg2.errorcodes import OBJECT_IN_USE
 
 from adapters.connectors import cdc_pgoutput as pgoutput
-from adapters.connectors.cdc_feed import Feed, Stopped
+from adapters.connectors.cdc_feed import WAIT, Feed, Stopped, translated
 from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_postgresql_changes import Changes, Rereading
 from adapters.connectors.cdc_progress import Order, Progress, numbers_of, ordering
@@ -35,7 +35,6 @@ SETTINGS = (
     "-c TimeZone=UTC -c DateStyle=ISO,YMD -c bytea_output=hex -c extra_float_digits=1 "
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 )  #: values come as the same text in snapshot and stream; a reader that is gone lets go of its lock
-WAIT = 0.2  #: seconds until a waiting reader looks whether it shall stop or confirm
 FEEDBACK = 10.0  #: seconds between two signs of life
 SILENCE = 45.0  #: seconds without one from the server: the connection is dead
 TAKEOVER = 10.0  #: seconds that a predecessor's connection may linger
@@ -62,30 +61,20 @@ class PostgresqlReader:
 
     def run(self, feed: Feed, progress: Progress) -> None:
         """Reads until the feed is stopped; errors go into the feed."""
-        try:
-            with self._errors(), closing(self._connect()) as control:
-                control.autocommit = True
-                self._lock(control, feed)
-                self._find_types(control)
-                if pending := progress.pending(self._tables):
-                    self._snapshot(pending, feed, progress)
-                self._stream(control, feed, progress)
-        except Stopped:
-            return
-        except Exception as error:
-            feed.fail(error)
+        with (
+            feed.reporting(),
+            translated(psycopg2.Error, self._translated, self._where),
+            closing(self._connect()) as control,
+        ):
+            control.autocommit = True
+            self._lock(control, feed)
+            self._find_types(control)
+            if pending := progress.pending(self._tables):
+                self._snapshot(pending, feed, progress)
+            self._stream(control, feed, progress)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turns what psycopg2 raises into the bus's errors; its texts hold values."""
-        try:
-            yield
-        except psycopg2.Error as error:
-            raise self._translated(error.pgcode or "") from None
-        except OSError as error:
-            raise Unavailable(f"the database does not answer ({type(error).__name__})", where=self._where) from None
-
-    def _translated(self, code: str) -> BusError:
+    def _translated(self, error: psycopg2.Error) -> BusError:
+        code = error.pgcode or ""
         if code.startswith("28") or code == "42501":
             return AccessError(
                 f"the database refuses (code {code})", where=self._where, hint="the user needs REPLICATION and SELECT"
@@ -115,19 +104,14 @@ class PostgresqlReader:
         )
 
     def _lock(self, control: Any, feed: Feed) -> None:
-        """Becomes the slot's reader; stands by while another is, and then starts anew with the cursor of then."""
-        waited = False
+        """Becomes the slot's reader: a session's lock is let go with it."""
         with control.cursor() as cursor:
-            while True:
+
+            def acquire() -> bool:
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", (zlib.crc32(f"opd-bus {self._slot}".encode()),))
-                if cursor.fetchone()[0]:
-                    break
-                waited = True
-                feed.rest()
-                if feed.stopping.wait(WAIT):
-                    raise Stopped
-        if waited:
-            raise Unavailable("the reader before has ended: takes over", where=self._where)
+                return bool(cursor.fetchone()[0])
+
+            feed.stand_by(acquire, self._where)
 
     def _find_types(self, control: Any) -> None:
         """Which columns of each key compare as numbers."""

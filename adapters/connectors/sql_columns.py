@@ -43,14 +43,14 @@ def reflected(connection: Connection, table: str, zone: tzinfo, where: str) -> d
     if any(str(value).lower() in {"myisam", "aria"} for key, value in options.items() if key.endswith("_engine")):
         raise ConfigError(f"the table {table} has no transactions", where=where, hint="make it ENGINE=InnoDB")
     plain = connection.dialect.name == "sqlite"
-    return {column["name"]: _conversion(column["name"], column["type"], zone, plain=plain) for column in columns}
+    return {column["name"]: conversion(column["name"], column["type"], zone, plain=plain) for column in columns}
 
 
-def _conversion(name: str, kind: TypeEngine[Any], zone: tzinfo, *, plain: bool) -> Convert:
+def conversion(name: str, kind: TypeEngine[Any], zone: tzinfo, *, plain: bool) -> Convert:
     """From an event's value to a column's parameter. Raises Rejected, which names the column alone."""
     try:
         python = kind.python_type
-    except NotImplementedError:
+    except NotImplementedError:  # SQLAlchemy raises it for types that have no Python type: JSON paths, ranges, unknown
         python = object
     local = zone if not getattr(kind, "timezone", False) else None
     convert = (

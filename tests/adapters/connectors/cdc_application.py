@@ -66,3 +66,16 @@ def shown(record: Record) -> tuple[Any, ...]:
     """The operation and the values of a record."""
     values = [value for name, value in record.data.items() if not name.startswith("_")]
     return (record.data["_operasi"], *values)
+
+
+def state_of(seen: Sequence[Record]) -> dict[str, Any]:
+    """The names by key that records lead to, from nothing on; none may come twice."""
+    state: dict[str, Any] = {}
+    for each in seen:
+        if each.data["_operasi"] in {"snapshot", "insert"}:
+            assert each.key not in state, "a row came twice"
+        if each.data["_operasi"] == "delete":
+            state.pop(each.key)
+        else:
+            state[each.key] = each.data["nama"]
+    return state

@@ -20,7 +20,8 @@ _VILLAGE_LENGTH = len("35.71.01.1001")
 
 def warnings_of(data: BaseModel) -> tuple[str, ...]:
     """Codes ``<field>:<what>`` of what a person should look at: ``tanggal_lahir:beda-dengan-nik``,
-    ``jenis_kelamin:beda-dengan-nik``, ``<region>:kelurahan-tidak-dikenal``, ``<date or time>:masa-depan``. No values."""
+    ``jenis_kelamin:beda-dengan-nik``, ``<region>:kelurahan-tidak-dikenal``, ``<date or time>:masa-depan``. No values.
+    """
     values = data.__dict__
     found = _against_nik(values.get("nik"), values.get("tanggal_lahir"), values.get("jenis_kelamin"))
     found += [f"{name}:kelurahan-tidak-dikenal" for name in _REGIONS if _unknown(values.get(name))]

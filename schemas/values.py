@@ -115,10 +115,10 @@ _YEARS = range(1900, 2200)
 
 def _instant(value: object) -> datetime:
     """A moment in WIB: a datetime, ISO 8601 (WIB where no offset is given), or a device's (milli)seconds since 1970."""
+    moment = _moment_of(value)
     try:
-        moment = _moment_of(value)
         moment = moment.astimezone(WIB) if moment.tzinfo else moment.replace(tzinfo=WIB)
-    except (ValueError, OverflowError):
+    except OverflowError:  # within hours of the calendar's ends
         raise fault("waktu_tidak_ada", "waktu ini tidak ada") from None
     if moment.year not in _YEARS:
         raise fault("waktu_tidak_ada", "waktu ini tidak mungkin: tahunnya di luar 1900 sampai 2199")
@@ -131,7 +131,10 @@ def _moment_of(value: object) -> datetime:
     if blank(value):
         raise fault("kosong", "belum diisi")
     if isinstance(value, str) and _MOMENT.fullmatch(value.strip()):
-        return datetime.fromisoformat(value.strip())
+        try:
+            return datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise fault("waktu_tidak_ada", "waktu ini tidak ada") from None
     if type(value) is int and (value in _EPOCH or value // 1000 in _EPOCH):
         return datetime.fromtimestamp(value if value in _EPOCH else value / 1000, WIB)
     raise fault("bukan_waktu", "harus tanggal dan jam, misalnya 2026-01-31T07:30:00+07:00")

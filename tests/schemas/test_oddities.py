@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.kebencanaan import PeringatanDikeluarkan
 from schemas.kependudukan import PendudukPindahKeluar, PendudukTercatat
 from schemas.oddities import warnings_of
 from schemas.values import WIB
@@ -37,6 +38,11 @@ def test_the_future_is_odd() -> None:
     tomorrow = (datetime.now(WIB) + timedelta(days=2)).date()
     move = PendudukPindahKeluar(nik="3571014508800002", tanggal_pindah=tomorrow, wilayah_tujuan="35.06.01.2001")
     assert warnings_of(move) == ("tanggal_pindah:masa-depan",)
+
+    warning = dict(PeringatanDikeluarkan.contoh)
+    for late, codes in ((timedelta(minutes=59), ()), (timedelta(minutes=61), ("waktu:masa-depan",))):
+        moment = datetime.now(WIB) + late
+        assert warnings_of(PeringatanDikeluarkan.model_validate(warning | {"waktu": moment})) == codes
 
 
 @given(niks(), BIRTHS, st.sampled_from("LP"))

@@ -14,7 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from bus.events import reason
 from schemas import types
 from schemas.faults import BLANK
+from schemas.kebencanaan import NilaiUkur, TingkatSiaga
 from schemas.kependudukan import Agama, LingkupPindah, StatusPenduduk
+from schemas.kesehatan import CaraKeluar, JenisKunjungan, KodeCvx, NomorFaskes
 
 
 def read(kind: Any, value: object) -> object:
@@ -148,6 +150,61 @@ def test_refused_money(value: object) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-03-15T17:40:00+07:00",
+        "2026-03-15T10:40:00Z",
+        "2026-03-15 17:40",
+        " 2026-03-15 17:40:00 ",
+        datetime(2026, 3, 15, 17, 40),  # noqa: DTZ001 - as databases without offsets give it
+        datetime(2026, 3, 15, 10, 40, tzinfo=UTC),
+        1_773_571_200,
+        1_773_571_200_000,
+    ],
+)
+def test_a_moment_in_every_form_is_the_same_in_wib(value: object) -> None:
+    moment = read(types.Waktu, value)
+    assert isinstance(moment, datetime)
+    assert moment.isoformat() == "2026-03-15T17:40:00+07:00"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("2026-03-15", "harus tanggal dan jam, misalnya 2026-01-31T07:30:00+07:00"),
+        (46096, "harus tanggal dan jam, misalnya 2026-01-31T07:30:00+07:00"),
+        ("2026-02-30 07:30", "waktu ini tidak ada"),
+        ("0001-01-01 00:00", "waktu ini tidak mungkin: tahunnya di luar 1900 sampai 2199"),
+        (datetime.max.replace(tzinfo=UTC), "waktu ini tidak ada"),
+        ("0000-00-00 00:00:00", "belum diisi"),
+    ],
+)
+def test_refused_moments(value: object, text: str) -> None:
+    assert refusal(types.Waktu, value) == text
+
+
+@pytest.mark.parametrize("value", ["245,5", "245.5", "+245.50", 245.5, Decimal("245.50")])
+def test_a_measured_number_as_devices_and_people_write_it(value: object) -> None:
+    assert read(NilaiUkur, value) == 245.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (types.Lintang, -91, "harus antara -90 dan 90"),
+        (types.Lintang, float("inf"), "harus antara -90 dan 90"),
+        (types.Bujur, Decimal("1E+999999999"), "harus antara -180 dan 180"),
+        (types.Bujur, "112 BT", "harus angka, misalnya 3.45"),
+        (types.Bujur, True, "harus angka, misalnya 3.45"),
+        (NilaiUkur, "1.234.567", "harus angka, misalnya 3.45"),
+        (NilaiUkur, " - ", "belum diisi"),
+    ],
+)
+def test_refused_measured_numbers(kind: Any, value: object, text: str) -> None:
+    assert refusal(kind, value) == text
+
+
 def test_texts_lose_their_outer_and_doubled_spaces() -> None:
     assert read(types.Nama, "  Siti   Contoh\t") == "Siti Contoh"
     assert refusal(types.Nama, "x" * 151) == "paling banyak 150 huruf, ada 151"
@@ -173,6 +230,13 @@ def test_texts_lose_their_outer_and_doubled_spaces() -> None:
         (types.RtRw, 7, "007"),
         (types.RtRw, "7", "007"),
         (types.Periode, 2026, "2026"),
+        (types.KodeOpd, " SatpolPP ", "satpolpp"),
+        (NomorFaskes, " 3571015/2026/03/15/000042 ", "3571015/2026/03/15/000042"),
+        (CaraKeluar, "+", "MENINGGAL"),
+        (CaraKeluar, "Atas Permintaan Sendiri", "ATAS PERMINTAAN SENDIRI"),
+        (JenisKunjungan, "Ranap", "RAWAT INAP"),
+        (KodeCvx, 8, "08"),
+        (TingkatSiaga, "Siaga II", "SIAGA"),
         (types.Periode, "2026-TW4", "2026-TW4"),
     ],
 )
@@ -191,6 +255,13 @@ def test_codes_have_one_spelling(kind: Any, value: object, code: object) -> None
         (types.Icd10, "sakit", "harus kode ICD-10, misalnya I21.9"),
         (types.Periode, "2026-13", "harus tahun, triwulan atau bulan: 2026, 2026-TW1 atau 2026-03"),
         (types.RtRw, "1234", "harus nomor RT/RW, paling banyak 3 angka"),
+        (CaraKeluar, "Pindah Kamar", "bukan salah satu pilihan yang dikenal"),
+        (NomorFaskes, "000123", "harus kode fasilitas kesehatan, garis miring, lalu nomornya; misalnya 3571015/000123"),
+        (
+            NomorFaskes,
+            "3571015/",
+            "harus kode fasilitas kesehatan, garis miring, lalu nomornya; misalnya 3571015/000123",
+        ),
         (types.IdPeristiwa, "ABC", "harus id peristiwa: 32 angka heksadesimal"),
     ],
 )

@@ -193,9 +193,11 @@ _SQLSTATES = {
     "08": _UNAVAILABLE, "25006": _UNAVAILABLE, "40": _UNAVAILABLE, "53": _UNAVAILABLE, "55": _UNAVAILABLE,
     "57": _UNAVAILABLE, "58": _UNAVAILABLE, "0A000": _UNAVAILABLE,  # a cached plan after a change of the table
     "28": _ACCESS, "42501": _ACCESS,
-    "3D": _CONFIG, "3F": _CONFIG, "42": _CONFIG, "21": _CONFIG,
+    "2D": _CONFIG, "3D": _CONFIG, "3F": _CONFIG, "42": _CONFIG, "21": _CONFIG,
     "22": _REJECTED, "23": _REJECTED, "44": _REJECTED, "54": _REJECTED, "P0": _REJECTED,
 }  # fmt: skip
+# What an application's own procedure raises: SQLSTATEs that the standard leaves to it, numbers of none of the server's.
+_OWN_STATE, _OWN_NUMBERS = re.compile(r"45|[I-OQ-WYZ][0-9A-Z]{4}$"), 5000
 _NUMBERS = (
     dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1370, 1419, 1698, 1820, 1862, 4151), _ACCESS)
     | dict.fromkeys((1049, 1051, 1052, 1054, 1060, 1064, 1103, 1109, 1146, 1193, 1235, 1248, 1305, 1149), _CONFIG)
@@ -229,7 +231,9 @@ def _translate(orig: Any, where: str, *, gone: bool) -> BusError:
 
 def _who(code: str) -> str:
     if code.isdigit() and len(code) < 5:  # noqa: PLR2004 - a SQLSTATE has five places
-        return _NUMBERS.get(int(code), _UNAVAILABLE)
+        return _NUMBERS.get(int(code), _UNAVAILABLE if int(code) < _OWN_NUMBERS else _REJECTED)
+    if _OWN_STATE.match(code):
+        return _REJECTED
     table = _NAMES if code.startswith("SQLITE_") or code in _NAMES else _SQLSTATES
     known = max((prefix for prefix in table if code.startswith(prefix)), key=len, default="")
     return table.get(known, _UNAVAILABLE)
@@ -287,7 +291,7 @@ def _code(orig: Any) -> str:
     """The SQLSTATE or error number of a driver's exception, or its class: never its text."""
     arguments = getattr(orig, "args", ())
     if arguments and isinstance(arguments[0], int):
-        return str(arguments[0])
+        return str(min(arguments[0], 9999))  # larger ones are an application's own, and no SQLSTATE
     for name in ("sqlstate", "sqlite_errorname"):
         if value := getattr(orig, name, None):
             return str(value)

@@ -21,7 +21,7 @@ from adapters.connectors.sql_columns import Convert, reflected
 from adapters.connectors.sql_target import Operation, Target, folded
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
 from bus.database import engine, errors, offset
-from bus.errors import AccessError, ConfigError, Rejected
+from bus.errors import ConfigError, Rejected
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
 
 OF_EVENT = {"$id": "id", "$time": "time", "$source": "source", "$subject": "subject"}
@@ -85,21 +85,9 @@ class SqlUpsert:
                 self._check([*self._config.key, *(self._config.columns or ()), *self._config.constants])
                 if self._config.columns is not None:
                     self._check_key({*self._config.columns, *self._config.constants})
-                await self._make_versions(made.begin())
+            await sql_versions.make(made, self._where)
         finally:
             await made.dispose()
-
-    async def _make_versions(self, begun: Any) -> None:
-        try:
-            with errors(self._where):
-                async with begun as connection:
-                    await connection.run_sync(sql_versions.metadata.create_all)
-        except AccessError:
-            raise AccessError(
-                "may not make the table bus_version",
-                where=self._where,
-                hint="let its owner make it: row_hash, stream, columns_hash, columns, version",
-            ) from None
 
     def _check(self, columns: Sequence[str]) -> None:
         """Raises ConfigError for a column that the table lacks."""

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
 
 from adapters.connectors.sql import parameters, text_of
+from bus.database import errors
+from bus.errors import AccessError
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 ALL = "*"  #: the columns of a delete
 
@@ -34,6 +36,20 @@ TABLE = Table(
 )
 _INSERT = "INSERT INTO bus_version (row_hash, stream, columns_hash, columns, version)"
 _CONFLICT = "ON CONFLICT (row_hash, stream, columns_hash) DO UPDATE SET version = excluded.version"
+
+
+async def make(engine: AsyncEngine, where: str) -> None:
+    """Makes the table where it is missing. Raises AccessError, Unavailable."""
+    try:
+        with errors(where):
+            async with engine.begin() as connection:
+                await connection.run_sync(metadata.create_all)
+    except AccessError:
+        raise AccessError(
+            "may not make the table bus_version",
+            where=where,
+            hint="let its owner make it: row_hash, stream, columns_hash, columns, version",
+        ) from None
 
 
 def row_hash(table: str, key: Sequence[Any]) -> str:

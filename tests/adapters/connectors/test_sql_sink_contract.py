@@ -1,4 +1,4 @@
-"""sql_upsert, and a handler with a database, in the conformance suite of sinks, on each database they know."""
+"""sql_upsert, sql_call, and a handler with a database, in the conformance suite of sinks, each of their databases."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.connectors.sql_call import SqlCall, SqlCallConfig
 from adapters.connectors.sql_upsert import SqlUpsert, SqlUpsertConfig
 from bus.ports import Delivery, Sink
 from bus.testing import SinkApplication, SinkContract, handler_sink
@@ -49,12 +50,30 @@ TRIGGERS = {
     ],
 }
 
+# The application's own way in; it knows nothing of versions. SQLite has no procedures: there it is a statement.
+INSERTED = "INSERT INTO sasaran (kunci, nilai, event_id) VALUES ({0}kunci, {0}nilai, {0}id)"
+STATEMENT = (
+    INSERTED.format(":") + " ON CONFLICT (kunci) DO UPDATE SET nilai = excluded.nilai, event_id = excluded.event_id"
+)
+PROCEDURE = {
+    "sqlite": [],
+    "postgresql": [
+        "CREATE PROCEDURE terima(p_kunci text, p_nilai text, p_id text) LANGUAGE plpgsql AS $$ BEGIN "
+        "UPDATE sasaran SET nilai = p_nilai, event_id = p_id WHERE kunci = p_kunci; "
+        f"IF NOT FOUND THEN {INSERTED.format('p_')}; END IF; END $$"
+    ],
+    "mariadb": [
+        "CREATE PROCEDURE terima(p_kunci varchar(60), p_nilai varchar(60), p_id varchar(40)) "
+        f"{INSERTED.format('p_')} ON DUPLICATE KEY UPDATE nilai = p_nilai, event_id = p_id"
+    ],
+}
+
 
 class Office:
     """An application whose triggers log each write and refuse what is listed, behind a door that can be shut."""
 
     def __init__(self, own: Application, door: Door) -> None:
-        self._own, self._url = own, door.url
+        self._own, self._url, self.kind = own, door.url, own.kind
         self.away, self.back = door.shut, door.reopen
         self.backlog = 200_000 if own.kind == "sqlite" else 20_000
 
@@ -74,6 +93,19 @@ class Office:
 
     async def close(self) -> None:
         await self._own.engine.dispose()
+
+
+class CallingOffice(Office):
+    """The same table, written by the application's own procedure."""
+
+    def sink(self) -> Sink:
+        fields: dict[str, str] = {"kunci": "kunci", "nilai": "nilai", "id": "$id"}
+        what = (
+            {"statement": STATEMENT, "parameters": fields}
+            if self._own.kind == "sqlite"
+            else {"call": "terima", "parameters": {f"p_{name}": field for name, field in fields.items()}}
+        )
+        return SqlCall(SqlCallConfig.model_validate({"url": self._url, "key": ["kunci"], **what}), CONTEXT)
 
 
 class HandlerOffice(Office):
@@ -105,6 +137,7 @@ async def _office(kind: str, of: type[Office], request: pytest.FixtureRequest, p
         "CREATE TABLE ditolak (nilai varchar(60))",
         "CREATE TABLE urutan (kunci varchar(60) PRIMARY KEY, urutan bigint)",
         *TRIGGERS[kind],
+        *PROCEDURE[kind],
     )
     return of(own, await Door.to(own, proxy))
 
@@ -121,10 +154,22 @@ class TestSqlUpsert(SinkContract):
         await office.close()
 
 
+class TestSqlCall(SinkContract):
+    @pytest.fixture
+    def large(self, application: Office) -> int:
+        return 5_000 if application.kind == "mariadb" else 20_000  # it has a round trip for each call
+
+    @pytest_asyncio.fixture(params=KINDS)
+    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:
+        office = await _office(request.param, CallingOffice, request, proxy)
+        yield office
+        await office.close()
+
+
 class TestHandler(SinkContract):
     @pytest.fixture
     def large(self, application: Office) -> int:
-        return 20_000  # the engine's own: a handler keeps nothing
+        return application.backlog
 
     @pytest_asyncio.fixture(params=KINDS)
     async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:

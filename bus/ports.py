@@ -68,6 +68,7 @@ class Batch:
     records: Sequence[Record]
     position: Position
     more: bool = False  #: the source has more at once: read on without a pause
+    ahead: bool = False  #: and may be read on before this batch is committed
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,16 @@ class Source(Protocol):
     @property
     def idle(self) -> float:
         """Seconds between two reads while there is nothing new."""
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """A source that tells how it stands."""
+
+    async def state(self) -> SourceState:
+        """How far it has come, and what waits. Asked every few seconds between two reads: a cheap question alone.
+
+        Raises Unavailable."""
 
 
 @runtime_checkable

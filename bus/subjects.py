@@ -13,6 +13,7 @@ escaping.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from bus.errors import ConfigError, EnvelopeError
@@ -30,6 +31,7 @@ _TOKEN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _EVENT_NAME = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.([a-z0-9-]+)\.v([1-9][0-9]*)")
 
 
+@lru_cache(maxsize=4096)  # names are few, and asked for with every event
 def token(name: str) -> str:
     """The wire form of a folder, source or event name. Raises ConfigError where it cannot be one subject token."""
     wire = name.replace("_", "-")
@@ -49,6 +51,7 @@ class EventName(NamedTuple):
     major: int
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, text: str) -> Self:
         """Reads the short form, or the full ``ce-type``. Raises ConfigError."""
         match = _EVENT_NAME.fullmatch(text.removeprefix(TYPE_PREFIX))

@@ -139,7 +139,7 @@ class SqlPoll:
             self._sweeps_next = not sweeps
             records = await (self._swept() if sweeps else self._new())
             if records:
-                return Batch(records, self._position(), more=bool(self._sweep) or not self._dry)
+                return Batch(records, self._position(), more=bool(self._sweep) or not self._dry, ahead=True)
             if not sweeps and not self._sweeping():
                 return None
 

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from bus.errors import BusError
+from bus.ports import SourceState
+
 
 def now() -> str:
     """The present moment, RFC 3339 in UTC, to the millisecond."""
@@ -22,10 +25,25 @@ class PlaceHealth:
     rejected: int = 0  #: dead letters since the start
     held: int = 0  #: messages that wait behind a transient error
     problem: str = ""  #: the error that makes it pause now; empty: none
+    last_problem: str = ""  #: the latest error, also when it is over
+    last_problem_at: str = ""
+    position: str = ""  #: how far a source was read
+    waiting: int | None = None  #: records that wait to be read out of a source; None: it cannot tell
+    oldest: str = ""  #: when the oldest of them was recorded
 
     def reading(self) -> None:
         """Notes a read."""
         self.last_read = now()
+
+    def failed(self, error: BusError) -> None:
+        """Notes an error that makes it pause, or end."""
+        self.problem = self.last_problem = str(error)
+        self.last_problem_at = now()
+
+    def stands(self, state: SourceState) -> None:
+        """Notes how a source stands."""
+        self.position, self.waiting = state.position, state.waiting
+        self.oldest = state.oldest.astimezone(UTC).isoformat(timespec="milliseconds") if state.oldest else ""
 
     def finished(self, done: int, rejected: int = 0) -> None:
         """Notes what was stored or applied."""

@@ -1,59 +1,43 @@
 """Out of an application: read a batch, map and validate it, store its events and the cursor together, tell the source.
 
-    source.read -> Mapper -> Ledger (is it new?) -> dead letters -> Cursor.store (events + cursor, atomic) -> Ledger
+    source.read -> Preparer (mapped? new?) -> dead letters -> Cursor.store (events + cursor, atomic) -> Ledger
     -> source.commit
 
+Where a source lets itself be read ahead, the next batch is read and prepared while the server stores the one before.
 Stopped at any point and started again, it goes on where the stored cursor says; what is read twice has the same ids.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 
 from bus import subjects
 from bus.broker import spans
-from bus.broker.publish import MAX_BATCH, Streams
+from bus.broker.publish import Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.backoff import Backoff
 from bus.delivery.cursor import Cursor
-from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.emitting import message_of
 from bus.delivery.health import PlaceHealth, now
-from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
-from bus.delivery.mapping import Draft, Mapper, content_of, content_of_columns
+from bus.delivery.ledger import Ledger
+from bus.delivery.mapping import Mapper
+from bus.delivery.preparing import Prepared, Preparer
 from bus.delivery.tasks import heed_cancellation
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
-from bus.ports import Batch, Record, Rejection, Source
+from bus.ports import Batch, Observable, Position, Record, Source
 from bus.subjects import AppName
 
-LARGEST = MAX_BATCH - 100  #: events in one atomic batch
+SLICE = 100  #: records that are prepared before others have their turn
 REWRITE = 86_400.0  #: seconds after which an unchanged cursor is written again, so that max_age spares it
+LOOK = 5.0  #: seconds between two questions how the source stands
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Prepared:
-    """What a batch of records became."""
-
-    events: list[Event] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-
-    def parts(self) -> Iterator[tuple[list[Event], list[Entry]]]:
-        """Split so that each part is one atomic batch; the ledger's entries go with the last, which completes them."""
-        for start in range(0, max(len(self.events), 1), LARGEST):
-            last = start + LARGEST >= len(self.events)
-            yield self.events[start : start + LARGEST], self.entries if last else []
 
 
 class Outflow:
@@ -71,10 +55,13 @@ class Outflow:
         health: PlaceHealth,
     ) -> None:
         self._app, self._name, self._place = app, name, source_place(name)
-        self._source, self._mapper, self._ledger, self._cursor = source, mapper, ledger, cursor
+        self._source, self._ledger, self._cursor = source, ledger, cursor
         self._streams, self._health = streams, health
-        self._written = 0.0
-        self._storing = asyncio.Lock()  # a redrive stores on the same cursor
+        self._preparer = Preparer(app, name, mapper, ledger, streams)
+        self._written = self._looked = 0.0
+        self._turn = asyncio.Lock()  # a redrive reads and stores on the same cursor
+        self._unstored = Prepared()  # what is on its way into the streams
+        self._storing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Reads and publishes until cancelled. Raises Fenced where another instance reads, and errors that stop."""
@@ -89,9 +76,11 @@ class Outflow:
             except BusError as error:
                 heed_cancellation()
                 if error.action is not Action.RETRY:
+                    self._health.failed(error)
                     raise
                 await self._pause(error, backoff)
             finally:
+                await self._abandon()
                 await self._source.close()
 
     async def reread(self, key: str) -> Event | None:
@@ -99,11 +88,12 @@ class Outflow:
 
         Returns its event, or None where nothing new came of it. Raises ContractError where it still does not fit.
         """
-        record = await self._source.reread(key)
-        if record is None:
-            raise ContractError("the record is gone from its source", where=self._place)
-        async with self._storing:
-            prepared = self._prepare([record])
+        async with self._turn:
+            await self._stored()
+            record = await self._source.reread(key)
+            if record is None:
+                raise ContractError("the record is gone from its source", where=self._place)
+            prepared = await self._prepare([record])
             if prepared.rejections:
                 raise ContractError(prepared.rejections[0].reason, where=self._place)
             await self._store(prepared, self._position())
@@ -115,21 +105,65 @@ class Outflow:
         await self._source.open(state["position"] if state else None)
 
     async def _step(self) -> None:
-        batch = await self._source.read()
-        self._health.reading()
-        if batch is None:
-            if self._health.problem:
+        """Reads and prepares a batch, waits until the one before is stored, and begins to store this one."""
+        async with self._turn:
+            batch = await self._read()
+            if batch is None:
+                await self._stored()
                 self._health.problem = ""
-            await self._keep_cursor()
-            await asyncio.sleep(self._source.idle)
-            return
-        async with self._storing:
-            await self._transfer(batch)
-        if not batch.more:
+                await self._keep_cursor()
+            else:
+                prepared = await self._prepare(batch.records)
+                await self._stored()
+                self._unstored = prepared
+                self._storing = asyncio.create_task(self._transfer(batch, prepared))
+                if not (batch.more and batch.ahead):
+                    await self._stored()
+        if batch is None or not batch.more:
             await asyncio.sleep(self._source.idle)
 
-    async def _transfer(self, batch: Batch) -> None:
-        prepared = self._prepare(batch.records)
+    async def _read(self) -> Batch | None:
+        try:
+            batch = await self._source.read()
+            await self._look()
+        except BusError:
+            await self._stored()  # what was read before is not this error's concern
+            raise
+        self._health.reading()
+        return batch
+
+    async def _look(self) -> None:
+        """Asks the source now and then how it stands."""
+        clock = asyncio.get_running_loop().time()
+        if clock - self._looked > LOOK:
+            self._looked = clock
+            if isinstance(self._source, Observable):
+                self._health.stands(await self._source.state())
+
+    async def _prepare(self, records: Sequence[Record]) -> Prepared:
+        prepared = Prepared()
+        for start in range(0, len(records), SLICE):
+            self._preparer.add(records[start : start + SLICE], prepared, self._unstored.latest)
+            await asyncio.sleep(0)
+        return prepared
+
+    async def _stored(self) -> None:
+        """Waits until what is on its way is stored, and raises what prevented it."""
+        if self._storing is not None:
+            try:
+                await self._storing
+            finally:
+                if self._storing.done():
+                    self._storing, self._unstored = None, Prepared()
+
+    async def _abandon(self) -> None:
+        """Lets go of what is on its way: whether it is stored, the cursor tells."""
+        if self._storing is not None:
+            self._storing.cancel()
+            await asyncio.gather(self._storing, return_exceptions=True)
+            self._storing, self._unstored = None, Prepared()
+
+    async def _transfer(self, batch: Batch, prepared: Prepared) -> None:
         await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
         if prepared.entries or prepared.events or batch.position != self._position():
             await self._store(prepared, batch.position)
@@ -138,7 +172,7 @@ class Outflow:
             self._health.finished(len(prepared.events), len(prepared.letters))
             log.debug("stored", source=self._name, events=len(prepared.events), rejected=len(prepared.letters))
 
-    async def _store(self, prepared: Prepared, position: dict[str, Any] | None) -> None:
+    async def _store(self, prepared: Prepared, position: Position | None) -> None:
         parts = list(prepared.parts())
         for number, (events, entries) in enumerate(parts, 1):
             last = number == len(parts)
@@ -165,65 +199,7 @@ class Outflow:
             return subjects.event_template(self._app)
         return subjects.event_template(self._app, types.pop().removeprefix(subjects.TYPE_PREFIX))
 
-    def _prepare(self, records: Sequence[Record]) -> Prepared:
-        prepared = Prepared()
-        keys = [key_of(record) for record in records]
-        known = self._ledger.look(dict.fromkeys(keys))
-        for record, key in zip(records, keys, strict=True):
-            entry = self._take(record, key, known.get(key), prepared)
-            if entry is not None:
-                known[key] = entry
-                prepared.entries.append(entry)
-        return prepared
-
-    def _take(self, record: Record, key: bytes, before: Entry | None, prepared: Prepared) -> Entry | None:
-        """Adds what one record became; returns its new entry in the ledger, or None where nothing changed."""
-        ids = dict(before.ids) if before else {}
-        try:
-            drafts, reason = self._mapper.map(record, ids), ""
-            self._check_size(drafts)
-            content = content_of(drafts)
-        except ContractError as error:
-            drafts, reason = [], error.what
-            content = content_of_columns(self._mapper.columns(record))
-        if not drafts and not reason:
-            return None
-        if record.version is None and before is not None and before.content == content:
-            if reason:  # no second dead letter; but a file's report and a redrive ask for every record
-                prepared.rejections.append(Rejection(record, reason))
-            return None
-        version = self._ledger.version(record, before)
-        if reason:
-            self._reject(record, reason, content, prepared)
-        for draft in drafts:
-            event = draft.event(self._app.ce_source, record.key, version.text, record.at or datetime.now(UTC))
-            prepared.events.append(event)
-            if self._mapper.corrects:
-                ids[str(draft.type.name)] = event.id
-        if record.version is not None and not self._mapper.corrects:
-            return None
-        return Entry(key, content, mark_of(record), version.counter, ids)
-
-    def _check_size(self, drafts: Sequence[Draft]) -> None:
-        if any(len(draft.data) > self._streams.room for draft in drafts):
-            raise ContractError("datanya terlalu besar untuk dikirim")
-
-    def _reject(self, record: Record, reason: str, content: bytes, prepared: Prepared) -> None:
-        letter = dead_letters.of_record(
-            self._app,
-            self._place,
-            key=record.key,
-            content=content,
-            reason=reason,
-            where=record.place,
-            columns=self._mapper.columns(record),
-            limit=self._streams.room,
-        )
-        prepared.rejections.append(Rejection(record, reason))
-        prepared.letters.append(letter)
-        log.warning("rejected a record", source=self._name, place=record.place, letter=letter.id, reason=reason)
-
-    def _position(self) -> dict[str, Any] | None:
+    def _position(self) -> Position | None:
         return self._cursor.state["position"] if self._cursor.state else None
 
     async def _keep_cursor(self) -> None:
@@ -249,5 +225,5 @@ class Outflow:
     async def _pause(self, error: BusError, backoff: Backoff) -> None:
         if not backoff.attempts:
             log.warning("source pauses", source=self._name, error=str(error), code=error.code)
-        self._health.problem = str(error)
+        self._health.failed(error)
         await asyncio.sleep(backoff.next())

@@ -92,7 +92,7 @@ class _Memory:
     def __init__(self, size: int) -> None:
         records = [Record(row["nik"], row, version=str(number)) for number, row in enumerate(rows(size))]
         self._batches: Iterator[Batch] = iter(
-            [Batch(records[at : at + BATCH], {"row": at + BATCH}, more=True) for at in range(0, size, BATCH)]
+            Batch(records[at : at + BATCH], {"row": at + BATCH}, more=True, ahead=True) for at in range(0, size, BATCH)
         )
         self.drained = asyncio.Event()
 

@@ -1,0 +1,121 @@
+"""What records become before anything is stored: events that are new, dead letters, and what the ledger is to remember.
+
+Pure computing, in slices: the connection and other sources have their turn in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from bus.broker.publish import MAX_BATCH, Streams
+from bus.contracts.grants import source_place
+from bus.delivery import dead_letters
+from bus.delivery.dead_letters import DeadLetter
+from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
+from bus.delivery.mapping import Draft, Mapper, content_of, content_of_columns
+from bus.envelope import Event
+from bus.errors import ContractError
+from bus.ports import Record, Rejection
+from bus.subjects import AppName
+
+LARGEST = MAX_BATCH - 100  #: events in one atomic batch
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What a batch of records became. ``latest`` has the newest of its entries by key."""
+
+    events: list[Event] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    latest: dict[bytes, Entry] = field(default_factory=dict)
+
+    def parts(self) -> Iterator[tuple[list[Event], list[Entry]]]:
+        """Split so that each part is one atomic batch; the ledger's entries go with the last, which completes them."""
+        for start in range(0, max(len(self.events), 1), LARGEST):
+            last = start + LARGEST >= len(self.events)
+            yield self.events[start : start + LARGEST], self.entries if last else []
+
+    def remember(self, entry: Entry) -> None:
+        """The ledger is to have this entry once the batch is stored."""
+        self.entries.append(entry)
+        self.latest[entry.key] = entry
+
+
+class Preparer:
+    """Prepares the records of one source."""
+
+    def __init__(self, app: AppName, name: str, mapper: Mapper, ledger: Ledger, streams: Streams) -> None:
+        self._app, self._name, self._place = app, name, source_place(name)
+        self._mapper, self._ledger, self._streams = mapper, ledger, streams
+        self._room = 0
+
+    def add(self, records: Sequence[Record], prepared: Prepared, unstored: Mapping[bytes, Entry]) -> None:
+        """Adds what records became. ``unstored``: entries of batches before that are on their way into the ledger."""
+        self._room = self._streams.room
+        keys = [self._key(record) for record in records]
+        known = self._ledger.look(dict.fromkeys(key for key in keys if key is not None))
+        known.update(unstored)
+        for record, key in zip(records, keys, strict=True):
+            before = None if key is None else prepared.latest.get(key) or known.get(key)
+            self._take(record, key, before, prepared)
+
+    def _key(self, record: Record) -> bytes | None:
+        """The ledger's key of a record; None where its source has versions and nothing must be remembered of it."""
+        return key_of(record) if record.version is None or self._mapper.corrects else None
+
+    def _take(self, record: Record, key: bytes | None, before: Entry | None, prepared: Prepared) -> None:
+        """Adds what one record became: nothing where nothing changed."""
+        ids = dict(before.ids) if before else {}
+        content = b""
+        try:
+            drafts, reason = self._mapper.map(record, ids), ""
+            self._check_size(drafts)
+            if key is not None:
+                content = content_of(drafts)
+        except ContractError as error:
+            drafts, reason = [], error.what
+            content = content_of_columns(self._mapper.columns(record))
+        if not drafts and not reason:
+            return
+        if record.version is None and before is not None and before.content == content:
+            if reason:  # no second dead letter; but a file's report and a redrive ask for every record
+                prepared.rejections.append(Rejection(record, reason))
+            return
+        version = self._ledger.version(record, before)
+        if reason:
+            self._reject(record, reason, content, prepared)
+        for draft in drafts:
+            event = draft.event(self._app.ce_source, record.key, version.text, record.at or datetime.now(UTC))
+            prepared.events.append(event)
+            if self._mapper.corrects:
+                ids[str(draft.type.name)] = event.id
+        if key is not None:
+            prepared.remember(Entry(key, content, mark_of(record), version.counter, ids))
+
+    def _check_size(self, drafts: Sequence[Draft]) -> None:
+        for draft in drafts:
+            if len(draft.data) > self._room:
+                raise ContractError("datanya terlalu besar untuk dikirim")
+
+    def _reject(self, record: Record, reason: str, content: bytes, prepared: Prepared) -> None:
+        letter = dead_letters.of_record(
+            self._app,
+            self._place,
+            key=record.key,
+            content=content,
+            reason=reason,
+            where=record.place,
+            columns=self._mapper.columns(record),
+            limit=self._room,
+        )
+        prepared.rejections.append(Rejection(record, reason))
+        prepared.letters.append(letter)
+        log.warning("rejected a record", source=self._name, place=record.place, letter=letter.id, reason=reason)

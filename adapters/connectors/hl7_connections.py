@@ -1,0 +1,193 @@
+"""A server for MLLP connections: it cuts their bytes into messages, keeps to bounds, and sends the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import cast
+
+import structlog
+
+from adapters.connectors.hl7_frames import Frame, Frames, framed
+from bus.errors import ConfigError, Unavailable
+
+SWEEP = 0.5  #: seconds between two looks for connections that are silent
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a connection may take up."""
+
+    largest: int  #: bytes of one message
+    ahead: int  #: messages that are read before the first of them is answered
+    connections: int
+    whole: float  #: seconds in which a message that has begun must end, and an answer must be taken
+    quiet: float  #: seconds after which a connection without a message is closed
+
+
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """A message as it came."""
+
+    connection: Connection
+    frame: Frame
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a sender. Reading pauses while as many messages as allowed are unanswered, or nobody takes the
+    answers.
+    """
+
+    def __init__(self, server: Connections) -> None:
+        self._server, self._bounds = server, server.bounds
+        self._frames = Frames(self._bounds.largest)
+        self._waiting = self._bytes = self._told = 0
+        self._paused = self._unread = False
+        self._moved = 0.0  # when bytes last came or went
+        self._transport: asyncio.Transport | None = None
+        self.peer = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Lets in whom the allow-list names, as long as there is room."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.peer = str(self._transport.get_extra_info("peername")[0])
+        self._moved = asyncio.get_running_loop().time()
+        if refusal := self._server.refusal(self):
+            log.warning("refused a connection", source=self._server.where, peer=self.peer, reason=refusal)
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes; whole messages go to the server."""
+        if not self._frames.partial or not self._paused:
+            self._moved = asyncio.get_running_loop().time()
+        for frame in self._frames.feed(data):
+            self._waiting += 1
+            self._bytes += len(frame.content)
+            self._server.arrive(Arrival(self, frame))
+        if self._frames.skipped > self._told:
+            skipped, self._told = self._frames.skipped - self._told, self._frames.skipped
+            log.warning("skipped bytes outside of messages", source=self._server.where, peer=self.peer, bytes=skipped)
+        self._flow()
+
+    def answer(self, answers: Sequence[bytes], taken: int, size: int) -> None:
+        """Sends answers; ``taken`` messages of ``size`` bytes are no longer in hand."""
+        self._waiting -= taken
+        self._bytes -= size
+        if self._transport and not self._transport.is_closing():
+            self._moved = asyncio.get_running_loop().time()
+            self._transport.write(b"".join(framed(each) for each in answers))
+            self._flow()
+
+    def pause_writing(self) -> None:
+        """The peer does not take its answers."""
+        self._unread = True
+        self._flow()
+
+    def resume_writing(self) -> None:
+        """It takes them again."""
+        self._unread = False
+        self._flow()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What has come whole is stored all the same; its sender will send it again and be told."""
+        if self._frames.partial:
+            log.warning("a connection ended within a message", source=self._server.where, peer=self.peer)
+        self._server.leave(self)
+
+    def close(self) -> None:
+        """Ends it; what is unanswered is sent again elsewhere."""
+        if self._transport:
+            self._transport.abort()
+
+    def sweep(self, now: float) -> None:
+        """Ends it if it has been silent for too long."""
+        stuck = self._unread or (self._frames.partial and not self._paused)
+        if not stuck and self._waiting:
+            return
+        if now - self._moved > (self._bounds.whole if stuck else self._bounds.quiet):
+            if stuck:
+                told = "takes no answers" if self._unread else "sends half a message"
+                log.warning(f"a connection {told}", source=self._server.where, peer=self.peer)
+            self.close()
+
+    def _flow(self) -> None:
+        full = self._unread or self._waiting >= self._bounds.ahead or self._bytes >= self._bounds.largest
+        if full == self._paused or self._transport is None or self._transport.is_closing():
+            return
+        self._paused = full
+        self._moved = asyncio.get_running_loop().time()
+        if full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+
+class Connections:
+    """Listens, and holds the connections."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        peers: Sequence[IPv4Network | IPv6Network],
+        arrive: Callable[[Arrival], None],
+        where: str,
+    ) -> None:
+        self.bounds, self.where, self.arrive = bounds, where, arrive
+        self._peers = peers
+        self._open: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        """Begins, and returns the port. Raises ConfigError, and Unavailable while another process has it."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: Connection(self), host, port, ssl=tls)
+        except OSError as error:
+            told = f"cannot listen on {host}:{port} ({errno.errorcode.get(error.errno or 0, type(error).__name__)})"
+            if error.errno == errno.EADDRINUSE:
+                raise Unavailable(told, where=self.where, hint="another process listens there") from None
+            raise ConfigError(told, where=self.where, hint="check `listen`") from None
+        self._sweep()
+        found: int = self._server.sockets[0].getsockname()[1]
+        return found
+
+    async def close(self) -> None:
+        """Ends all connections and listens no more."""
+        if self._sweeping:
+            self._sweeping.cancel()
+        if self._server is not None:
+            self._server.close()
+            for connection in list(self._open):
+                connection.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    def refusal(self, connection: Connection) -> str:
+        """Why a connection is not let in; "" where it is."""
+        if self._server is None:
+            return "closing"
+        if self._peers and not any(ip_address(connection.peer.partition("%")[0]) in each for each in self._peers):
+            return "not in `peers`"
+        if len(self._open) >= self.bounds.connections:
+            return f"more than {self.bounds.connections} connections"
+        self._open.add(connection)
+        return ""
+
+    def leave(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self._open.discard(connection)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        for connection in list(self._open):
+            connection.sweep(loop.time())
+        self._sweeping = loop.call_later(SWEEP, self._sweep)

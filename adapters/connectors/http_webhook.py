@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from secrets import token_bytes
@@ -32,7 +33,7 @@ from adapters.connectors.http_records import Shape, items
 from adapters.connectors.http_signature import SigningKey
 from bus.config import secret
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 BATCH = 500  #: records of one batch, unless a single call has more
 PAUSE = 0.2  #: seconds that a read waits for a call
@@ -77,6 +78,7 @@ class _Call:
 
     name: Name
     records: list[Record]
+    arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
     done: asyncio.Future[Rejected | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -92,7 +94,7 @@ class HttpWebhook:
         self._where = f"{context.app} source.{context.name}"
         self._shape = Shape(config.key, config.watermark, config.optional, context.timezone)
         self._runner: web.AppRunner | None = None
-        self._calls: dict[Name, _Call] = {}  # all that wait
+        self._calls: dict[Name, _Call] = {}  # all that wait, oldest first
         self._queue: deque[_Call] = deque()
         self._at_hand: list[_Call] = []
         self._waiting = 0  # records
@@ -161,6 +163,11 @@ class HttpWebhook:
         self._at_hand.clear()
         for name in list(islice(self._seen, max(0, len(self._seen) - SEEN))):
             del self._seen[name]
+
+    async def state(self) -> SourceState:
+        """What is called for and not stored yet. How far the application has come is known to itself alone."""
+        oldest = next(iter(self._calls.values()), None)
+        return SourceState(waiting=self._waiting, oldest=oldest.arrived if oldest else None)
 
     async def reread(self, key: str) -> Record | None:
         """None: a call is gone, the application calls again."""

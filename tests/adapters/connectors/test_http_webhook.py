@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from pydantic import ValidationError
 from adapters.connectors.http_signature import SigningKey
 from adapters.connectors.http_webhook import HttpWebhook, HttpWebhookConfig
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Batch, Context, Rejection, Source
+from bus.ports import Batch, Context, Rejection, Source, SourceState
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
 from bus.testing.sources import Line, rounds, until
+from tests.servers.proxy import Proxy
 
 CONTEXT = Context(AppName("kominfo", "pengaduan"), "laporan", Path(), ZoneInfo("Asia/Jakarta"))
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -57,10 +59,17 @@ class Office:
         self._numbers = count(1)
         self._calling: asyncio.Task[None] | None = None
         self.silent = False
+        self._proxies: dict[int, Proxy] = {}  # by the port behind
+        self._disturbed = False
+        self._ways = count(1)
 
     def source(self) -> Source:
-        self._sources.append(webhook())
+        self._sources.append(webhook(largest=4 * 1024 * 1024))
         return self._sources[-1]
+
+    def stranger(self) -> Source | None:
+        """None: it is the application that proves itself, and a call that does not is refused."""
+        return None
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
         changed = []
@@ -79,6 +88,16 @@ class Office:
         await self.write([late])
         await between()
         await self.write([early])
+
+    async def write_oversized(self, key: int) -> None:
+        await self.write([(key, "x" * 1_500_000)])
+
+    async def disturb(self) -> bool:
+        self._disturbed = True
+        return True
+
+    async def calm(self) -> None:
+        self._disturbed = False
 
     async def away(self) -> None:
         self.silent = True
@@ -103,16 +122,31 @@ class Office:
     async def _delivered(self, identity: str, body: bytes) -> bool:
         for source in [source for source in self._sources if source.port]:
             try:
-                answer = await self._session.post(
-                    f"http://127.0.0.1:{source.port}/", data=body, headers=signed(identity, body)
-                )
+                url = f"http://127.0.0.1:{await self._way(source.port)}/"
+                answer = await self._session.post(url, data=body, headers=signed(identity, body))
             except aiohttp.ClientError:
                 continue
             if answer.status == 200:
                 return True
         return False
 
+    async def _way(self, port: int) -> int:
+        """The port to call. Where the network is bad every third call loses its answer, when the bus has the call."""
+        if not self._disturbed:
+            return port
+        proxy = self._proxies.get(port) or await Proxy(port).__aenter__()
+        self._proxies[port] = proxy
+        proxy.delay = 0.02
+        if next(self._ways) % 3 == 0:
+            asyncio.get_running_loop().call_later(1.5 * proxy.delay, self._cut, proxy)
+        return proxy.port
+
+    def _cut(self, proxy: Proxy) -> None:
+        self._cutting = asyncio.create_task(proxy.cut())
+
     async def close(self) -> None:
+        for proxy in self._proxies.values():
+            await proxy.refuse()
         if self._calling:
             self._calling.cancel()
             await asyncio.gather(self._calling, return_exceptions=True)
@@ -229,6 +263,24 @@ async def test_a_full_queue_takes_no_more(session: aiohttp.ClientSession) -> Non
         last = asyncio.create_task(at.call({"data": [{"kunci": 3}, {"kunci": 4}]}, "msg_2"))
         await at.source.commit(await at.read(), [])
         assert (await last)[0] == 200
+
+
+async def test_what_waits_is_told(session: aiohttp.ClientSession) -> None:
+    async with desk(session) as at:
+        assert await at.source.state() == SourceState(waiting=0)
+        before = datetime.now(UTC)
+        calling = [asyncio.create_task(at.call({"data": [{"kunci": 1}, {"kunci": 2}]}))]
+        batch = await at.read()
+        between = datetime.now(UTC)
+        calling.append(asyncio.create_task(at.call({"data": {"kunci": 3}}, "msg_2")))
+        last = await at.read()
+        state = await at.source.state()
+        assert state.waiting == 3
+        assert state.oldest
+        assert before <= state.oldest <= between
+        await at.source.commit(Batch([*batch.records, *last.records], {}), [])
+        assert [(await call)[0] for call in calling] == [200, 200]
+        assert await at.source.state() == SourceState(waiting=0)
 
 
 async def test_calls_that_wait_at_the_end_come_again(session: aiohttp.ClientSession) -> None:

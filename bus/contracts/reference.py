@@ -13,7 +13,8 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -30,7 +31,7 @@ _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[[subscribe]]`", Subscribe),
 )
 _HEAD = "| key | default | meaning |\n|---|---|---|"
-_MARKED = re.compile(r"(<!-- reference: ([a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- reference: ([a-z0-9_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def renewed(document: str) -> str:
@@ -44,16 +45,17 @@ def _section(name: str) -> str:
     if name == "settings":
         return "\n".join((_HEAD.replace("key", "variable", 1), *_settings()))
     connector = connectors.load(name, where="reference")
-    nested = [f"**`{name}.<name>`**\n\n{_table(model)}" for name, model in _nested(connector.Config)]
+    nested = [f"**`{name}`**\n\n{_table(model)}" for name, model in _nested(connector.Config)]
     return "\n\n".join((_about(connector), _table(connector.Config), *nested))
 
 
 def _nested(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The options that are tables of their own."""
+    """The options that are tables of their own; or of which each entry is one."""
     for name, info in model.model_fields.items():
+        single = get_origin(info.annotation) in {Union, UnionType}
         for part in get_args(info.annotation):
             if isinstance(part, type) and issubclass(part, BaseModel):
-                yield name, part
+                yield name if single else f"{name}.<name>", part
 
 
 def _about(connector: type[Any]) -> str:

@@ -25,7 +25,7 @@ def test_its_references_are_current() -> None:
 
 
 def test_every_connector_has_its_section() -> None:
-    assert set(re.findall(r"<!-- reference: ([a-z_]+) -->", GUIDE)) == {"contract", *connectors.names()}
+    assert set(re.findall(r"<!-- reference: ([a-z0-9_]+) -->", GUIDE)) == {"contract", *connectors.names()}
 
 
 def test_a_mark_that_names_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

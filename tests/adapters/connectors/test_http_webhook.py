@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ class Office:
         for source in [source for source in self._sources if source.port]:
             try:
                 url = f"http://127.0.0.1:{await self._way(source.port)}/"
-                answer = await self._session.post(url, data=body, headers=signed(identity, body))
+                answer = await self._session.post(url, data=BytesIO(body), headers=signed(identity, body))
             except aiohttp.ClientError:
                 continue
             if answer.status == 200:

@@ -3,6 +3,9 @@
 Keyed by NIK. ``tercatat`` is the whole person as registered now; the others are events of a life and count one by one.
 A family card is keyed by its number, which names the card and not the family: where a family gets another card, that is
 another entity, tied to the old one by ``no_kk_sebelumnya``. Its members are found by the ``no_kk`` of each person.
+
+A kelurahan keeps a book of its own, and its entries are its own too: they are no population data, and never those of
+``penduduk.tercatat``, whose one publisher is the registry.
 """
 
 from __future__ import annotations
@@ -85,6 +88,26 @@ LingkupPindah = Annotated[
 Kewarganegaraan = Annotated[
     str, choice("kewarganegaraan", {"WNI": ("1",), "WNA": ("2",), "GANDA": ("3", "DUA KEWARGANEGARAAN")})
 ]
+HubunganKeluarga = Annotated[
+    str,
+    choice(
+        "hubungan-keluarga",
+        {
+            "KEPALA KELUARGA": ("1",),
+            "SUAMI": ("2",),
+            "ISTRI": ("3", "ISTERI"),
+            "ANAK": ("4",),
+            "MENANTU": ("5",),
+            "CUCU": ("6",),
+            "ORANG TUA": ("7", "ORANGTUA"),
+            "MERTUA": ("8",),
+            "FAMILI LAIN": ("9", "FAMILI"),
+            "PEMBANTU": ("10",),
+            "LAINNYA": ("11",),
+        },
+    ),
+]
+"""The relations of a family card; OpenSID's numbers are understood."""
 StatusKartu = Annotated[
     str,
     choice("status-kartu-keluarga", {"BERLAKU": ("1", "AKTIF"), "TIDAK BERLAKU": ("0", "2", "TIDAK AKTIF", "DIGANTI")}),
@@ -258,6 +281,38 @@ class PendudukTercatat(EventData):
     pendidikan: Annotated[Opsional[Nama], pribadi("Pendidikan terakhir")] = None
     kewarganegaraan: Annotated[Opsional[Kewarganegaraan], pribadi("Kewarganegaraan")] = None
     alamat: Annotated[Opsional[Teks], pribadi("Alamat tempat tinggal")] = None
+    rt: Annotated[Opsional[RtRw], pribadi("RT tempat tinggal")] = None
+    rw: Annotated[Opsional[RtRw], pribadi("RW tempat tinggal")] = None
+    kode_wilayah: Annotated[Opsional[KodeWilayah], pribadi("Kelurahan tempat tinggal")] = None
+
+
+@event("kependudukan.buku-induk.tercatat.v1", kind="state", key="nik", entity="nik", walidata=("kelurahan",))
+class BukuIndukTercatat(EventData):
+    """Seorang penduduk sebagaimana tertulis sekarang dalam buku induk kelurahan.
+
+    Bahan pencocokan dan pelayanan kelurahan, bukan data kependudukan yang sah: itu ``penduduk.tercatat``.
+    """
+
+    contoh: ClassVar = {
+        "nik": "3571020508800002",
+        "nama": "Contoh Warga",
+        "no_kk": "3571020101150007",
+        "hubungan_keluarga": "KEPALA KELUARGA",
+        "kode_wilayah": "35.71.02.1012",
+        "rt": "003",
+        "rw": "001",
+        "status": "HIDUP",
+    }
+
+    nik: Annotated[Nik, pribadi("NIK")]
+    nama: Annotated[Nama, pribadi("Nama lengkap")]
+    status: Annotated[Opsional[StatusPenduduk], pribadi("Status dasar menurut buku induk")] = None
+    no_kk: Annotated[Opsional[NoKk], pribadi("Nomor kartu keluarga; berubah dan bukan kunci")] = None
+    hubungan_keluarga: Annotated[Opsional[HubunganKeluarga], pribadi("Hubungan dengan kepala keluarga")] = None
+    jenis_kelamin: Annotated[Opsional[JenisKelamin], pribadi("Jenis kelamin")] = None
+    tanggal_lahir: Annotated[Opsional[Tanggal], pribadi("Tanggal lahir; jangan diturunkan dari NIK")] = None
+    alamat: Annotated[Opsional[Teks], pribadi("Alamat tempat tinggal")] = None
+    lingkungan: Annotated[Opsional[Nama], pribadi("Lingkungan atau dusun tempat tinggal")] = None
     rt: Annotated[Opsional[RtRw], pribadi("RT tempat tinggal")] = None
     rw: Annotated[Opsional[RtRw], pribadi("RW tempat tinggal")] = None
     kode_wilayah: Annotated[Opsional[KodeWilayah], pribadi("Kelurahan tempat tinggal")] = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +14,14 @@ from adapters.demo.applications import DEPARTMENTS
 def folder(application: str) -> Path:
     """The folder of ``opd/app``."""
     return DEPARTMENTS / application
+
+
+def dropped(into: Path, *files: Path) -> Path:
+    """Copies files into a folder, as an office would have dropped them some time ago, and returns the folder."""
+    into.mkdir(exist_ok=True)
+    for file in files:
+        os.utime(shutil.copy(file, into), (1, 1))
+    return into
 
 
 def run(path: Path, *scripts: Path | str) -> str:

@@ -18,7 +18,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -60,6 +60,7 @@ class HttpWebhookConfig(ConnectorConfig):
     records: str = Field(default="", description="the path to the record or list in a call; empty: its top")
     key: tuple[str, ...] = Field(default=(), description="fields that name a record; none: each is one of its own")
     optional: tuple[str, ...] = Field(default=(), description="fields that a record may leave out: they are null then")
+    required: tuple[str, ...] = Field(default=(), description="fields that no record may leave out or empty")
     watermark: str | None = Field(default=None, description="field with the time of the change")
     wait: float = Field(default=20, gt=0, description="seconds that a call may wait until it is stored")
     queue: int = Field(default=2_000, ge=1, description="records that may wait")
@@ -262,9 +263,16 @@ class HttpWebhook:
         except (ValueError, RecursionError):
             raise ConfigError("the body is no JSON") from None
         return [
-            self._shape.record(item, key=f"{identity}/{number}", version=f"{identity}/{number}" if identity else None)
+            self._record(item, f"{identity}/{number}", f"{identity}/{number}" if identity else None)
             for number, item in enumerate(items(document, self._config.records, ""))
         ]
+
+    def _record(self, item: Any, key: str, version: str | None) -> Record:
+        record = self._shape.record(item, key=key, version=version)
+        missing = [name for name in self._config.required if record.data.get(name) in (None, "")]  # lists have no hash
+        if record.fault or not missing:
+            return record
+        return replace(record, fault=f"kolom {', '.join(missing)}: belum diisi")
 
 
 def _told(accepted: int, rejected: Rejected) -> web.Response:

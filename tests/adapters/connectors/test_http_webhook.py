@@ -331,6 +331,21 @@ async def test_records_without_a_key_are_each_their_own(session: aiohttp.ClientS
         assert (await calling)[0] == 200
 
 
+async def test_a_record_that_lacks_what_it_must_have_is_rejected(session: aiohttp.ClientSession) -> None:
+    async with desk(session, required=["asal", "oleh.opd"]) as at:
+        items = [
+            {"kunci": 1, "asal": "meja", "oleh": {"opd": "a"}},
+            {"kunci": 2, "asal": "", "oleh": [1]},
+            {"asal": "x"},
+        ]
+        calling = asyncio.create_task(at.call({"data": items}))
+        batch = await at.read()
+        faults = ["", "kolom asal, oleh.opd: belum diisi", "kolom kunci kosong: kunci"]
+        assert [record.fault for record in batch.records] == faults
+        await at.source.commit(batch, [])
+        assert (await calling)[0] == 200
+
+
 @pytest.mark.parametrize("body", [b"{", b'{"lain": []}', b'{"data": 3}', b"[" * 100_000])
 async def test_a_call_that_holds_no_records_is_refused(session: aiohttp.ClientSession, body: bytes) -> None:
     async with desk(session) as at:

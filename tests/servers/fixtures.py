@@ -13,9 +13,11 @@ import pytest
 import pytest_asyncio
 
 from tests.servers import mariadb as mariadb_kind
+from tests.servers import mqtt as mqtt_kind
 from tests.servers import openssh as openssh_kind
 from tests.servers import postgresql as postgresql_kind
 from tests.servers.mariadb import MariaDB
+from tests.servers.mqtt import Mosquitto, NatsMqtt
 from tests.servers.openssh import OpenSSH, SftpFolder
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import Proxy
@@ -67,6 +69,34 @@ def sftp(sftp_server: OpenSSH) -> Iterator[SftpFolder]:
     sftp_server.start()
     yield sftp_server.create()
     sftp_server.clear()
+
+
+@pytest.fixture(scope="session")
+def mosquitto_server() -> Iterator[Mosquitto]:
+    """This process's MQTT broker; tests take ``mosquitto``."""
+    yield from serving(
+        Mosquitto, mqtt_kind.installed(), "mosquitto is not installed (apt-get install mosquitto mosquitto-clients)"
+    )
+
+
+@pytest.fixture
+def mosquitto(mosquitto_server: Mosquitto) -> Mosquitto:
+    """The MQTT broker, running. Sessions and retained messages stay: each test takes topics of its own."""
+    mosquitto_server.start()
+    return mosquitto_server
+
+
+@pytest.fixture(scope="session")
+def nats_mqtt_server(mosquitto_server: Mosquitto) -> Iterator[NatsMqtt]:
+    """This process's nats-server that listens for MQTT; its tests publish with mosquitto's clients."""
+    yield from serving(NatsMqtt, mqtt_kind.nats_programs(), "")
+
+
+@pytest.fixture
+def nats_mqtt(nats_mqtt_server: NatsMqtt) -> NatsMqtt:
+    """The same, running."""
+    nats_mqtt_server.start()
+    return nats_mqtt_server
 
 
 @pytest.fixture

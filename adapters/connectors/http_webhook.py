@@ -4,6 +4,8 @@ A call is proven by a signature of Standard Webhooks or by a bearer token. It is
 are stored, and says then how many records were rejected and why. While the bus cannot store, calls wait; what waits
 longer than `wait`, or does not fit into `queue`, is answered with 503 and Retry-After. The application calls again
 with the same `webhook-id`: the events are the same then, however often it does. A call holds one record or a list.
+Where an application may tell of the same change in another call too (it sends everything again after a repair), name
+the fields that tell its changes from each other in `version`.
 
 It sees what the application calls for, deletes too, in the order of its calls.
 """
@@ -60,6 +62,9 @@ class HttpWebhookConfig(ConnectorConfig):
     records: str = Field(default="", description="the path to the record or list in a call; empty: its top")
     key: tuple[str, ...] = Field(default=(), description="fields that name a record; none: each is one of its own")
     optional: tuple[str, ...] = Field(default=(), description="fields that a record may leave out: they are null then")
+    version: tuple[str, ...] = Field(
+        default=(), description="fields that tell a record's changes apart, in whichever call; none: the call does"
+    )
     required: tuple[str, ...] = Field(default=(), description="fields that no record may leave out or empty")
     watermark: str | None = Field(default=None, description="field with the time of the change")
     wait: float = Field(default=20, gt=0, description="seconds that a call may wait until it is stored")
@@ -269,10 +274,14 @@ class HttpWebhook:
 
     def _record(self, item: Any, key: str, version: str | None) -> Record:
         record = self._shape.record(item, key=key, version=version)
-        missing = [name for name in self._config.required if record.data.get(name) in (None, "")]  # lists have no hash
-        if record.fault or not missing:
+        naming = self._config.version
+        wanted = (*self._config.required, *naming)
+        missing = [name for name in wanted if record.data.get(name) in (None, "")]  # no set: lists have no hash
+        if record.fault:
             return record
-        return replace(record, fault=f"kolom {', '.join(missing)}: belum diisi")
+        if missing:
+            return replace(record, fault=f"kolom {', '.join(missing)}: belum diisi")
+        return replace(record, version=json.dumps([str(record.data[name]) for name in naming])) if naming else record
 
 
 def _told(accepted: int, rejected: Rejected) -> web.Response:

@@ -346,6 +346,20 @@ async def test_a_record_that_lacks_what_it_must_have_is_rejected(session: aiohtt
         assert (await calling)[0] == 200
 
 
+async def test_a_change_that_is_told_in_another_call_is_the_same(session: aiohttp.ClientSession) -> None:
+    async with desk(session, version=["apa", "versi"]) as at:
+        versions = []
+        for number, item in enumerate(({"versi": 1}, {"versi": 1}, {"versi": "2"}, {"versi": None})):
+            body = {"data": {"kunci": 1, "apa": "x"} | item}
+            calling = asyncio.create_task(at.call(body, f"msg_{number}"))
+            batch = await at.read()
+            versions += [(record.version, record.fault) for record in batch.records]
+            await at.source.commit(batch, [])
+            assert (await calling)[0] == 200
+        assert versions[:3] == [('["x", "1"]', ""), ('["x", "1"]', ""), ('["x", "2"]', "")]
+        assert versions[3][1] == "kolom versi: belum diisi"
+
+
 @pytest.mark.parametrize("body", [b"{", b'{"lain": []}', b'{"data": 3}', b"[" * 100_000])
 async def test_a_call_that_holds_no_records_is_refused(session: aiohttp.ClientSession, body: bytes) -> None:
     async with desk(session) as at:

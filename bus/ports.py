@@ -121,22 +121,17 @@ class Source(Protocol):
     async def reread(self, key: str) -> Record | None:
         """One record by its key as it is now, for the redrive of a dead letter; None where it is gone."""
 
+    async def state(self) -> SourceState:
+        """How far it has come, and what waits. Asked every few seconds between two reads: a cheap question alone.
+
+        Raises Unavailable, AccessError."""
+
     async def close(self) -> None:
         """Lets go of everything; never raises."""
 
     @property
     def idle(self) -> float:
         """Seconds between two reads while there is nothing new."""
-
-
-@runtime_checkable
-class Observable(Protocol):
-    """A source that tells how it stands."""
-
-    async def state(self) -> SourceState:
-        """How far it has come, and what waits. Asked every few seconds between two reads: a cheap question alone.
-
-        Raises Unavailable."""
 
 
 @runtime_checkable

@@ -17,19 +17,20 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import inspect, text
+from sqlalchemy import Select, inspect, literal_column, select, text
 
 from adapters.connectors.sql import key_of, pack, quoted, row_by_key, text_of, unpack
 from adapters.connectors.sql_outbox_ddl import Watch, script, statements, trigger_name
 from bus.database import engine, errors
 from bus.errors import ConfigError
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 PURGE_EVERY = 3600.0  #: seconds
 AT_ONCE = 1_000  #: rows deleted or searched
+COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
 
 WatchName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=40)]
 
@@ -213,6 +214,20 @@ class SqlOutbox:
         if made is None:
             raise ConfigError("the source is not open", where=self._where)
         return made
+
+    async def state(self) -> SourceState:
+        """The rows of the outbox that are not sent."""
+        opened, names = self._opened(self._reader), tuple(self._config.watch)
+        unsent = text(f"sent_at IS NULL AND watch IN ({', '.join(f':w{place}' for place in range(len(names)))})")
+        query: Select[Any, Any] = (
+            select(literal_column("id"), literal_column("created_at")).select_from(text(self._table)).where(unsent)
+        )
+        query = query.order_by(literal_column("id")).limit(COUNTED)
+        with errors(self._where):
+            async with opened.connect() as connection:
+                rows = (await connection.execute(query, {f"w{place}": name for place, name in enumerate(names)})).all()
+        position = f"{self._table} id {rows[0][0]}" if rows else ""
+        return SourceState(position, len(rows), _moment(rows[0][1]) if rows else None)
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
-from sqlalchemy import text
+from sqlalchemy import Select, literal_column, select, text
 
 from adapters.connectors.sql import (
     column_named,
@@ -37,13 +37,14 @@ from adapters.connectors.sql_walk import Walk
 from adapters.connectors.watermark import Window, at, moment
 from bus.database import engine
 from bus.errors import ConfigError
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 REMEMBERED = 20_000  #: rows whose last content is kept in memory, some 200 bytes each
+COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
 REST = 4  #: a sweep is followed by a rest of at least so many times its own duration
 
 
@@ -254,6 +255,25 @@ class SqlPoll:
             async with self._engine.connect() as connection:
                 row = await row_by_key(connection, self._table, self._key, key)
         return self._record(tuple(row.values())) if row else None
+
+    async def state(self) -> SourceState:
+        """The watermark that it is behind, and the rows in front of it. A table compared as a whole has neither."""
+        if self._forward is None or self._mark is None or self._engine is None:
+            return SourceState()
+        column, parameters = self._quoted[self._mark], {}
+        condition = f"{column} IS NOT NULL"
+        if self._forward.after:
+            condition, parameters["after"] = f"{column} > :after", self._forward.after[0]
+        if moment(self._like, self._zone):
+            condition += f" AND {column} <= :horizon"
+            parameters["horizon"] = at(self._horizon(), self._like, self._zone)
+        query: Select[Any] = select(literal_column(column)).select_from(text(self._table)).where(text(condition))
+        query = query.order_by(literal_column(column)).limit(COUNTED)
+        with reading(self._where):
+            async with self._engine.connect() as connection:
+                waiting = list((await connection.execute(query, parameters)).scalars())
+        position = text_of(self._forward.after[0]) if self._forward.after else ""
+        return SourceState(position, len(waiting), moment(waiting[0], self._zone) if waiting else None)
 
     async def close(self) -> None:
         """Closes the connection."""

@@ -30,7 +30,7 @@ from bus.delivery.preparing import Prepared, Preparer
 from bus.delivery.tasks import heed_cancellation
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
-from bus.ports import Batch, Observable, Position, Record, Source
+from bus.ports import Batch, Position, Record, Source
 from bus.subjects import AppName
 
 SLICE = 100  #: records that are prepared before others have their turn
@@ -137,8 +137,7 @@ class Outflow:
         clock = asyncio.get_running_loop().time()
         if clock - self._looked > LOOK:
             self._looked = clock
-            if isinstance(self._source, Observable):
-                self._health.stands(await self._source.state())
+            self._health.stands(await self._source.state())
 
     async def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared = Prepared()

@@ -5,12 +5,13 @@ from bus.testing import SourceContract, SinkContract, adapter_suite
 
 import pytest
 
-pytest.register_assert_rewrite("bus.testing.adapters", "bus.testing.sinks", "bus.testing.sources")
+pytest.register_assert_rewrite("bus.testing.adapters", "bus.testing.lines", "bus.testing.sinks", "bus.testing.sources")
 
 from bus.testing.adapters import adapter_suite
+from bus.testing.lines import SourceApplication
 from bus.testing.memory import Crash, MemoryStreams
 from bus.testing.sinks import SinkApplication, SinkContract, handler_sink
-from bus.testing.sources import SourceApplication, SourceContract
+from bus.testing.sources import SourceContract
 
 __all__ = [
     "Crash",

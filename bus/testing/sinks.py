@@ -33,12 +33,14 @@ from bus.delivery.inflow import Inflow
 from bus.delivery.mapping import Drafting
 from bus.delivery.reading import ORIGIN, Reader
 from bus.delivery.settling import Settler
+from bus.errors import AccessError, ConfigError
 from bus.events.registry import KeyTokens
 from bus.ports import Sink
 from bus.subjects import REDRIVE_STREAM, AppName
 from bus.testing.events import APP, CATALOGUE, NAME, TYPE, BarisBerubah
+from bus.testing.lines import PATIENCE, resident, until
 from bus.testing.memory import Crash, MemoryStreams
-from bus.testing.sources import LARGE, MEMORY, resident, until
+from bus.testing.sources import LARGE, MEMORY
 
 CONSUMER_APP = AppName("uji", "penerima")
 BATCH = 500
@@ -62,11 +64,20 @@ class SinkApplication(Protocol):
     async def refuse(self, value: str | None) -> None:
         """From now on the application refuses rows with this value (None: none)."""
 
+    def stranger(self) -> Sink | None:
+        """A connector whose credentials are wrong; None where the application asks for none."""
+
     async def away(self) -> None:
         """The application stops answering."""
 
     async def back(self) -> None:
         """It answers again."""
+
+    async def disturb(self) -> bool:
+        """From now on answers come late and connections are cut now and then. False where there is no connection."""
+
+    async def calm(self) -> None:
+        """The line is good again."""
 
 
 class MemoryMessage:
@@ -120,12 +131,14 @@ class Target:
         self.streams, self.health = MemoryStreams(), PlaceHealth()
 
     @asynccontextmanager
-    async def running(self, dying: Callable[[Settler], None] = lambda settler: None) -> AsyncIterator[Inflow]:
+    async def running(
+        self, dying: Callable[[Settler], None] = lambda settler: None, sink: Sink | None = None
+    ) -> AsyncIterator[Inflow]:
         """A process with the engine in it; it is killed at the end."""
         subscribe = Subscribe.model_validate(
             {"event": str(NAME), "purpose": "uji saja", "basis": "uji saja", "fields": ["kunci", "nilai"]}
         )
-        sink = self._application.sink()
+        sink = sink or self._application.sink()
         follow_ups = FollowUps(
             CONSUMER_APP,
             subscribe.consumer,
@@ -147,13 +160,15 @@ class Target:
         deaths = Deaths(self._folder / "hand")
         reader = Reader(subscribe, CATALOGUE, "uji")
         inflow = Inflow(subscribe.consumer, reader, applier, settler, deaths, self.health, hold_poison=False)
-        await applier.open()
-        beating = asyncio.create_task(inflow.run(1.0))
         try:
-            yield inflow
+            await applier.open()
+            beating = asyncio.create_task(inflow.run(1.0))
+            try:
+                yield inflow
+            finally:
+                beating.cancel()
+                await asyncio.gather(beating, return_exceptions=True)
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
             await applier.close()
             deaths.close()
 
@@ -253,6 +268,34 @@ class SinkContract:
 
         assert not target.streams.letters
         assert Counter(await application.rows()) == Counter({f"k{number}": "sesudah" for number in range(50)})
+
+    async def test_wrong_credentials_end_it_and_lose_nothing(
+        self, application: SinkApplication, target: Target
+    ) -> None:
+        messages = numbered([("k1", "isi")])
+        if (stranger := application.stranger()) is not None:
+            with pytest.raises((AccessError, ConfigError)) as refused:
+                async with asyncio.timeout(PATIENCE), target.running(sink=stranger) as inflow:
+                    await inflow.handle(messages)  # type: ignore[arg-type]
+            assert "\n" not in str(refused.value)
+            assert not messages[0].settled
+        await target.deliver(numbered([("k1", "isi")]))
+
+        assert await application.rows() == {"k1": "isi"}
+        assert not target.streams.letters
+
+    async def test_a_bad_line_loses_nothing(self, application: SinkApplication, target: Target) -> None:
+        messages = numbered([(f"k{number}", f"isi {number}") for number in range(200)])
+        async with target.running() as inflow:
+            await application.disturb()
+            for start in range(0, len(messages), 40):
+                await inflow.handle(messages[start : start + 40])  # type: ignore[arg-type]
+            await until(lambda: all(message.settled for message in messages))
+            await application.calm()
+
+        assert await application.rows() == {f"k{number}": f"isi {number}" for number in range(200)}
+        assert Counter(await application.writes()) == Counter(each.id for each in messages)
+        assert not target.streams.letters
 
     async def test_killed_between_effect_and_acknowledgement(
         self, application: SinkApplication, target: Target

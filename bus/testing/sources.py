@@ -4,200 +4,35 @@
         @pytest.fixture
         async def application(self, sqlite_url: str) -> AsyncIterator[SourceApplication]: ...
 
-It runs the engine itself over streams in memory, kills it at each step, takes the application away, and counts at
-both ends.
+It runs the engine itself over streams in memory, kills it at each step, takes the application away, cuts its
+connections, and counts at both ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import resource
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
-from bus.contracts import Contract
-from bus.delivery.cursor import Cursor
-from bus.delivery.health import PlaceHealth
-from bus.delivery.ledger import Ledger
-from bus.delivery.mapping import Drafting, Mapper
-from bus.delivery.outflow import Outflow
-from bus.errors import ContractError, Fenced
-from bus.events.registry import KeyTokens
-from bus.ports import Batch, Rejection, Source
-from bus.testing.events import APP, CATALOGUE, NAME
-from bus.testing.memory import Crash, MemoryStreams
+from bus.errors import AccessError, ConfigError, ContractError
+from bus.testing.lines import (
+    DEATHS,
+    PATIENCE,
+    Line,
+    SourceApplication,
+    read_until,
+    resident,
+    rounds,
+    until,
+    until_large,
+)
 
-PATIENCE = 20.0  #: seconds until something that should happen has not
 BAD = "rusak"  #: a value that no event may have
 LARGE = 200_000
 MEMORY = 32 * 1024  #: KiB that a large backlog may add
-
-
-class SourceApplication(Protocol):
-    """An application under test. Rows have the columns ``kunci`` and ``nilai``; every method commits."""
-
-    def source(self) -> Source:
-        """A new connector over the application, as after a restart; it polls every few milliseconds."""
-
-    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
-        """Inserts rows, or changes those that are there."""
-
-    async def delete(self, key: int) -> None:
-        """Removes a row, where the application can."""
-
-    async def write_late(self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Any]) -> None:
-        """Begins a change, commits a later one, awaits ``between``, and only then commits the first.
-
-        Where the technology has no such thing: writes both, one after the other."""
-
-    async def away(self) -> None:
-        """The application stops answering."""
-
-    async def back(self) -> None:
-        """It answers again."""
-
-
-@dataclass
-class Process:
-    """A process with one source in it."""
-
-    source: Source
-    ledger: Ledger
-    outflow: Outflow
-    task: asyncio.Task[None] = field(init=False)
-
-
-class Line:
-    """An application, its source and the engine, over streams that outlive their crashes."""
-
-    def __init__(self, application: SourceApplication, folder: Path, *, keep: bool = True) -> None:
-        self._application, self._ledger_path = application, folder / "ledger"
-        self.streams = MemoryStreams(keep=keep)
-        self.health = PlaceHealth()
-        publish = [
-            {"event": str(NAME), "from": "baris", "basis": "uji saja", "map": {"kunci": "kunci", "nilai": "nilai"}}
-        ]
-        document = {"app": APP.app, "opd": APP.opd, "title": "-", "owner": "-", "contact": "-", "stage": "pilot"}
-        self._contract = Contract.model_validate({**document, "publish": publish})
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Process]:
-        """A process with the engine in it; it is killed at the end, or was fenced before."""
-        process = self.process()
-        process.task = asyncio.create_task(process.outflow.run())
-        try:
-            yield process
-            if process.task.done() and not isinstance(process.task.exception(), Fenced):
-                process.task.result()
-        finally:
-            process.task.cancel()
-            _, hanging = await asyncio.wait({process.task}, timeout=PATIENCE)
-            process.ledger.close()
-            assert not hanging, f"it does not end when it is told to: {place_of(process.task)}"
-
-    def process(self) -> Process:
-        """A process that is about to start."""
-        source, ledger = self._application.source(), Ledger(self._ledger_path)
-        mapper = Mapper(self._contract, "baris", CATALOGUE, Drafting(KeyTokens(b"uji")))
-        cursor = Cursor(self.streams, APP, "baris")
-        return Process(source, ledger, Outflow(APP, "baris", source, mapper, ledger, cursor, self.streams, self.health))
-
-    async def run_until(self, condition: Callable[[], bool]) -> None:
-        """Runs a process until a condition holds."""
-        async with self.running():
-            await until(condition)
-
-    async def run_until_dead(self, dying: Callable[[Process], None]) -> None:
-        """Runs a process that dies by itself."""
-        process = self.process()
-        dying(process)
-        try:
-            with pytest.raises(Crash):
-                async with asyncio.timeout(PATIENCE):
-                    await process.outflow.run()
-        finally:
-            await process.source.close()
-            process.ledger.close()
-
-    def values(self, key: int) -> list[str]:
-        """The values that were emitted for a key, in order."""
-        return [value for found, value in self.emitted() if found == str(key)]
-
-    def emitted(self) -> list[tuple[str, str]]:
-        """Every emitted key and value, in order."""
-        bodies = [json.loads(message.body) for message in self.streams.events]
-        return [(body["kunci"], body["nilai"]) for body in bodies]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits until a condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - whatever the application is, it has no event for it
-            await asyncio.sleep(0.005)
-
-
-def place_of(task: asyncio.Task[Any]) -> str:
-    """Where a task waits: the frames of its coroutines, innermost last."""
-    frames: list[str] = []
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is not None:
-            frames.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-    return " > ".join(frames)
-
-
-async def rounds(line: Line, count: int = 5) -> None:
-    """Waits until a running source has been read some more times."""
-    for _ in range(count):
-        before = line.health.last_read
-        await until(lambda before=before: line.health.last_read != before)  # type: ignore[misc]
-
-
-def _lives(_process: Process) -> None:
-    """Dies in the streams, or not at all."""
-
-
-def _dies_in_ledger(process: Process) -> None:
-    def commit(*_: Any) -> None:
-        raise Crash
-
-    process.ledger.commit = commit  # type: ignore[assignment, method-assign]
-
-
-def _dies_before_commit(process: Process) -> None:
-    async def commit(_batch: Batch, _rejections: Sequence[Rejection]) -> None:
-        raise Crash
-
-    process.source.commit = commit  # type: ignore[assignment, method-assign]
-
-
-def _dies_after_commit(process: Process) -> None:
-    proper = process.source.commit
-
-    async def commit(batch: Batch, rejections: Sequence[Rejection]) -> None:
-        await proper(batch, rejections)
-        raise Crash
-
-    process.source.commit = commit  # type: ignore[method-assign]
-
-
-DEATHS = {
-    "before storing": _lives,
-    "after storing": _lives,
-    "in the ledger": _dies_in_ledger,
-    "before commit": _dies_before_commit,
-    "after commit": _dies_after_commit,
-}
 
 
 class SourceContract:
@@ -279,9 +114,9 @@ class SourceContract:
         await application.write([(1, "A"), (2, "B")])
         source = application.source()
         await source.open(None)
-        await _records(source, at_least=2)
+        await read_until(source, at_least=2)
         await application.delete(1)
-        found = await _records(source, at_least=1 if source.sees.deletes else 0)
+        found = await read_until(source, at_least=1 if source.sees.deletes else 0)
         await source.close()
 
         assert bool([record for record in found if str(record.data.get("kunci")) == "1"]) == source.sees.deletes
@@ -317,6 +152,57 @@ class SourceContract:
 
         assert line.emitted() == [("1", "sebelum"), ("2", "sesudah")]
         assert not line.streams.letters
+
+    async def test_wrong_credentials_end_it_and_lose_nothing(self, application: SourceApplication, line: Line) -> None:
+        await application.write([(1, "isi")])
+        if (stranger := application.stranger()) is not None:
+            process = line.process(stranger)
+            with pytest.raises((AccessError, ConfigError)) as refused:
+                async with asyncio.timeout(PATIENCE):
+                    await process.outflow.run()
+            process.ledger.close()
+            assert "\n" not in str(refused.value)
+            assert line.health.last_problem == str(refused.value)
+        await line.run_until(lambda: line.streams.count >= 1)
+
+        assert line.emitted() == [("1", "isi")]
+
+    async def test_a_bad_line_loses_nothing(self, application: SourceApplication, line: Line) -> None:
+        async with line.running():
+            await application.disturb()
+            for part in range(6):
+                await application.write((key, f"isi {key}") for key in range(part * 100, part * 100 + 100))
+                await rounds(line, 1)
+            await until(lambda: line.streams.count >= 600)
+            await application.calm()
+            await rounds(line)
+
+        assert Counter(line.emitted()) == Counter((str(key), f"isi {key}") for key in range(600))
+        assert not line.streams.letters
+
+    async def test_a_record_over_the_limit_is_alone_in_the_dead_letters(
+        self, application: SourceApplication, line: Line
+    ) -> None:
+        await application.write([(1, "baik")])
+        accepted = await application.write_oversized(2)
+        await application.write([(3, "baik")])
+        async with line.running():
+            await until(lambda: line.streams.count >= 2 and (accepted is False or len(line.streams.letters) >= 1))
+            await rounds(line)
+
+        assert Counter(line.emitted()) == Counter([("1", "baik"), ("3", "baik")])
+        assert len(line.streams.letters) == (0 if accepted is False else 1)
+
+    async def test_it_tells_how_it_stands(self, application: SourceApplication, line: Line) -> None:
+        await application.write((key, f"isi {key}") for key in range(50))
+        async with line.running() as process:
+            await until(lambda: line.streams.count >= 50)
+            await rounds(line)
+            state = await process.source.state()
+
+        assert not state.waiting
+        assert state.oldest is None or state.oldest.tzinfo is not None
+        assert "isi" not in state.position
 
     async def test_a_full_stream_pauses_it(self, application: SourceApplication, line: Line) -> None:
         line.streams.full = True
@@ -369,29 +255,3 @@ class SourceContract:
 
         assert line.streams.count == large
         assert grown < MEMORY
-
-
-async def until_large(condition: Callable[[], bool]) -> None:
-    """Waits for a large amount of work."""
-    async with asyncio.timeout(10 * PATIENCE):
-        while not condition():  # noqa: ASYNC110 - whatever the application is, it has no event for it
-            await asyncio.sleep(0.02)
-
-
-async def _records(source: Source, *, at_least: int) -> list[Any]:
-    found: list[Any] = []
-    for _ in range(400):
-        batch = await source.read()
-        if batch is not None:
-            found += batch.records
-            await source.commit(batch, [])
-        elif len(found) >= at_least:
-            break
-        else:
-            await asyncio.sleep(source.idle)
-    return found
-
-
-def resident() -> int:
-    """The most memory that this process has had so far, KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -14,7 +14,7 @@ from bus.delivery.health import PlaceHealth
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
 from bus.delivery.outflow import Outflow
-from bus.ports import Batch, ConnectorConfig, Position, Record, Rejection, Sees
+from bus.ports import Batch, ConnectorConfig, Position, Record, Rejection, Sees, SourceState
 from bus.subjects import AppName
 from tests.bench.contest import Lap, ended, finished
 from tests.bench.rig import OURS, OURS_STORED, Rig, publisher_contract
@@ -114,6 +114,10 @@ class _Memory:
     async def reread(self, key: str) -> Record | None:
         """Nothing is read again."""
         return None
+
+    async def state(self) -> SourceState:
+        """Nothing to tell."""
+        return SourceState()
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -32,6 +32,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._connections: dict[asyncio.Task[None], tuple[StreamWriter, ...]] = {}
+        self._disturbing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.accept()
@@ -40,6 +41,7 @@ class Proxy:
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        await self.calm()
         await self.refuse()
 
     @property
@@ -76,6 +78,26 @@ class Proxy:
                 writer.transport.abort()
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def disturb(self, *, delay: float = 0.002, cuts: int = 5, every: float = 0.2) -> None:
+        """A bad line: everything is late, and ``cuts`` times, ``every`` so many seconds, all connections are reset."""
+
+        async def cutting() -> None:
+            for _ in range(cuts):
+                await asyncio.sleep(every)
+                await self.cut()
+
+        await self.calm()
+        self.delay = delay
+        self._disturbing = asyncio.create_task(cutting())
+
+    async def calm(self) -> None:
+        """A good line again."""
+        self.delay = 0.0
+        if self._disturbing is not None:
+            self._disturbing.cancel()
+            await asyncio.gather(self._disturbing, return_exceptions=True)
+            self._disturbing = None
 
     def freeze(self) -> None:
         """Holds every byte back, both ways, and closes nothing: a peer that is silent."""

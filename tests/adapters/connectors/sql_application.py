@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -70,8 +71,33 @@ class Application:
 class Door:
     """The way from the bus to an application's database, which can be shut."""
 
-    def __init__(self, url: str, shut: Callable[[], Awaitable[None]], reopen: Callable[[], Awaitable[None]]) -> None:
-        self.url, self.shut, self.reopen = url, shut, reopen
+    def __init__(
+        self,
+        url: str,
+        shut: Callable[[], Awaitable[None]],
+        reopen: Callable[[], Awaitable[None]],
+        way: Proxy | None = None,
+    ) -> None:
+        self.url, self.shut, self.reopen, self._way = url, shut, reopen, way
+
+    @property
+    def strange_url(self) -> str | None:
+        """The same database with a password that is not its user's; None where it asks for none."""
+        parts = urlsplit(self.url)
+        if not parts.password:
+            return None
+        return parts._replace(netloc=f"{parts.username}:bukan-sandinya@{parts.hostname}:{parts.port}").geturl()
+
+    async def disturb(self) -> bool:
+        """From here on it is a bad line, where there is one."""
+        if self._way:
+            await self._way.disturb()
+        return self._way is not None
+
+    async def calm(self) -> None:
+        """A good one again."""
+        if self._way:
+            await self._way.calm()
 
     @classmethod
     async def to(cls, own: Application, proxy: Callable[[str | int], Awaitable[Proxy]]) -> Door:
@@ -83,7 +109,7 @@ class Door:
                 await way.refuse()
                 await way.cut()
 
-            return cls(way.url(own.url), cut, way.accept)
+            return cls(way.url(own.url), cut, way.accept, way)
         holder = sqlite3.connect(own.url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
 
         async def hold() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select, update
+from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, insert, select, update
+from sqlalchemy.dialects.mysql import LONGTEXT
 
 from adapters.connectors.sql_outbox import SqlOutbox, SqlOutboxConfig
 from bus.ports import Source
@@ -18,10 +19,11 @@ ROWS = Table(
     "baris",
     MetaData(),
     Column("kunci", Integer, primary_key=True, autoincrement=False),
-    Column("nilai", String(60)),
+    Column("nilai", Text().with_variant(LONGTEXT(), "mysql", "mariadb")),
     Column("urutan", Integer, nullable=False, index=True),
 )
 PART = 5_000
+OVERSIZED = 1_500_000  #: characters: no event is so large
 
 
 class Office:
@@ -29,17 +31,28 @@ class Office:
 
     def __init__(self, own: Application, door: Door) -> None:
         self._own, self._behind, self._number = own, Application(own.kind, door.url), 0
-        self.away, self.back = door.shut, door.reopen
+        self.away, self.back, self.disturb, self.calm = door.shut, door.reopen, door.disturb, door.calm
+        self._door = door
         self.backlog = 200_000 if own.kind == "sqlite" else 20_000
 
     def source(self) -> Source:
-        return self._behind.poll("SELECT kunci, nilai, urutan FROM baris", key=["kunci"], watermark="urutan")
+        return self._reading(self._door.url)
+
+    def stranger(self) -> Source | None:
+        return self._reading(url) if (url := self._door.strange_url) else None
+
+    def _reading(self, url: str) -> Source:
+        query = "SELECT kunci, nilai, urutan FROM baris"
+        return self._behind.poll(query, url=url, key=["kunci"], watermark="urutan")
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
         listed = list(rows)
         for start in range(0, len(listed), PART):
             async with self._own.engine.begin() as connection:
                 await self._put(connection, listed[start : start + PART])
+
+    async def write_oversized(self, key: int) -> None:
+        await self.write([(key, "x" * OVERSIZED)])
 
     async def delete(self, key: int) -> None:
         async with self._own.engine.begin() as connection:
@@ -85,9 +98,9 @@ class Office:
 class OutboxOffice(Office):
     """The same, with triggers that fill an outbox."""
 
-    def source(self) -> Source:
+    def _reading(self, url: str) -> Source:
         watch = {"baris": {"table": "baris", "key": ["kunci"], "columns": ["kunci", "nilai"]}}
-        config = SqlOutboxConfig.model_validate({"url": self._behind.url, "watch": watch, "poll": 0.01})
+        config = SqlOutboxConfig.model_validate({"url": url, "watch": watch, "poll": 0.01})
         return SqlOutbox(config, CONTEXT)
 
     async def install(self) -> None:

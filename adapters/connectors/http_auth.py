@@ -74,7 +74,9 @@ class ClientCredentials:
         return True
 
     async def _fetch(self) -> None:
-        form = {"grant_type": "client_credentials"} | ({"scope": self._scope} if self._scope else {})
+        form = {"scope": self._scope} if self._scope else {}
+        if "grant_type=" not in self._url.partition("?")[2]:  # some want it in the address, and RFC 6749 only once
+            form["grant_type"] = "client_credentials"
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         if self._in_body:
             form |= {"client_id": self._id, "client_secret": self._secret}

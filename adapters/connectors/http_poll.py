@@ -9,7 +9,8 @@ A reading that an application interrupts (429, 503, a lost connection) goes on a
 Retry-After asks for; one that a crash interrupts begins again. Pages may move while they are read, so what took more
 than one is asked for twice.
 
-It does not see deletes, states between two polls, and changes that leave the watermark where it is.
+It does not see deletes, states between two polls, and changes that leave the watermark where it is. Whether the bus
+wrote a record only a field of it can tell: where the application keeps one, `skip` leaves such records out.
 """
 
 from __future__ import annotations
@@ -18,38 +19,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from itertools import islice
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 from yarl import URL
 
 from adapters.connectors.http import GONE, Answer, HttpClient
 from adapters.connectors.http_paging import PagedConfig, Paging
-from adapters.connectors.http_records import Shape, content, found, items
+from adapters.connectors.http_records import Recent, Shape, found, items
 from adapters.connectors.http_since import Since
 from adapters.connectors.http_template import Template
 from bus.config import secret
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
-
-REMEMBERED = 20_000  #: records whose last content is kept in memory, some 200 bytes each
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 
-class HttpPollConfig(PagedConfig):
-    """Options of a source with ``connector = "http_poll"``."""
+class PollConfig(PagedConfig):
+    """Options of every source that asks an application for records again and again."""
 
     records: str = Field(default="", description="the path to the list in the answer, data.items; empty: its top")
     key: tuple[str, ...] = Field(min_length=1, description="fields that name a record; never null")
     optional: tuple[str, ...] = Field(default=(), description="fields that a record may leave out: they are null then")
     parameters: Mapping[str, str | int] = Field(default_factory=dict, description="parameters of each request")
+    skip: Mapping[str, str | int | bool] = Field(
+        default_factory=dict, description='records with these values are left out: sumber = "bus"'
+    )
     watermark: str | None = Field(default=None, description="field that grows with every change: a time or a number")
     since: str | None = Field(default=None, description="parameter that asks for what is newer than a watermark")
     overlap: float = Field(default=60, ge=0, description="seconds that a change may be late and still be seen")
-    item: str | None = Field(
-        default=None, description="address of one record, https://…/{id}, for a redrive; none: all pages are searched"
-    )
-    item_record: str = Field(default="", description="the path to the record in that answer")
     poll: float = Field(default=10.0, gt=0, description="seconds between two reads while there is nothing new")
 
     @model_validator(mode="after")
@@ -57,6 +54,31 @@ class HttpPollConfig(PagedConfig):
         if self.since and not self.watermark:
             raise ValueError("`since` needs a `watermark`")
         return self
+
+
+class HttpPollConfig(PollConfig):
+    """Options of a source with ``connector = "http_poll"``."""
+
+    item: str | None = Field(
+        default=None, description="address of one record, https://…/{id}, for a redrive; none: all pages are searched"
+    )
+    item_record: str = Field(default="", description="the path to the record in that answer")
+
+
+class Client(Protocol):
+    """What answers: addresses with parameters."""
+
+    async def open(self) -> None:
+        """Reads secrets. Raises BusError."""
+
+    async def close(self) -> None:
+        """Closes the connections."""
+
+    def address(self, url: str | URL) -> URL:
+        """An absolute address. Raises ConfigError."""
+
+    async def get(self, url: str | URL, *, headers: Mapping[str, str] | None = None) -> Answer:
+        """What the application answers. Raises BusError."""
 
 
 @dataclass(slots=True)
@@ -84,13 +106,13 @@ class HttpPoll:
     Config: ClassVar[type[ConnectorConfig]] = HttpPollConfig
     sees: ClassVar[Sees] = Sees(updates=True, deletes=False)
 
-    def __init__(self, config: HttpPollConfig, context: Context) -> None:
+    def __init__(self, config: PollConfig, context: Context, client: Client | None = None) -> None:
         self._config, self._zone = config, context.timezone
         self._where = f"{context.app} source.{context.name}"
-        self._client = HttpClient(config, self._where)
+        self._client = client or HttpClient(config, self._where)
         self._paging = Paging(config, self._where)
         self._shape = Shape(config.key, config.watermark, config.optional, context.timezone)
-        self._remembered: dict[str, bytes] = {}  # key -> digest of the content that was stored last
+        self._recent = Recent()
         self._told: Position | None = None
         self._reading: _Reading | None = None
         self._interrupted = False
@@ -114,7 +136,7 @@ class HttpPoll:
         self._since = Since(position.get("low"), self._overlap, self._zone, self._where)
         self._told, self._reading, self._interrupted = position, None, False
         self._tag = self._next_tag = None
-        self._remembered.clear()
+        self._recent.clear()
 
     @property
     def _overlap(self) -> timedelta:
@@ -129,7 +151,7 @@ class HttpPoll:
             except Unavailable:
                 self._interrupted = True
                 raise
-            fresh = [record for record in records if self._remembered.get(record.key) != content(record)]
+            fresh = self._recent.fresh(records)
             position: Position = {"low": self._since.text}
             if fresh or position != self._told:
                 self._told = position
@@ -165,7 +187,11 @@ class HttpPoll:
             self._since.finish(pages=reading.pages)
         else:
             reading.url, reading.last = onward, listed
-        return [self._shape.record(item) for item in listed]
+        return [self._shape.record(item) for item in listed if not self._skipped(item)]
+
+    def _skipped(self, item: Any) -> bool:
+        skip = self._config.skip
+        return bool(skip) and all(found(item, name) == value for name, value in skip.items())
 
     def _listed(self, reading: _Reading, answer: Answer, tag: _Tag | None) -> tuple[list[Any], Any, int]:
         """The records of an answer, its document, and how many records the page has."""
@@ -192,23 +218,24 @@ class HttpPoll:
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Remembers what was stored, so that it can be left out when it comes again."""
-        for record in batch.records:
-            self._remembered.pop(record.key, None)
-            self._remembered[record.key] = content(record)
-        for key in list(islice(self._remembered, max(0, len(self._remembered) - REMEMBERED))):
-            del self._remembered[key]
+        self._recent.remember(batch.records)
         if self._reading is None:
             self._tag = self._next_tag
 
+    async def state(self) -> SourceState:
+        """What it asks for; nothing where it reads everything at each poll."""
+        return SourceState(position=self._since.shown)
+
     async def reread(self, key: str) -> Record | None:
         """The record of that key as it is now: asked for by itself, or searched for in all pages."""
-        if self._config.item is not None:
-            url = Template(secret(self._config.item, where=self._where), self._where).filled(self._shape.parts(key))
+        config = self._config
+        if isinstance(config, HttpPollConfig) and config.item is not None:
+            url = Template(secret(config.item, where=self._where), self._where).filled(self._shape.parts(key))
             answer = await self._client.get(url)
             if answer.status in GONE:
                 return None
             answer.check(self._where)
-            listed = items(answer.json(self._where), self._config.item_record, self._where)
+            listed = items(answer.json(self._where), config.item_record, self._where)
             return next(self._of_key(listed, key), None)
         reading = _Reading(first := self._paging.first(self._url), first)
         while True:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from adapters.connectors.keys import key_of, parts_of, place_of, text_of
@@ -16,6 +17,7 @@ from bus.errors import ConfigError
 from bus.ports import Record
 
 DEEPEST = 16  #: levels that are taken apart
+REMEMBERED = 20_000  #: records whose last content is kept in memory, some 200 bytes each
 
 
 def found(document: Any, path: str) -> Any:
@@ -81,6 +83,29 @@ class Shape:
     def parts(self, key: str) -> dict[str, str]:
         """The values of a record's key by name."""
         return dict(zip(self.key, parts_of(key, len(self.key)) or (), strict=True))
+
+
+class Recent:
+    """What was stored of late, so that it can be left out where it comes again unchanged."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}  # by key, oldest first
+
+    def fresh(self, records: Iterable[Record]) -> list[Record]:
+        """The records that are not known as they are."""
+        return [record for record in records if self._contents.get(record.key) != content(record)]
+
+    def remember(self, records: Iterable[Record]) -> None:
+        """They are stored."""
+        for record in records:
+            self._contents.pop(record.key, None)
+            self._contents[record.key] = content(record)
+        for key in list(islice(self._contents, max(0, len(self._contents) - REMEMBERED))):
+            del self._contents[key]
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._contents.clear()
 
 
 def content(record: Record) -> bytes:

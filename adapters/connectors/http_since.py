@@ -30,6 +30,11 @@ class Since:
         self._top = self._before = self._mark(low)
         self._window = Window(self._top, overlap, zone)
 
+    @property
+    def shown(self) -> str:
+        """The mark that is asked for, where it is a time or a number; a text may be anything."""
+        return "" if self.text is None or isinstance(self._mark(self.text), str) else self.text
+
     def begin(self) -> None:
         """A reading begins."""
         self._before = self._top

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.adapters.connectors.http_server import HttpServer, serving
+from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +21,17 @@ def http_server(http_process: HttpServer) -> HttpServer:
     """The application, empty."""
     http_process.control_now("kosong")
     return http_process
+
+
+@pytest.fixture(scope="session")
+def fhir_process() -> Iterator[HttpServer]:
+    """This process's FHIR server; tests take ``fhir_server``."""
+    with serving(FHIR) as server:
+        yield server
+
+
+@pytest.fixture
+def fhir_server(fhir_process: HttpServer) -> HttpServer:
+    """The FHIR server, empty."""
+    fhir_process.control_now("kosong")
+    return fhir_process

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 CLIENT, CLIENT_SECRET = "dinkes", "kunci:rahasia/ä"
+API_KEY = "kunci"  # whoever gives one must give this one
 COLUMNS = ("kunci", "nilai", "urutan")
 
 
@@ -61,6 +62,8 @@ store = Store()
 
 async def rows(request: Request) -> Response:
     """Rows behind ``sejak``, in the style of paging that the path names."""
+    if not _known(request):
+        return Response(status_code=401)
     store.requests.append(request.url.query)
     if store.waits:
         return Response(status_code=503, headers={"Retry-After": store.waits.pop(0)})
@@ -92,6 +95,10 @@ async def rows(request: Request) -> Response:
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
+
+
+def _known(request: Request) -> bool:
+    return request.headers.get("X-API-Key", API_KEY) == API_KEY
 
 
 async def one_row(request: Request) -> Response:
@@ -153,6 +160,8 @@ async def large(_request: Request) -> Response:
 
 async def receive(request: Request) -> Response:
     """What others push: each idempotency key once, an older event never over a newer one."""
+    if not _known(request):
+        return Response(status_code=401)
     store.count += 1
     fault = store.fails_every and store.count % store.fails_every == 0
     if fault and store.count % 2:

@@ -1,4 +1,4 @@
-"""uvicorn in a process of its own, with the application of ``http_application`` in it."""
+"""uvicorn in a process of its own, with an application of the tests in it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from tests.servers.server import HOST
 
 APPLICATION = "tests.adapters.connectors.http_application:app"
+FHIR = "tests.adapters.connectors.fhir_application:app"
 
 
 class HttpServer:
@@ -40,10 +41,10 @@ class HttpServer:
 
 
 @contextmanager
-def serving() -> Iterator[HttpServer]:
-    """The application on a free port of loopback."""
+def serving(application: str = APPLICATION) -> Iterator[HttpServer]:
+    """An application on a free port of loopback."""
     with socket.create_server((HOST, 0), backlog=512) as listening:
-        command = [sys.executable, "-m", "uvicorn", APPLICATION, "--log-level", "error", "--no-access-log"]
+        command = [sys.executable, "-m", "uvicorn", application, "--log-level", "error", "--no-access-log"]
         command += ["--timeout-graceful-shutdown", "1"]
         process = subprocess.Popen(
             [*command, "--fd", str(listening.fileno())], pass_fds=(listening.fileno(),), stdin=subprocess.DEVNULL

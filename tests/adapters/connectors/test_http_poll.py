@@ -21,7 +21,6 @@ from bus.errors import ConfigError, Rejected, Unavailable
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
-from bus.testing.sources import Line, rounds, until
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.proxy import Proxy
@@ -61,10 +60,14 @@ class Office:
 
     def __init__(self, server: HttpServer, door: Proxy, **options: Any) -> None:
         self._server, self._url, self._options = server, door.url(server.url), options
-        self.away, self.back = door.refuse, door.accept
+        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
+        self._door = door
 
     def source(self) -> Source:
         return poll(self._url, **self._options)
+
+    def stranger(self) -> Source:
+        return poll(self._url, api_key="salah", **self._options)
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
         listed = list(rows)
@@ -79,6 +82,13 @@ class Office:
         await self.write([late])
         await between()
         await self._server.control("tulis-awal", [early])
+
+    async def write_oversized(self, key: int) -> None:
+        await self.write([(key, "x" * 1_500_000)])
+
+    async def disturb(self) -> bool:
+        await self._door.disturb()
+        return True
 
 
 class TestHttpPoll(SourceContract):
@@ -207,23 +217,6 @@ async def test_a_reading_that_is_interrupted_goes_on_at_its_page(http_server: Ht
     await source.close()
 
 
-async def test_connections_that_are_cut_lose_and_repeat_nothing(
-    http_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]], tmp_path: Path
-) -> None:
-    door = await proxy(http_server.url)
-    office = Office(http_server, door, style="cursor", size=20, **SINCE)
-    await office.write((key, "isi") for key in range(1000))
-    line = Line(office, tmp_path)
-    async with line.running():
-        for share in (100, 400, 700):
-            await until(lambda share=share: line.streams.count >= share)  # type: ignore[misc]
-            await door.cut()
-        await until(lambda: line.streams.count >= 1000)
-        await rounds(line)
-
-    assert sorted(line.emitted(), key=lambda pair: int(pair[0])) == [(str(key), "isi") for key in range(1000)]
-
-
 async def test_records_that_move_between_pages_are_found(http_server: HttpServer) -> None:
     await http_server.control("tulis", [(key, "isi") for key in range(300)])
     source = poll(http_server.url, "offset", overlap=0, **SINCE)
@@ -257,6 +250,18 @@ async def test_an_application_that_ignores_its_paging_is_told(http_server: HttpS
     assert await source.read() is not None
     with pytest.raises(ConfigError, match="same page again"):
         await source.read()
+    await source.close()
+
+
+async def test_what_the_bus_wrote_is_left_out(http_server: HttpServer) -> None:
+    await http_server.control("tulis", [(1, "bus"), (2, "orang")])
+    source = poll(http_server.url, "none", skip={"nilai": "bus"}, overlap=0, **SINCE)
+    await source.open(None)
+    assert (await source.state()).position == ""
+    assert await read_all(source) == ["2"]
+    assert (await source.state()).position == "102"
+    await http_server.control("tulis", [(1, "orang lagi")])
+    assert await read_all(source) == ["1"]
     await source.close()
 
 
@@ -315,6 +320,11 @@ def test_times_are_asked_for_earlier_and_as_the_application_writes_them(mark: st
     again.finish(pages=1)
     assert again.text is not None
     assert again.text <= earlier
+
+
+def test_a_mark_that_may_be_anything_is_not_shown() -> None:
+    shown = [Since(mark, timedelta(), WIB, "uji").shown for mark in (None, "17", "2026-01-31 08:00:00", "Siti Aminah")]
+    assert shown == ["", "17", "2026-01-31 08:00:00", ""]
 
 
 def test_marks_of_several_kinds_are_no_order() -> None:

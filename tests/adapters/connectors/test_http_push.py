@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -24,7 +23,6 @@ from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP, NAME, BarisBerubah
 from bus.testing.sinks import Target, numbered
-from bus.testing.sources import until
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 
@@ -66,10 +64,18 @@ class Office:
 
     def __init__(self, server: HttpServer, door: Proxy) -> None:
         self._server, self._url = server, door.url(server.url)
-        self.away, self.back = door.refuse, door.accept
+        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
+        self._door = door
 
     def sink(self) -> Sink:
         return push(f"{self._url}/terima")
+
+    def stranger(self) -> Sink:
+        return push(f"{self._url}/terima", api_key="salah")
+
+    async def disturb(self) -> bool:
+        await self._door.disturb()
+        return True
 
     async def rows(self) -> Mapping[str, str]:
         rows: Mapping[str, str] = (await self._server.control("lihat"))["rows"]
@@ -111,21 +117,6 @@ async def test_an_application_that_fails_on_purpose_gets_each_event_once(
     assert not target.streams.letters
     assert sorted(await application.writes()) == sorted(message.id for message in messages)
     assert await application.rows() == {f"k{number % 40}": f"isi {number}" for number in range(360, 400)}
-
-
-async def test_connections_that_are_cut_lose_and_repeat_nothing(
-    http_server: HttpServer, door: Proxy, tmp_path: Path
-) -> None:
-    target, application = Target(Office(http_server, door), tmp_path), Office(http_server, door)
-    messages = numbered([(f"k{number}", "isi") for number in range(300)])
-    delivering = asyncio.create_task(target.deliver(messages))
-    for share in (50, 120, 200):
-        await until(lambda share=share: door.accepted and len(http_server.control_now("lihat")["writes"]) > share)
-        await door.cut()
-    await delivering
-
-    assert not target.streams.letters
-    assert sorted(await application.writes()) == sorted(message.id for message in messages)
 
 
 async def test_a_silent_application_is_tried_again(http_server: HttpServer, door: Proxy) -> None:

@@ -77,13 +77,13 @@ class Connection(asyncio.Protocol):
             log.warning("skipped bytes outside of messages", source=self._server.where, peer=self.peer, bytes=skipped)
         self._flow()
 
-    def answer(self, answers: Sequence[bytes], taken: int, size: int) -> None:
-        """Sends answers; ``taken`` messages of ``size`` bytes are no longer in hand."""
-        self._waiting -= taken
+    def answer(self, answers: Sequence[bytes], size: int) -> None:
+        """Sends the answers to as many messages (empty: none is wanted), which had ``size`` bytes together."""
+        self._waiting -= len(answers)
         self._bytes -= size
         if self._transport and not self._transport.is_closing():
             self._moved = asyncio.get_running_loop().time()
-            self._transport.write(b"".join(framed(each) for each in answers))
+            self._transport.write(b"".join(framed(each) for each in answers if each))
             self._flow()
 
     def pause_writing(self) -> None:

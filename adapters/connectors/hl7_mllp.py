@@ -22,12 +22,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
-from itertools import islice
 from typing import ClassVar
 
 import structlog
@@ -58,6 +57,7 @@ class _Taken:
     encoding: str
     digest: bytes = b""
     record: Record | None = None
+    first: _Taken | None = None  #: the same message, at hand when it came again
     outcome: Outcome | None = None  #: None: the engine decides
 
 
@@ -74,9 +74,10 @@ class Hl7Mllp:
         self._records = Records(config, context)
         self._server: Connections | None = None
         self._queue: deque[Arrival] = deque()
-        self._at_hand: list[_Taken] = []
+        self._at_hand: deque[list[_Taken]] = deque()  # a list for each batch
         self._arrived = asyncio.Event()
-        self._seen: dict[bytes, None] = {}
+        self._coming: dict[bytes, _Taken] = {}  # what is at hand, by digest
+        self._stored: dict[bytes, None] = {}  # and of what was stored last
         self._last = ""
         self.port = 0  #: where it listens
 
@@ -103,7 +104,7 @@ class Hl7Mllp:
         self._arrived.set()
 
     async def read(self) -> Batch | None:
-        """The messages that wait; None where none comes for a moment, or none of them is for the engine."""
+        """The messages that wait; None where none comes for a moment."""
         if not self._queue:
             self._arrived.clear()
             try:
@@ -112,21 +113,27 @@ class Hl7Mllp:
             except TimeoutError:
                 return None
         await asyncio.sleep(0)  # what has come over other connections meanwhile is stored in the same commit
-        batch: dict[bytes, None] = {}
-        while self._queue and len(batch) < BATCH:
-            taken = self._take(self._queue.popleft(), batch)
-            self._at_hand.append(taken)
-            if taken.record is not None:
-                batch[taken.digest] = None
-        records = [taken.record for taken in self._at_hand if taken.record is not None]
-        if not records:
-            self._answer({})
-            return None
-        return Batch(records, {}, more=bool(self._queue))
+        some: list[_Taken] = []
+        self._at_hand.append(some)
+        while self._queue and len(some) < BATCH:
+            some.append(self._take(self._queue.popleft()))
+        # Without a record too: an answer waits for those before it.
+        records = [taken.record for taken in some if taken.record is not None]
+        return Batch(records, {}, more=bool(self._queue), ahead=True)
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Answers the messages of the batch."""
-        self._answer({id(rejection.record): rejection.reason for rejection in rejections})
+        reasons = {id(rejection.record): rejection.reason for rejection in rejections}
+        some = self._at_hand.popleft()
+        for taken in some:
+            if taken.record is not None:
+                reason = reasons.get(id(taken.record))
+                fault = Fault.DATA if taken.record.fault else Fault.APPLICATION
+                taken.outcome = ACCEPTED if reason is None else Outcome("E", fault, reason)
+                self._remember(taken)
+            elif taken.first is not None:
+                taken.outcome = taken.first.outcome
+        self._answer(some)
 
     async def reread(self, key: str) -> Record | None:
         """None: a message is gone; its sender sends it again."""
@@ -134,20 +141,21 @@ class Hl7Mllp:
 
     async def state(self) -> SourceState:
         """The newest MSH-7 that was stored, and what waits."""
-        waiting = [*(taken.arrival for taken in self._at_hand), *self._queue]
+        waiting = [*(taken.arrival for some in self._at_hand for taken in some), *self._queue]
         return SourceState(self._last, len(waiting), waiting[0].at if waiting else None)
 
     async def close(self) -> None:
         """Ends the connections: what is not acknowledged is sent again."""
         self._queue.clear()
         self._at_hand.clear()
+        self._coming.clear()
         if self._server is not None:
             await self._server.close()
             self._server, self.port = None, 0
 
     # --- one message
 
-    def _take(self, arrival: Arrival, batch: Mapping[bytes, None]) -> _Taken:
+    def _take(self, arrival: Arrival) -> _Taken:
         header = Header(arrival.frame.content)
         taken = _Taken(arrival, header, CHARSETS.get(self._records.charset(header), "ascii"))
         if refused := self._records.refused(header):
@@ -155,41 +163,39 @@ class Hl7Mllp:
             log.warning("refused a message", source=self._where, peer=arrival.connection.peer, reason=refused.reason)
             return taken
         digest = taken.digest = hashlib.blake2b(arrival.frame.content, digest_size=16).digest()
-        if digest in self._seen:
+        if digest in self._stored:
             taken.outcome = ACCEPTED
-        elif digest not in batch:
+        elif (first := self._coming.get(digest)) is not None:
+            taken.first = first
+        else:
+            self._coming[digest] = taken
             taken.record = self._records.record(header, arrival.frame, digest, arrival.connection.peer)
         return taken
 
-    # --- answers
+    def _remember(self, taken: _Taken) -> None:
+        """What is stored is not stored again; what is refused may fit after a repair of the contract."""
+        del self._coming[taken.digest]
+        if taken.outcome is ACCEPTED:
+            self._stored[taken.digest] = None
+            if len(self._stored) > SEEN:
+                del self._stored[next(iter(self._stored))]
+            if taken.record is not None and taken.record.at is not None:
+                self._last = taken.record.at.isoformat()
 
-    def _answer(self, reasons: Mapping[int, str]) -> None:
-        """Answers what is at hand, each connection in one write and in its order."""
+    def _answer(self, some: Sequence[_Taken]) -> None:
+        """Answers messages, each connection's in one write and in their order."""
         now = datetime.now(self._context.timezone)
-        refused = {
-            taken.digest: Outcome("E", Fault.DATA if taken.record.fault else Fault.APPLICATION, reason)
-            for taken in self._at_hand
-            if taken.record is not None and (reason := reasons.get(id(taken.record))) is not None
-        }
-        answers: dict[Connection, list[_Taken]] = {}
-        for taken in self._at_hand:
-            outcome = taken.outcome = taken.outcome or refused.get(taken.digest, ACCEPTED)
-            answers.setdefault(taken.arrival.connection, []).append(taken)
-            if outcome.code == "A":
-                self._seen[taken.digest] = None
-                if taken.record is not None and taken.record.at is not None:
-                    self._last = taken.record.at.isoformat()
-        for connection, some in answers.items():
-            size = sum(len(taken.arrival.frame.content) for taken in some)
-            texts = [
-                answer(taken.header, taken.outcome or ACCEPTED, now, taken.encoding)
-                for taken in some
-                if taken.header.text(9) != "ACK"  # an answer to an answer would go round for ever
-            ]
-            connection.answer(texts, len(some), size)
-        self._at_hand.clear()
-        for digest in list(islice(self._seen, max(0, len(self._seen) - SEEN))):
-            del self._seen[digest]
+        answers: dict[Connection, list[bytes]] = {}
+        sizes: Counter[Connection] = Counter()
+        for taken in some:
+            connection = taken.arrival.connection
+            sizes[connection] += len(taken.arrival.frame.content)
+            texts = answers.setdefault(connection, [])
+            # An answer to an answer would go round for ever.
+            known = taken.header.text(9) != "ACK"
+            texts.append(answer(taken.header, taken.outcome or ACCEPTED, now, taken.encoding) if known else b"")
+        for connection, texts in answers.items():
+            connection.answer(texts, sizes[connection])
 
 
 def _here(host: str) -> bool:

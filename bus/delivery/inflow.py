@@ -22,9 +22,10 @@ from bus.broker.consume import Incoming
 from bus.delivery.applying import Applier
 from bus.delivery.backoff import Backoff
 from bus.delivery.deaths import Deaths
+from bus.delivery.decisions import Decisions
 from bus.delivery.health import PlaceHealth
 from bus.delivery.lanes import Lane, Lanes
-from bus.delivery.reading import DISCARD, Inbound, Reader, redriven
+from bus.delivery.reading import Inbound, Reader, redriven
 from bus.delivery.settling import Outcome, Settler
 from bus.delivery.tasks import heed_cancellation, together
 from bus.errors import Action, BusError, ContractError, Rejected
@@ -64,15 +65,18 @@ class Inflow:
         self._working = asyncio.Lock()
         self._ending = asyncio.Event()
         self._in_flight: dict[tuple[str, int], Inbound] = {}
-        self._early: dict[tuple[str, int], Inbound] = {}  # decisions to discard, by the place of the event to come
+        self._decisions = self._no_decisions()
 
     def begin(self) -> None:
         """Forgets what a run that failed had in hand: its consumers go back to all that is unsettled."""
         self._in_flight.clear()
-        self._early.clear()
         self._lanes = Lanes()
+        self._decisions = self._no_decisions()
         self._ending.clear()
         self._health.held = 0
+
+    def _no_decisions(self) -> Decisions:
+        return Decisions(self._lanes, self._in_flight, self._forgo, holding=self._hold_poison)
 
     def end(self) -> None:
         """Lets go of what waits for a peer: it comes again at the next start."""
@@ -107,50 +111,12 @@ class Inflow:
                 continue
             self._in_flight[item.place] = item
             if redriven(incoming):
-                gone = await self._decided(item)
+                gone = await self._decisions.take(item)
             else:
-                gone = bool(self._early) and await self._foregone(item)
+                gone = bool(self._decisions) and await self._decisions.foregone(item)
             if not gone:
                 items.append(item)
         return items
-
-    async def _decided(self, item: Inbound) -> bool:
-        """A person has decided about a dead letter: frees the lane that waits for it. True where the event is not to
-        be applied.
-        """
-        discard = DISCARD in item.incoming.headers
-        lane = self._lanes.parked_on(item.lane, item.event.id)
-        if lane is not None:
-            await self._settle([lane.items.popleft()], "discarded")
-            if not discard:
-                lane.items.appendleft(item)
-            lane.parked, lane.due = False, 0.0
-            if not lane.items:
-                self._lanes.release(lane)
-            self._lanes.changed.set()
-        elif discard and self._hold_poison:
-            self._early[item.origin] = item
-            return True
-        if discard:
-            await self._settle([item], "discarded")
-        return discard or lane is not None
-
-    async def _foregone(self, item: Inbound) -> bool:
-        """The same for the event itself, where the decision came first, as after a restart. Decisions about events
-        that lie before it and are not in hand wait for nothing: these are settled.
-        """
-        stream, sequence = item.place
-        passed = [each for each in self._early if each[0] == stream and each[1] < sequence]
-        settled = [self._early.pop(each) for each in passed if each not in self._in_flight]
-        await self._settle(settled, "discarded")
-        return await self._discarded(item)
-
-    async def _discarded(self, item: Inbound) -> bool:
-        """Settles an event together with the decision to discard it, where there is one."""
-        decision = self._early.pop(item.origin, None)
-        if decision is not None:
-            await self._settle([item, decision], "discarded")
-        return decision is not None
 
     # --- working
 
@@ -228,7 +194,7 @@ class Inflow:
 
     async def _try(self, item: Inbound, done: list[Inbound] | None = None) -> Progress:
         """Applies one item; a poisonous one becomes a dead letter."""
-        if self._early and await self._discarded(item):
+        if self._decisions and await self._decisions.discarded(item):
             return Progress.DONE
         item.attempts += 1
         try:
@@ -282,6 +248,9 @@ class Inflow:
             self._deaths.acquit([item.event.id for item in items])
             self._health.finished(len(items))
             self._health.held = self._lanes.held
+
+    async def _forgo(self, items: Sequence[Inbound]) -> None:
+        await self._settle(items, "discarded")
 
     # --- holding
 

@@ -77,7 +77,7 @@ class Snapshot:
             for each in locked:
                 self._pages(connection, each)
         self._progress.at = 0
-        self._feed.put(Batch([], self._progress.dump(), more=True))
+        self._feed.put(Batch([], self._progress.dump(), more=True, ahead=True))
 
     def _starts(self, until: int) -> None:
         """The log is read from the first place on that a snapshot knew."""
@@ -133,7 +133,7 @@ class Snapshot:
         progress.after = key_texts(tracked.key, values[-1])
         version = version_of(progress.at, 0)
         records = [tracked.record(each, "snapshot", version) for each in values if tracked.wanted(each)]
-        self._feed.put(Batch(records, progress.dump(), more=True))
+        self._feed.put(Batch(records, progress.dump(), more=True, ahead=True))
 
     def _query(self, tracked: Tracked, after: Sequence[str], limit: str) -> tuple[str, list[Any]]:
         """The rows behind a key, in an order that does not depend on the columns' collations."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import TypeVar
 
 from bus.errors import BusError, Unavailable
@@ -15,6 +16,7 @@ from bus.ports import Batch
 E = TypeVar("E", bound=Exception)
 
 PATIENCE = 5.0  #: seconds that a reading waits at least until the log is known to have nothing more
+FRESH = 5.0  #: seconds that a reader's word of having nothing is believed
 TICK = 1.0  #: seconds after which a reader that waits for room keeps its connection alive
 WAIT = 0.2  #: seconds until a waiting reader looks whether it shall stop
 
@@ -34,6 +36,7 @@ class Feed:
         self._failure: Exception | None = None
         self.stopping = threading.Event()
         self._resting = False
+        self._rested = 0.0
 
     def put(self, batch: Batch, keep_alive: Callable[[], None] = lambda: None) -> None:
         """Hands a batch over; waits for room, and calls ``keep_alive`` now and then. Raises Stopped."""
@@ -79,6 +82,7 @@ class Feed:
 
     def rest(self) -> None:
         """The log has nothing more at the moment: readings need not wait long."""
+        self._rested = monotonic()
         if not self._resting:
             self._resting = True
             self._tell()
@@ -86,6 +90,16 @@ class Feed:
     def _tell(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._arrived.set)
+
+    @property
+    def waiting(self) -> Sequence[Batch]:
+        """What has been read and not been got."""
+        return tuple(self._batches)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the log had nothing more a moment ago."""
+        return not self._batches and monotonic() - self._rested < FRESH
 
     async def get(self, wait: float) -> Batch | None:
         """The next batch; None where none comes within ``wait`` seconds. Raises what the thread failed with."""

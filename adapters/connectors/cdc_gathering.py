@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from sys import maxsize
 
@@ -10,6 +11,13 @@ from adapters.connectors.cdc_feed import Feed
 from adapters.connectors.cdc_progress import Order, Progress
 from adapters.connectors.cdc_tables import Operation, Row, Tracked, version_of
 from bus.ports import Batch, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered(Batch):
+    """Changes of a log."""
+
+    xids: frozenset[int] = frozenset()  #: PostgreSQL: the transactions that made them
 
 
 class Gathering:
@@ -31,6 +39,7 @@ class Gathering:
         self._place, self._index = 0, 0
         self._at: datetime | None = None
         self._xid: int | None = None
+        self._xids: set[int] = set()  #: of what is ready or in part
         self.within = False  #: a transaction has begun and not ended
         self.skipping = False  #: nobody wants the rest of it
 
@@ -54,6 +63,8 @@ class Gathering:
             tracked.name, self._orders[tracked.name], key(), self._place, self._xid
         ):
             return
+        if self._xid is not None:
+            self._xids.add(self._xid)
         self._part.append(tracked.record(row, operation, version_of(self._place, self._index), self._at))
         if len(self._part) >= self._batch:
             self._flush_part()
@@ -90,4 +101,6 @@ class Gathering:
     def _put(self, records: Sequence[Record], place: int, index: int | None) -> None:
         self._progress.passed(place, index)
         self._progress.start = self._start
-        self._feed.put(Batch(list(records), self._progress.dump(), more=True), self._keep_alive)
+        position, xids = self._progress.dump(), frozenset(self._xids)
+        self._feed.put(Gathered(list(records), position, more=True, ahead=True, xids=xids), self._keep_alive)
+        self._xids.clear()

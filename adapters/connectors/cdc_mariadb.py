@@ -19,10 +19,11 @@ import pymysql
 from pymysqlreplication import BinLogStreamReader
 
 from adapters.connectors.cdc_binlog_changes import EVENTS, Changes
-from adapters.connectors.cdc_binlog_snapshot import Snapshot, quote, status
+from adapters.connectors.cdc_binlog_snapshot import PATIENT, Snapshot, quote, status
 from adapters.connectors.cdc_binlog_values import NUMBERS, selected
 from adapters.connectors.cdc_feed import WAIT, Feed, translated
 from adapters.connectors.cdc_gathering import Gathering
+from adapters.connectors.cdc_mariadb_setup import PLACE, pack
 from adapters.connectors.cdc_progress import Order, Progress, ordering
 from adapters.connectors.cdc_tables import INBOX, Tracked
 from bus.database import CONNECT_TIMEOUT
@@ -38,7 +39,6 @@ CHUNK = 262_144
 FATAL = 1236  #: the server cannot send the log that is asked for
 REFUSED = frozenset({1044, 1045, 1142, 1227, 1698})
 UNFIT = frozenset({1049, 1054, 1064, 1146})
-PLACE = 2**32
 
 
 def reader(
@@ -46,6 +46,7 @@ def reader(
     url: URL,
     slot: str,
     publication: str,
+    looking: bool,
     tables: Sequence[Tracked],
     batch: int,
     heartbeat: float,
@@ -53,15 +54,24 @@ def reader(
     where: str,
 ) -> MariadbReader:
     """A reader for one opening of the source."""
-    return MariadbReader(url, slot, tables, batch, heartbeat, zone, where)
+    return MariadbReader(url, slot, looking, tables, batch, heartbeat, zone, where)
 
 
 class MariadbReader:
     """One reading of a binlog: made for each opening of the source, and run in a thread."""
 
     def __init__(
-        self, url: URL, slot: str, tables: Sequence[Tracked], batch: int, heartbeat: float, zone: tzinfo, where: str
+        self,
+        url: URL,
+        slot: str,
+        looking: bool,
+        tables: Sequence[Tracked],
+        batch: int,
+        heartbeat: float,
+        zone: tzinfo,
+        where: str,
     ) -> None:
+        self._looking = looking  # a query reads what there is: here is the log alone
         self._url, self._slot, self._batch, self._heartbeat = url, slot, batch, heartbeat
         self._tables = {each.name: each for each in tables}
         self._zone, self._where = zone, where
@@ -82,11 +92,11 @@ class MariadbReader:
             self._lock(control, feed)
             self._find_types(control)
             self._check_log(control, progress)
-            if pending := progress.pending(self._tables):
-                snapshot = Snapshot(self._connect, _pack, self._numeric, self._batch, feed, progress)
+            if (pending := progress.pending(self._tables)) and not self._looking:
+                snapshot = Snapshot(self._connect, pack, self._numeric, self._batch, feed, progress)
                 snapshot.read([self._tables[name] for name in pending], lambda each: self._engines[each.name])
-            elif not progress.start:
-                progress.start = _pack(*status(control))
+            elif pending or not progress.start:
+                progress.start = progress.start or pack(*status(control))
                 feed.put(Batch([], progress.dump(), more=True))
             self._stream(control, feed, progress)
 
@@ -190,11 +200,11 @@ class MariadbReader:
         changes = Changes(
             self._tables.values(),
             gathering,
-            lambda event: _pack(stream.log_file, event.packet.log_pos),
+            lambda event: pack(stream.log_file, event.packet.log_pos),
             self._zone,
             self._where,
         )
-        idle.serve(gathering, lambda: _pack(stream.log_file, stream.log_pos))
+        idle.serve(gathering, lambda: pack(stream.log_file, stream.log_pos))
         try:
             while True:
                 event = stream.fetchone()
@@ -232,6 +242,7 @@ class _Idle:
             self._connections += 1
             if self._connections > 2:  # noqa: PLR2004 - the stream and its helper
                 raise Unavailable("the connection was lost", where=self._where, hint="is the server reachable?")
+            options["init_command"] = PATIENT  # the server waits with us where the streams are full
             connection = connect(**options)
             if self._connections == 1:
                 self.thread = connection.thread_id()
@@ -291,11 +302,6 @@ class _Waiting:
 
     def close(self) -> None:
         """The connection closes its socket itself."""
-
-
-def _pack(file: str, place: int) -> int:
-    """A place in the log as one number that grows."""
-    return int(file.rpartition(".")[2]) * PLACE + place
 
 
 def _unpack(progress: Progress) -> tuple[str, int]:

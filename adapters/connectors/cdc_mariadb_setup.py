@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from adapters.connectors.cdc_progress import Progress
 from adapters.connectors.cdc_tables import Tracked, Watched, listed
 from bus.errors import ConfigError
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+PLACE = 2**32
+UNTOLD = 1.0  #: seconds that MySQL gets for a commit, since it does not tell when others see it
 SETTINGS = {"log_bin": "1", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL"}
 
 _COLUMNS = text("""
@@ -22,6 +26,11 @@ WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table ORDER
 _PRIMARY = text("""
 SELECT column_name FROM information_schema.statistics
 WHERE table_schema = :schema AND table_name = :table AND index_name = 'PRIMARY' ORDER BY seq_in_index""")
+
+
+def pack(file: str, place: int) -> int:
+    """A place in the log as one number that grows."""
+    return int(file.rpartition(".")[2]) * PLACE + place
 
 
 def statements(_dialect: Dialect, _slot: str, _publication: str, _tables: Mapping[str, Watched]) -> Iterator[str]:
@@ -49,7 +58,13 @@ def script(dialect: Dialect, _slot: str, _publication: str, tables: Mapping[str,
     )
 
 
-async def tracked(connection: AsyncConnection, tables: Mapping[str, Watched], where: str) -> list[Tracked]:
+async def tracked(
+    connection: AsyncConnection,
+    tables: Mapping[str, Watched],
+    where: str,
+    *,
+    installed: bool = True,
+) -> list[Tracked]:
     """The tables as they are. Raises ConfigError where one cannot be captured."""
     found = []
     for name, watched in tables.items():
@@ -68,7 +83,7 @@ async def tracked(connection: AsyncConnection, tables: Mapping[str, Watched], wh
         )
         if missing := [column for column in columns if column not in known]:
             raise ConfigError(f"the table has no column {listed(missing)}", where=place, hint=f"it has {listed(known)}")
-        found.append(Tracked(name, at["schema"], at["table"], key, columns, watched.where))
+        found.append(Tracked(name, at["schema"], at["table"], key, columns, watched.where, watched.belongs_to))
     return found
 
 
@@ -90,3 +105,19 @@ async def check(
     server = (await connection.exec_driver_sql("SELECT @@server_id")).scalar()
     base = found.get("log_bin_basename", "").replace("\\", "/").rpartition("/")[2]
     return f"{base}@{server}"
+
+
+async def visible(connection: AsyncConnection, place: int, _xids: frozenset[int]) -> bool:
+    """Whether everybody sees the transaction that begins at this place of the log: it is written before it is made."""
+    rows = (await connection.exec_driver_sql("SHOW STATUS LIKE 'binlog_snapshot_%%'")).all()
+    told = {str(name).lower(): value for name, value in (tuple(row) for row in rows)}
+    if "binlog_snapshot_file" in told:
+        return pack(str(told["binlog_snapshot_file"]), int(told["binlog_snapshot_position"])) > place
+    await asyncio.sleep(UNTOLD)
+    return True
+
+
+def shown(progress: Progress) -> str:
+    """The place in the log as the server writes it."""
+    number, place = divmod(max(progress.place, progress.start), PLACE)
+    return f"{progress.log.rpartition('@')[0]}.{number:06}:{place}" if place else ""

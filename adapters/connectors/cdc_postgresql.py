@@ -44,8 +44,17 @@ class PostgresqlReader:
     """One reading of a slot: made for each opening of the source, and run in a thread."""
 
     def __init__(
-        self, url: URL, slot: str, publication: str, tables: Sequence[Tracked], batch: int, heartbeat: float, where: str
+        self,
+        url: URL,
+        slot: str,
+        publication: str,
+        looking: bool,
+        tables: Sequence[Tracked],
+        batch: int,
+        heartbeat: float,
+        where: str,
     ) -> None:
+        self._looking = looking  # a query reads what there is: here is the log alone
         self._url, self._slot, self._publication = url, slot, publication
         self._tables = {each.name: each for each in tables}
         self._batch, self._heartbeat, self._where = batch, heartbeat, where
@@ -69,8 +78,10 @@ class PostgresqlReader:
             control.autocommit = True
             self._lock(control, feed)
             self._find_types(control)
-            if pending := progress.pending(self._tables):
+            if (pending := progress.pending(self._tables)) and not self._looking:
                 self._snapshot(pending, feed, progress)
+            elif pending:
+                feed.put(Batch([], progress.dump(), more=True))  # the slot has the log's beginning
             self._stream(control, feed, progress)
 
     def _translated(self, error: psycopg2.Error) -> BusError:
@@ -143,7 +154,7 @@ class PostgresqlReader:
                 self._read_table(connection, self._tables[name], list(after), feed, progress)
                 progress.finish(name)
             progress.at = 0
-            feed.put(Batch([], progress.dump(), more=True))
+            feed.put(Batch([], progress.dump(), more=True, ahead=True))
 
     def _read_table(self, connection: Any, tracked: Tracked, after: list[str], feed: Feed, progress: Progress) -> None:
         with connection.cursor() as cursor:
@@ -166,7 +177,7 @@ class PostgresqlReader:
                     if tracked.wanted(values):
                         records.append(tracked.record(values, "snapshot", version))
                 progress.after = [rows[-1][place] for place in key_at]
-                feed.put(Batch(records, progress.dump(), more=True))
+                feed.put(Batch(records, progress.dump(), more=True, ahead=True))
 
     def _query(self, tracked: Tracked, types: dict[str, int], after: Sequence[str]) -> Any:
         """The rows behind a key, in an order that does not depend on the database's collation."""
@@ -246,6 +257,7 @@ def reader(
     url: URL,
     slot: str,
     publication: str,
+    looking: bool,
     tables: Sequence[Tracked],
     batch: int,
     heartbeat: float,
@@ -253,7 +265,7 @@ def reader(
     where: str,
 ) -> PostgresqlReader:
     """A reader for one opening of the source."""
-    return PostgresqlReader(url, slot, publication, tables, batch, heartbeat, where)
+    return PostgresqlReader(url, slot, publication, looking, tables, batch, heartbeat, where)
 
 
 def _as_it_is(text: str | None, _cursor: Any) -> str | None:

@@ -15,7 +15,7 @@ from psycopg2 import sql
 
 from adapters.connectors import cdc_pgoutput as pgoutput
 from adapters.connectors.cdc_gathering import Gathering
-from adapters.connectors.cdc_progress import numbers_of, visible
+from adapters.connectors.cdc_progress import numbers_of, visible_in
 from adapters.connectors.cdc_tables import INBOX, Operation, Row, Tracked, moved
 
 VISIBLE = 5.0  #: seconds to wait at most: a server that commits once this reader confirms would wait for ever
@@ -66,7 +66,7 @@ class Rereading:
         with self._connection.cursor() as cursor:
             while xid != self._seen and monotonic() < deadline:
                 cursor.execute("SELECT pg_current_snapshot()::text")
-                if visible(xid, numbers_of(cursor.fetchone()[0])):
+                if visible_in(xid, numbers_of(cursor.fetchone()[0])):
                     self._seen = xid
                 else:
                     sleep(PAUSE)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from adapters.connectors.cdc_progress import Progress, numbers_of, visible_in
 from adapters.connectors.cdc_tables import INBOX, Tracked, Watched, listed
 from adapters.connectors.sql import quoted
 from bus.errors import ConfigError
@@ -54,6 +55,9 @@ def statements(dialect: Dialect, slot: str, publication: str, tables: Mapping[st
         "  applied_at timestamp with time zone NOT NULL,\n  PRIMARY KEY (consumer, event_id)\n)"
     )
     yield f"CREATE INDEX IF NOT EXISTS ix_{INBOX}_applied_at ON {INBOX} (applied_at)"
+    for name, watched in tables.items():
+        if watched.belongs_to:
+            yield _whole(quoted(dialect, watched.table or name), watched)
     yield (
         f"DO $$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = '{publication}') THEN\n"
         f"    CREATE PUBLICATION {publication}\n"
@@ -71,7 +75,26 @@ def statements(dialect: Dialect, slot: str, publication: str, tables: Mapping[st
     )
 
 
-async def tracked(connection: AsyncConnection, tables: Mapping[str, Watched], where: str) -> list[Tracked]:
+def _whole(table: str, watched: Watched) -> str:
+    """Makes deletes and updates tell by which columns the rows of a query are found, where the primary key does not."""
+    names = ", ".join(_literal(name) for name in watched.key)
+    return (
+        "DO $$ BEGIN\n"
+        f"  IF (SELECT relreplident = 'd' FROM pg_class WHERE oid = {_literal(table)}::regclass)\n"
+        f"    AND EXISTS (SELECT FROM unnest(ARRAY[{names}]) AS wanted WHERE wanted NOT IN (\n"
+        "      SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid\n"
+        f"        AND a.attnum = ANY (i.indkey) WHERE i.indisprimary AND i.indrelid = {_literal(table)}::regclass))\n"
+        f"  THEN ALTER TABLE {table} REPLICA IDENTITY FULL;\n  END IF;\nEND $$"
+    )
+
+
+def _literal(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
+
+
+async def tracked(
+    connection: AsyncConnection, tables: Mapping[str, Watched], where: str, *, installed: bool = True
+) -> list[Tracked]:
     """The tables as they are. Raises ConfigError where one cannot be captured."""
     found = []
     for name, watched in tables.items():
@@ -84,12 +107,13 @@ async def tracked(connection: AsyncConnection, tables: Mapping[str, Watched], wh
         key = watched.key or tuple(primary)
         if not key:
             raise ConfigError("the table has no primary key", where=place, hint="name the columns of its `key`")
-        await _check_identity(connection, row.oid, row.identity, primary, key, place)
+        if installed or not watched.belongs_to:
+            await _check_identity(connection, row.oid, row.identity, primary, key, place)
         columns = tuple(dict.fromkeys((*key, *watched.columns, *watched.where)))
         known = list((await connection.execute(_COLUMNS, {"oid": row.oid})).scalars())
         if missing := [column for column in columns if column not in known]:
             raise ConfigError(f"the table has no column {listed(missing)}", where=place, hint=f"it has {listed(known)}")
-        found.append(Tracked(name, row.nspname, row.relname, key, columns, watched.where))
+        found.append(Tracked(name, row.nspname, row.relname, key, columns, watched.where, watched.belongs_to))
     return found
 
 
@@ -128,3 +152,15 @@ async def check(connection: AsyncConnection, slot: str, publication: str, tables
         if oid not in published.tables:
             raise ConfigError(f"publication {publication} has no table {name}", where=where, hint="install it again")
     return str(published.since or "")
+
+
+async def visible(connection: AsyncConnection, _place: int, xids: frozenset[int]) -> bool:
+    """Whether everybody sees these transactions: a commit stands in the log a moment before."""
+    snapshot = (await connection.exec_driver_sql("SELECT pg_current_snapshot()::text")).scalar()
+    seen = numbers_of(str(snapshot))
+    return all(visible_in(xid, seen) for xid in xids)
+
+
+def shown(progress: Progress) -> str:
+    """The place in the log as PostgreSQL writes it."""
+    return f"{progress.place >> 32:X}/{progress.place & 0xFFFFFFFF:X}" if progress.place else ""

@@ -91,7 +91,7 @@ class Progress:
         """Whether the snapshot's row of that key has this change in it already."""
         for each in self.ranges:
             if each.table == table and (each.to is None or order(key) <= order(each.to)):
-                return place <= each.until and (xid is None or visible(xid, each.seen))
+                return place <= each.until and (xid is None or visible_in(xid, each.seen))
         return False
 
     def passed(self, place: int, index: int | None = None) -> None:
@@ -105,7 +105,7 @@ class Progress:
         return place < self.place or (place == self.place and (self.index is None or index <= self.index))
 
 
-def visible(xid: int, seen: Sequence[int]) -> bool:
+def visible_in(xid: int, seen: Sequence[int]) -> bool:
     """Whether a snapshot saw a transaction, of whose number the log has the lower 32 bits."""
     xmax = seen[1]
     whole = xmax - xmax % FULL + xid

@@ -27,10 +27,21 @@ class Watched(BaseModel):
 
     table: str = Field(default="", description="the table, with its schema where needed; none: its name here")
     key: tuple[str, ...] = Field(default=(), description="columns that name a row; none: the primary key")
-    columns: tuple[str, ...] = Field(min_length=1, description="columns that an event needs, beside the key; never *")
+    columns: tuple[str, ...] = Field(default=(), description="columns that an event needs, beside the key; never *")
     where: Mapping[str, str] = Field(
         default_factory=dict, description="only rows with these values, column = value; a row that leaves is not told"
     )
+    belongs_to: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="with a `query`, instead of all these: which of its rows a row here belongs to, its column = ours",
+    )
+
+    def captured(self) -> Watched:
+        """What is read out of the log: for a query only what its rows are found by."""
+        if not self.belongs_to:
+            return self
+        names = tuple(dict.fromkeys(self.belongs_to.values()))
+        return self.model_copy(update={"key": names, "columns": names})
 
 
 @dataclass(slots=True)
@@ -43,6 +54,7 @@ class Tracked:
     key: tuple[str, ...]
     columns: tuple[str, ...]  #: the key's, those of the contract and those of ``where``, each once
     where: Mapping[str, str] = field(default_factory=dict)
+    belongs_to: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""  #: of a record's key
 
     def __post_init__(self) -> None:
@@ -66,7 +78,9 @@ class Tracked:
         return self.prefix + ",".join([encode_basestring(text_of(row[name])) for name in self.key]) + "]"
 
     def record(self, row: Row, operation: Operation, version: str, at: datetime | None = None) -> Record:
-        """The record of one change. ``row`` becomes its data."""
+        """The record of one change. ``row`` becomes its data. For a query: by which columns to find its rows."""
+        if self.belongs_to:
+            return Record("", {name: row[column] for name, column in self.belongs_to.items()}, at=at)
         key = self.key_of(row)
         place = place_of(self.key, [row[name] for name in self.key])
         row["_kejadian"], row["_operasi"] = self.name, operation

@@ -8,6 +8,11 @@ What the bus itself wrote is left out.
 A record's data are the columns, ``_kejadian`` (the table's name in the contract) and ``_operasi`` (snapshot, insert,
 update, delete). A changed key is a delete of the old and an insert of the new one. A delete may have the key alone.
 TRUNCATE is not seen.
+
+With a ``query`` the log tells which rows of the tables changed, and the rows of the query that these belong to are read
+as they are by then: a join, in one event. Then ``_operasi`` is update, or delete with the key's columns alone where the
+query has no such row any more; a look that finds nothing new is no event. What was overwritten before the look, within
+moments, is not seen; that a row is gone is.
 """
 
 from __future__ import annotations
@@ -16,11 +21,12 @@ import asyncio
 import json
 import re
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from adapters.connectors.cdc_feed import Feed
 from adapters.connectors.cdc_progress import Progress
@@ -28,11 +34,15 @@ from adapters.connectors.cdc_tables import TableName, Tracked, Watched
 from adapters.connectors.sql import key_of, quoted, row_by_key
 from bus.database import engine, errors
 from bus.errors import ConfigError
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from adapters.connectors.cdc_query import Looking
 
 AHEAD = 4  #: batches that are read before those in front of them are stored
 ENDING = 15.0  #: seconds that a reading thread may take to end
@@ -43,6 +53,8 @@ class SqlCdcConfig(ConnectorConfig):
 
     url: str = Field(description="the database, by reference: env:NAME")
     tables: Mapping[TableName, Watched] = Field(min_length=1, description="the captured tables, each by a name")
+    query: str = Field(default="", description="a SELECT over these tables, every column named, instead of their own")
+    key: tuple[str, ...] = Field(default=(), description="with a query: its columns that name a row")
     slot: str = Field(
         default="", pattern=r"^[a-z0-9_]{0,60}$", description="name at the server; none: bus_<opd>_<app>_<source>"
     )
@@ -54,6 +66,20 @@ class SqlCdcConfig(ConnectorConfig):
     poll: float = Field(default=1.0, gt=0, description="seconds that a read waits for something new")
     batch: int = Field(default=500, ge=1, le=900, description="changes per batch")
     heartbeat: float = Field(default=60, gt=0, description="seconds of silence after which the position moves along")
+
+    @model_validator(mode="after")
+    def _is_one_form(self) -> SqlCdcConfig:
+        for name, table in self.tables.items():
+            if self.query and (table.columns or table.key or table.where or not table.belongs_to):
+                raise ValueError(f"tables.{name}: with a query a table has belongs_to, and no columns, key or where")
+            if not self.query and (table.belongs_to or not table.columns):
+                raise ValueError(f"tables.{name}: without a query a table has columns, and no belongs_to")
+        if bool(self.query) != bool(self.key):
+            raise ValueError("a query and its key go together; a table's key is tables.<name>.key")
+        names = {name.rpartition(".")[2] for name in self.key}
+        if self.query and not any(names <= set(table.belongs_to) for table in self.tables.values()):
+            raise ValueError("one of the tables must belong by the whole key: else deletes are not seen")
+        return self
 
 
 class Reader(Protocol):
@@ -78,6 +104,7 @@ class SqlCdc:
         name = re.sub("[^a-z0-9]", "_", f"bus_{context.app.opd}_{context.app.app}_{context.name}".lower())
         self._slot = config.slot or name[:60]
         self._publication = config.publication or self._slot
+        self._watched = {name: each.captured() for name, each in config.tables.items()}
         self._tables: list[Tracked] = []
         self._kind = ""
         self._setup: Any = None  #: the module that knows what this kind of database needs
@@ -85,6 +112,10 @@ class SqlCdc:
         self._feed: Feed | None = None
         self._reader: Reader | None = None
         self._thread: threading.Thread | None = None
+        self._looking: Looking | None = None
+        self._stored = Progress("", 0)  #: behind the last batch that is stored
+        self._stored_at: datetime | None = None
+        self._in_hand: deque[Batch] = deque()  #: read, and not stored yet
 
     @property
     def idle(self) -> float:
@@ -93,28 +124,26 @@ class SqlCdc:
 
     def ddl(self) -> str:
         """What the capture needs in the database as SQL, for the owner. Raises ConfigError; connects to nothing."""
-        made = self._made()
-        script: str = self._setup.script(made.dialect, self._slot, self._publication, self._config.tables)
+        made = self._made(create=False)
+        script: str = self._setup.script(made.dialect, self._slot, self._publication, self._watched)
         return script
 
     async def install(self) -> None:
         """Makes it; running it again is harmless. Raises ConfigError where a table cannot be captured."""
-        made = self._made()
+        made = self._made(create=False)
         try:
             with errors(self._where):
                 async with made.connect() as connection:
-                    await self._setup.tracked(connection, self._config.tables, self._where)
-                for statement in self._setup.statements(
-                    made.dialect, self._slot, self._publication, self._config.tables
-                ):
+                    await self._setup.tracked(connection, self._watched, self._where, installed=False)
+                for statement in self._setup.statements(made.dialect, self._slot, self._publication, self._watched):
                     async with made.begin() as connection:
                         await connection.exec_driver_sql(statement)
         finally:
             await made.dispose()
 
-    def _made(self) -> AsyncEngine:
+    def _made(self, **options: bool) -> AsyncEngine:
         """An engine, and the rest that depends on the kind of database."""
-        made = engine(self._config.url, where=self._where, create=False, zone=self._zone)
+        made = engine(self._config.url, where=self._where, zone=self._zone, **options)
         kinds = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
         self._kind = kinds.get(made.dialect.name, "")
         if not self._kind:
@@ -132,18 +161,28 @@ class SqlCdc:
             raise
 
     async def _open(self, position: Position | None) -> None:
-        self._engine = made = self._made()
+        self._engine = made = self._made(readonly=True)
         with errors(self._where):
             async with made.connect() as connection:
-                self._tables = await self._setup.tracked(connection, self._config.tables, self._where)
+                self._tables = await self._setup.tracked(connection, self._watched, self._where)
                 log = await self._setup.check(connection, self._slot, self._publication, self._tables, self._where)
         progress = self._resumed(position, log)
+        if self._config.query:
+            self._looking = self._make_looking(made)
+            await self._looking.open(progress)
+        self._stored = Progress.load(progress.dump(), self._where)
         self._reader = self._make_reader(made.url)
         self._feed = Feed(AHEAD)
         self._thread = threading.Thread(
             target=self._reader.run, args=(self._feed, progress), name=f"{self._slot} log", daemon=True
         )
         self._thread.start()
+
+    def _make_looking(self, made: AsyncEngine) -> Looking:
+        from adapters.connectors.cdc_query import Looking
+
+        config = self._config
+        return Looking(made, self._setup, config.query, config.key, self._tables, config.batch, self._where)
 
     def _make_reader(self, url: URL) -> Reader:
         try:
@@ -158,6 +197,7 @@ class SqlCdc:
             url=url,
             slot=self._slot,
             publication=self._publication,
+            looking=bool(self._config.query),
             tables=self._tables,
             batch=self._config.batch,
             heartbeat=self._config.heartbeat,
@@ -190,17 +230,38 @@ class SqlCdc:
         """What the log has next; None where it has nothing new."""
         if self._feed is None:
             raise ConfigError("the source is not open", where=self._where)
-        return await self._feed.get(self._config.poll)
+        if self._looking:
+            batch = await self._looking.read(self._feed, self._config.poll)
+        else:
+            batch = await self._feed.get(self._config.poll)
+        if batch is not None:
+            self._in_hand.append(batch)
+        return batch
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """The database may forget its log up to there."""
+        self._stored = Progress.load(batch.position, self._where)
+        self._stored_at = next((each.at for each in reversed(batch.records) if each.at), self._stored_at)
+        if batch in self._in_hand:
+            while self._in_hand.popleft() is not batch:
+                pass
         if self._reader:
-            self._reader.confirm(Progress.load(batch.position, self._where))
+            self._reader.confirm(self._stored)
+
+    async def state(self) -> SourceState:
+        """How far the log's changes are stored; where some are not, when the oldest was made."""
+        position = self._setup.shown(self._stored) if self._setup else ""
+        if self._feed is None or (self._feed.at_rest and not self._in_hand):
+            return SourceState(position, 0 if self._feed else None)
+        known = [each.at for batch in (*self._in_hand, *self._feed.waiting) for each in batch.records if each.at]
+        return SourceState(position, None, known[0] if known else self._stored_at)
 
     async def reread(self, key: str) -> Record | None:
         """The row of that key as it is now."""
         if self._engine is None:
             raise ConfigError("the source is not open", where=self._where)
+        if self._looking:
+            return await self._looking.reread(key)
         try:
             name, *parts = json.loads(key)
             tracked = next(each for each in self._tables if each.name == name)
@@ -218,8 +279,11 @@ class SqlCdc:
         """Ends the reading thread and closes the connections."""
         if self._feed:
             self._feed.stopping.set()
+        if self._looking:
+            await self._looking.close()
         if self._thread:
             await asyncio.to_thread(self._thread.join, ENDING)
         if self._engine:
             await self._engine.dispose()
-        self._feed = self._reader = self._thread = self._engine = None
+        self._feed = self._reader = self._thread = self._engine = self._looking = None
+        self._in_hand.clear()

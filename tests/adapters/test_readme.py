@@ -42,7 +42,7 @@ def test_a_mark_that_names_nothing_is_told(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_the_contract_it_shows_passes_the_lint(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    text = blocks("toml")[0]
     folder = tmp_path / "bppkad" / "pajak"
     folder.mkdir(parents=True)
     (folder / "adapter.toml").write_text(text, encoding="utf-8")
@@ -51,7 +51,7 @@ def test_the_contract_it_shows_passes_the_lint(tmp_path: Path) -> None:
 
 def test_the_python_it_shows_fits_a_contract(tmp_path: Path) -> None:
     mapping, handler = blocks("python")
-    (contract,) = blocks("toml")
+    contract = blocks("toml")[0]
     start, end = contract.index("map   = {"), contract.index("[[subscribe]]")
     contract = f'{contract[:start]}map = "mapping:baris"\n\n{contract[end:]}'
     contract = re.sub(

@@ -39,6 +39,11 @@ KNOWN: dict[str, list[tuple[str, str, str]]] = {
             "from collections.abc import Sequence",
             "adapters.test_readme:test_the_python_it_shows_fits_a_contract",
         ),
+        (
+            "toml",
+            "[source.kematian]",
+            "adapters.connectors.test_sql_cdc_query:test_the_query_that_the_guide_shows_finds_rows_by_parts_of_keys",
+        ),
     ],
     "deploy/README.md": [
         ("sh", "apt-get install", "docs.test_deploy:test_one_server_is_installed_as_the_guide_says"),

@@ -110,6 +110,11 @@ def drop_folder(home: Path) -> Path:
     return home / "applications" / "pajak-bank"
 
 
+def dtsen_folder(home: Path) -> Path:
+    """Where the ministry's quarterly list of recipients is dropped for the aid office."""
+    return home / "applications" / "bansos-dtsen"
+
+
 def bank_books(home: Path) -> Path:
     """The bank's own database: what it has sent, and when."""
     return home / "applications" / "bank.db"

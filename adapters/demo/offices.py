@@ -14,7 +14,16 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters.demo.applications import BANSOS, PERIZINAN, SIAK, bank_books, connect, drop_folder, transaction
+from adapters.demo.applications import (
+    BANSOS,
+    PERIZINAN,
+    SIAK,
+    bank_books,
+    connect,
+    drop_folder,
+    dtsen_folder,
+    transaction,
+)
 from adapters.demo.city import City, Resident
 
 WIB = timezone(timedelta(hours=7), "WIB")
@@ -152,7 +161,8 @@ class Aid:
     home: Path
 
     def fill(self, recipients: Sequence[tuple[Resident, str]], since: date) -> None:
-        """Writes who receives which programme as the day begins."""
+        """Writes who receives which programme as the day begins, and makes the folder of the next quarter's list."""
+        dtsen_folder(self.home).mkdir(parents=True, exist_ok=True)
         rows = [(each.nik, each.name, program, f"{since.year}-TW1", str(since)) for each, program in recipients]
         with transaction(BANSOS.database(self.home)) as aid:
             aid.executemany(

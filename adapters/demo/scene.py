@@ -13,7 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.demo.applications import APPLICATIONS, BANSOS, PAJAK, PERIZINAN, SIAK, Application, drop_folder
+from adapters.demo.applications import (
+    APPLICATIONS,
+    BANSOS,
+    PAJAK,
+    PERIZINAN,
+    SIAK,
+    Application,
+    drop_folder,
+    dtsen_folder,
+)
 from adapters.demo.audit import TARGETS, Audit, audit, first_write
 from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
@@ -119,8 +128,10 @@ class Demo:
         }
         if application is PAJAK:
             own["PAJAK_FOLDER"] = str(drop_folder(self._home))
+        if application is BANSOS:
+            own["BANSOS_FOLDER"] = str(dtsen_folder(self._home))
         log = logs / f"{application.opd}.{application.app}.log"
-        options = ("--install",) if application is PERIZINAN else ()
+        options = ("--install",) if application in (PERIZINAN, BANSOS) else ()
         return Adapter(application.name, application.contract, {**environment, **own}, log, options)
 
     def _ready(self) -> bool:

@@ -1,9 +1,14 @@
--- The aid application's own table, and what it lets the bus write beside it. `dihentikan_oleh` is the event that stopped an aid.
+-- The aid application's own tables, and what it lets the bus write beside it. `dihentikan_oleh` is the event that stopped an aid.
 
 CREATE TABLE penerima (
     id INTEGER PRIMARY KEY, nik TEXT NOT NULL, nama TEXT NOT NULL, program TEXT NOT NULL, periode TEXT NOT NULL,
     tanggal_ditetapkan DATE NOT NULL, status TEXT NOT NULL DEFAULT 'aktif', tanggal_berhenti DATE, dihentikan_oleh TEXT, event_id TEXT,
     UNIQUE (nik, program)
+);
+
+CREATE TABLE penyaluran (
+    id INTEGER PRIMARY KEY, nik TEXT NOT NULL, program TEXT NOT NULL, periode TEXT NOT NULL, tanggal DATE NOT NULL, bentuk TEXT, nominal INTEGER,
+    barang TEXT, penyalur TEXT, no_bukti TEXT, status TEXT NOT NULL DEFAULT 'disalurkan', alasan TEXT
 );
 
 CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);

@@ -1,0 +1,219 @@
+"""Writes events into a FHIR R4 server, one resource each.
+
+`resource` is the resource as FHIR's JSON has it, with places for fields: `{nik}`, `"{tanggal}T{jam}:00+07:00"`, `{$id}`
+of the event. What is empty is left out, with what only belongs to it; `codes` turns values into FHIR's codes. A
+reference that is a search (`Patient?identifier=https://fhir.kemkes.go.id/id/nik|{nik}`) is looked up first; where it
+finds none, or several, the event is rejected.
+
+`identifier` (`system|{field}`) names the resource for ever and is added to it. By `mode`:
+
+- `create`: a fact. Made once (`If-None-Exist`), however often the event comes; what is there stays as it is.
+- `update`: a state. The resource of that identifier is replaced as a whole, or made.
+- `patch`: its elements alone are replaced, the rest stays (JSON Patch): a withdrawal sets `status`. Rejected where the
+  resource is not there yet.
+
+The last two look first: what a newer event of the same publisher wrote stays, and what changes between the look and the
+write (`If-None-Exist`, `If-Match`) is looked at again. For that `meta.source` has a mark with the event's place; by it
+`fhir_rest` knows what the bus wrote. A server that drops it is written in the order of each key all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+from yarl import URL
+
+from adapters.connectors import fhir
+from adapters.connectors.fhir_template import Codes, ResourceTemplate, escaped, fields_in, is_conditional
+from adapters.connectors.http import Answer, HttpClient, HttpConfig
+from adapters.connectors.http_push import OF_EVENT
+from adapters.connectors.http_records import found
+from bus.config import secret
+from bus.errors import ConfigError, Rejected, Unavailable
+from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
+
+CONFLICTS = frozenset((HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED))
+LOOKS = 3  #: at a resource that others change at the same time
+DUPLICATE = "duplicate"  #: the issue of a server that has such a resource
+
+
+class FhirPushConfig(HttpConfig):
+    """Options of a target with ``connector = "fhir_push"``."""
+
+    url: str = Field(description="the server's base address, https://…/fhir-r4/v1, or by reference: env:NAME")
+    mode: Literal["create", "update", "patch"] = Field(default="create", description="create, update or patch")
+    identifier: str = Field(
+        pattern=r"^[^|{}]+\|[^{}]*\{.+$", description="what names the resource: system|{field}, or system|{$id}"
+    )
+    resource: Mapping[str, Any] = Field(description="the resource as FHIR's JSON has it, with {field} for a field")
+    codes: Codes = Field(default_factory=dict, description='per field: value = code, L = "male"')
+
+    @model_validator(mode="after")
+    def _typed(self) -> Self:
+        kind = self.resource.get("resourceType")
+        if not isinstance(kind, str) or not kind.isalpha() or not kind[0].isupper():
+            raise ValueError("`resource` needs a resourceType")
+        return self
+
+
+class FhirPush:
+    """A sink over a FHIR server."""
+
+    Config: ClassVar[type[ConnectorConfig]] = FhirPushConfig
+
+    def __init__(self, config: FhirPushConfig, context: Context) -> None:
+        self._config = config
+        self._where = f"{context.app} {context.name}"
+        self._client = HttpClient(config, self._where)
+        self._template = ResourceTemplate(config.resource, config.codes, self._where)
+        self._type: str = config.resource["resourceType"]
+        self.database: str | None = None
+        self.atomic = False
+
+    @staticmethod
+    def needs(config: FhirPushConfig) -> frozenset[str]:
+        """The fields that a subscription must let through; `bus check` asks for them."""
+        return fields_in([config.resource, config.identifier]) - OF_EVENT.keys()
+
+    async def open(self) -> None:
+        """Reads address and secrets. Raises ConfigError; the server is met with the first event."""
+        await self._client.open()
+        base = self._client.address(secret(self._config.url, where=f"{self._where}.url"))
+        self._base = base.with_path(base.path.rstrip("/") + "/")
+
+    async def apply(self, deliveries: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
+        """Writes the events in their order. Raises Rejected, Unavailable, AccessError, ConfigError."""
+        for delivery in deliveries:
+            await self._apply(delivery)
+        return ()
+
+    async def _apply(self, delivery: Delivery) -> None:
+        values = delivery.values() | {name: getattr(delivery.event, of) for name, of in OF_EVENT.items()}
+        system, value = self._template.token(self._config.identifier, values)
+        resource = self._template.filled(values)
+        if self._config.mode != "patch":
+            resource.setdefault("identifier", [{"system": system, "value": value}])
+        resource = await self._resolved(resource)
+        token = f"{escaped(system)}|{escaped(value)}"
+        if self._config.mode == "create":
+            answer = await self._create(delivery, resource, token)
+            if not any(code == DUPLICATE for code, _ in fhir.issues_of(answer)):
+                fhir.check(answer, self._where)
+            return  # made now or before; a server with a rule of its own against duplicates says so by an issue
+        for _ in range(LOOKS):
+            current = await self._current(token)
+            if current is not None and _is_older(delivery, current):
+                return
+            answer = await self._write(delivery, resource, token, current)
+            exists = current is None and answer.status == HTTPStatus.OK
+            if answer.status not in CONFLICTS and not exists:
+                fhir.check(answer, self._where)
+                return
+        raise Unavailable("the resource changes at the same time", where=self._where)
+
+    async def _write(
+        self, delivery: Delivery, resource: dict[str, Any], token: str, current: Mapping[str, Any] | None
+    ) -> Answer:
+        """Writes what nobody else has written since the look.
+
+        Not by PUT to a search: a request whose answer was lost could be carried out after the one that repeats it."""
+        if current is None and self._config.mode == "patch":
+            raise Rejected(f"the server has no such {self._type} yet", where=self._where)
+        if current is None:
+            return await self._create(delivery, resource, token)
+        url, version = self._base / self._type / str(current["id"]), found(current, "meta.versionId")
+        if self._config.mode == "update":
+            return await self._send("PUT", url, {**_marked(resource, delivery), "id": current["id"]}, version=version)
+        changed = {**current, **resource}
+        meta = {**(current.get("meta") or {}), "source": str(_mark(changed, delivery))}
+        steps = [
+            {"op": "add", "path": f"/{name}", "value": value} for name, value in {**resource, "meta": meta}.items()
+        ]
+        return await self._send("PATCH", url, steps, version=version, kind="application/json-patch+json")
+
+    async def _create(self, delivery: Delivery, resource: dict[str, Any], token: str) -> Answer:
+        """Made (201), or there already (200)."""
+        return await self._send("POST", self._base / self._type, _marked(resource, delivery), condition=_query(token))
+
+    async def _send(
+        self,
+        method: str,
+        url: URL,
+        document: Any,
+        *,
+        condition: str | None = None,
+        version: Any = None,
+        kind: str = fhir.CONTENT_TYPE,
+    ) -> Answer:
+        headers = {**fhir.ACCEPT, "Content-Type": kind, "Prefer": "return=minimal"}
+        if condition:
+            headers["If-None-Exist"] = condition
+        if version:
+            headers["If-Match"] = f'W/"{version}"'
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+        return await self._client.send(method, url, headers=headers, body=body)
+
+    async def _current(self, token: str) -> Mapping[str, Any] | None:
+        """The resource of an identifier; None where there is none."""
+        resources = await self._search((self._base / self._type).update_query(identifier=token), self._type)
+        if len(resources) > 1:
+            raise Rejected(f"the server has several {self._type} of this identifier", where=self._where)
+        return resources[0] if resources else None
+
+    async def _resolved(self, element: Any) -> Any:
+        """An element whose references name resources."""
+        if isinstance(element, dict):
+            return {
+                name: await self._meant(value)
+                if name == "reference" and is_conditional(value)
+                else await self._resolved(value)
+                for name, value in element.items()
+            }
+        return [await self._resolved(each) for each in element] if isinstance(element, list) else element
+
+    async def _meant(self, reference: str) -> str:
+        """The resource that a conditional reference finds."""
+        kind = reference.partition("?")[0]
+        resources = await self._search(self._base.join(URL(reference)), kind)
+        if len(resources) != 1:
+            raise Rejected(
+                f"the server has {'several' if resources else 'no'} {kind} of this reference", where=self._where
+            )
+        return f"{kind}/{resources[0]['id']}"
+
+    async def _search(self, url: URL, kind: str) -> list[Mapping[str, Any]]:
+        answer = await self._client.get(url, headers=fhir.ACCEPT)
+        answer.check(self._where)
+        bundle = answer.json(self._where)
+        if found(bundle, "resourceType") != "Bundle":
+            raise ConfigError("the answer is no Bundle", where=self._where, hint="is `url` a FHIR server's base?")
+        resources = (found(entry, "resource") for entry in bundle.get("entry") or ())
+        return [each for each in resources if found(each, "resourceType") == kind and isinstance(each.get("id"), str)]
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.close()
+
+
+def _query(token: str) -> str:
+    """The condition of If-None-Exist: a search's parameters."""
+    return URL.build(path="/", query={"identifier": token}).raw_query_string
+
+
+def _mark(resource: Mapping[str, Any], delivery: Delivery) -> fhir.Mark:
+    """The mark of what is written; its digest is that of the JSON as it is read again."""
+    return fhir.Mark(delivery.stream, delivery.version, fhir.digest_of(resource))
+
+
+def _marked(resource: dict[str, Any], delivery: Delivery) -> dict[str, Any]:
+    return {**resource, "meta": {**resource.get("meta", {}), "source": str(_mark(resource, delivery))}}
+
+
+def _is_older(delivery: Delivery, current: Mapping[str, Any]) -> bool:
+    """Whether a resource was written from this event or a newer one of its stream."""
+    mark = fhir.Mark.of(current)
+    return mark is not None and mark.stream == delivery.stream and mark.place >= delivery.version

@@ -1,0 +1,313 @@
+"""A FHIR R4 server: resources in SQLite, each one validated by the models of ``fhir.resources``; search by _lastUpdated
+and identifier, paging, conditional create, versions and updates that heed them, patches, OAuth2 as SATUSEHAT has it,
+and faults on demand. ``/kendali/…`` is what a test does to it. Served by uvicorn.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl
+
+from fhir.resources.R4B import get_fhir_model_class
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+CLIENT, CLIENT_SECRET = "kediri", "rahasia dinkes/ä"
+TYPES = ("Patient", "Encounter", "Condition", "Immunization", "Organization")
+KEY, EVENT = "urn:uji:kunci", "urn:uji:peristiwa"
+WIB = timezone(timedelta(hours=7))
+COMPARED = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+PLACE = re.compile(r"urn:opd-bus:\w+:(\d+):")
+
+
+class Outcome(Exception):
+    """A request that is answered with an OperationOutcome."""
+
+    def __init__(self, status: int, code: str, diagnostics: str = "", expression: str = "", **headers: str) -> None:
+        issue: dict[str, Any] = {"severity": "error", "code": code, "diagnostics": diagnostics or code}
+        if expression:
+            issue["expression"] = [expression]
+        body = {"resourceType": "OperationOutcome", "issue": [issue]}
+        get_fhir_model_class("OperationOutcome").model_validate(body)
+        self.answer = JSONResponse(body, status, headers, media_type="application/fhir+json")
+
+
+class Store:
+    """The server's resources, and what a test has asked of it."""
+
+    def __init__(self) -> None:
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        self.db.executescript("""
+            CREATE TABLE resource (
+                type TEXT, id TEXT, version INTEGER, updated REAL, body TEXT, PRIMARY KEY (type, id));
+            CREATE INDEX by_time ON resource (type, updated, id);
+            CREATE TABLE identifier (
+                type TEXT, id TEXT, system TEXT, value TEXT, PRIMARY KEY (type, id, system, value));
+            CREATE INDEX by_value ON identifier (type, system, value);
+        """)
+        self.number = 0
+        self.tokens: set[str] = set()
+        self.life: Any = "3599"
+        self.requests: list[str] = []
+        self.writes: list[str] = []
+        self.refused: str | None = None
+        self.waits: list[str] = []  # the Retry-After of the answers to come, 429
+        self.fails_every = 0
+        self.count = 0
+        self.keeps_source = True
+        self.races = 0  # writes of others between the look and the write to come
+
+    def get(self, kind: str, name: str) -> dict[str, Any] | None:
+        row = self.db.execute("SELECT body FROM resource WHERE type = ? AND id = ?", (kind, name)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, resource: dict[str, Any], name: str = "", *, ago: float = 0) -> dict[str, Any]:
+        """Validates and stores a resource."""
+        kind = resource["resourceType"]
+        _validate(kind, resource)
+        if not name:
+            self.number += 1
+            name = f"r{self.number}"
+        before = self.get(kind, name)
+        updated = time.time() - ago
+        meta = {
+            **resource.get("meta", {}),
+            "versionId": str(int(before["meta"]["versionId"]) + 1 if before else 1),
+            "lastUpdated": datetime.fromtimestamp(updated, WIB).isoformat(timespec="milliseconds"),
+        }
+        if not self.keeps_source:
+            meta.pop("source", None)
+        stored = {**resource, "id": name, "meta": meta}
+        row = (kind, name, meta["versionId"], round(updated, 3), json.dumps(stored))
+        self.db.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)", row)
+        self.db.execute("DELETE FROM identifier WHERE type = ? AND id = ?", (kind, name))
+        named = [(kind, name, i.get("system", ""), i["value"]) for i in stored.get("identifier", ()) if "value" in i]
+        self.db.executemany("INSERT OR REPLACE INTO identifier VALUES (?, ?, ?, ?)", named)
+        self.writes += [value for _, _, system, value in named if system == EVENT]
+        return stored
+
+    def find(self, kind: str, token: str) -> list[str]:
+        """The ids of resources with an identifier, ``system|value``."""
+        system, value = (re.sub(r"\\([\\,|$])", r"\1", part) for part in re.split(r"(?<!\\)\|", token, maxsplit=1))
+        query = "SELECT id FROM identifier WHERE type = ? AND system = ? AND value = ? ORDER BY id"
+        return [row[0] for row in self.db.execute(query, (kind, system, value))]
+
+    def rows(self) -> dict[str, str]:
+        """The name of each key's Patient, of the newest event where it has several."""
+        newest: dict[str, tuple[int, str]] = {}
+        for (body,) in self.db.execute("SELECT body FROM resource WHERE type = 'Patient'"):
+            patient = json.loads(body)
+            key = next((i["value"] for i in patient.get("identifier", ()) if i.get("system") == KEY), "")
+            found = PLACE.match(patient["meta"].get("source", ""))
+            newest[key] = max(newest.get(key, (0, "")), (int(found[1]) if found else 0, patient["name"][0]["text"]))
+        return {key: name for key, (_, name) in newest.items()}
+
+
+store = Store()
+
+
+def _validate(kind: str, resource: dict[str, Any]) -> None:
+    try:
+        get_fhir_model_class(kind).model_validate(resource)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        path = ".".join([kind, *(str(part) for part in fault["loc"] if isinstance(part, str))])
+        code = "required" if "missing" in fault["type"] else "invalid"
+        raise Outcome(422, code, f"{fault['msg']}: {json.dumps(resource)}", path) from None
+    if store.refused is not None and store.refused in json.dumps(resource):
+        raise Outcome(422, "business-rule", f"{store.refused} is forbidden", f"{kind}.name[0].text")
+
+
+def _kind(request: Request) -> str:
+    kind: str = request.path_params["kind"]
+    if kind not in TYPES:
+        raise Outcome(404, "not-supported")
+    return kind
+
+
+def _answer(resource: Any, status: int = 200, kind: str = "") -> Response:
+    headers = {}
+    if "meta" in resource:
+        headers = {"ETag": f'W/"{resource["meta"]["versionId"]}"', "Location": f"{kind}/{resource['id']}"}
+    return JSONResponse(resource, status, headers, media_type="application/fhir+json")
+
+
+async def of_type(request: Request) -> Response:
+    """Search, and create, with a condition or without."""
+    kind = _kind(request)
+    if request.method == "GET":
+        return _search(request, kind)
+    resource = _body(kind, await request.body())
+    condition = request.headers.get("If-None-Exist")
+    ids = store.find(kind, _identifier(condition)) if condition else []
+    if len(ids) > 1:
+        raise Outcome(412, "multiple-matches")
+    if ids:
+        return _answer(store.get(kind, ids[0]) or {}, 200, kind)
+    return _answer(store.put(resource), 201, kind)
+
+
+def _body(kind: str, body: bytes) -> dict[str, Any]:
+    resource = json.loads(body)
+    if resource.get("resourceType") != kind:
+        raise Outcome(400, "invalid", "another type than the address says")
+    return dict(resource)
+
+
+def _identifier(query: str) -> str:
+    tokens = [value for name, value in parse_qsl(query) if name == "identifier"]
+    if len(tokens) != 1:
+        raise Outcome(412, "not-found", "the condition names no identifier")
+    return tokens[0]
+
+
+def _updated(request: Request, kind: str, resource: dict[str, Any], name: str) -> Response:
+    current = store.get(kind, name)
+    if store.races and current:
+        store.races -= 1
+        current = store.put(current, name)
+    wanted = request.headers.get("If-Match")
+    if wanted and (current is None or wanted != f'W/"{current["meta"]["versionId"]}"'):
+        raise Outcome(412, "conflict")
+    if resource.get("id", name) != name:
+        raise Outcome(400, "invalid", "the id is another one")
+    return _answer(store.put(resource, name), 200 if current else 201, kind)
+
+
+def _search(request: Request, kind: str) -> Response:
+    asked = request.query_params
+    size, offset = int(asked.get("_count", 20)), int(asked.get("_halaman", 0))
+    where, values = ["type = ?"], [kind]
+    for text in asked.getlist("_lastUpdated"):
+        moment = datetime.fromisoformat(text[2:]).astimezone(UTC).timestamp()
+        where.append(f"updated {COMPARED[text[:2]]} {moment!r}")
+    if token := asked.get("identifier"):
+        ids = store.find(kind, token)
+        where.append(f"id IN ({','.join('?' * len(ids))})")
+        values += ids
+    if asked.get("_sort", "_lastUpdated") != "_lastUpdated":
+        raise Outcome(400, "not-supported", "this order")
+    query = f"SELECT body FROM resource WHERE {' AND '.join(where)} ORDER BY updated, id LIMIT ? OFFSET ?"
+    bodies = [body for (body,) in store.db.execute(query, (*values, size + 1, offset))]
+    links = [{"relation": "self", "url": str(request.url)}]
+    if len(bodies) > size:
+        links.append({"relation": "next", "url": str(request.url.include_query_params(_halaman=offset + size))})
+    entries = ", ".join(f'{{"resource": {body}, "search": {{"mode": "match"}}}}' for body in bodies[:size])
+    text = f'{{"resourceType": "Bundle", "type": "searchset", "link": {json.dumps(links)}, "entry": [{entries}]}}'
+    return Response(text if entries else text.replace(', "entry": []', ""), media_type="application/fhir+json")
+
+
+async def of_one(request: Request) -> Response:
+    """Read, update and patch of one resource."""
+    kind, name = _kind(request), request.path_params["name"]
+    current = store.get(kind, name)
+    if request.method == "PUT":
+        return _updated(request, kind, _body(kind, await request.body()), name)
+    if current is None:
+        raise Outcome(404, "not-found")
+    if request.method == "GET":
+        return _answer(current, 200, kind)
+    if request.headers["Content-Type"] != "application/json-patch+json":
+        raise Outcome(415, "not-supported")
+    patched = dict(current)
+    for step in json.loads(await request.body()):
+        if step["op"] not in {"add", "replace"} or "/" in step["path"][1:]:
+            raise Outcome(400, "not-supported", "this step")
+        patched[step["path"][1:]] = step["value"]
+    return _updated(request, kind, patched, name)
+
+
+async def token(request: Request) -> Response:
+    """OAuth2 as SATUSEHAT has it: the kind of grant in the address, client and secret in the form."""
+    form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+    if request.query_params.get("grant_type") != "client_credentials" or "grant_type" in form:
+        return JSONResponse({"fault": "grant_type"}, 400)
+    if (form.get("client_id"), form.get("client_secret")) != (CLIENT, CLIENT_SECRET):
+        return JSONResponse({"fault": "client"}, 401)
+    store.number += 1
+    store.tokens.add(given := f"token{store.number}")
+    return JSONResponse({"access_token": given, "token_type": "BearerToken", "expires_in": store.life})
+
+
+async def control(request: Request) -> Response:
+    """What a test does to the server, and sees of it."""
+    global store  # noqa: PLW0603 - a process has one server, and a test gets a fresh one
+    given = json.loads(await request.body() or b"null")
+    match request.path_params["what"]:
+        case "kosong":
+            store = Store()
+        case "tulis" | "tulis-awal":
+            store.db.execute("BEGIN")
+            for key, value in given:
+                store.put(_patient(key, value), f"k{key}", ago=5 if request.url.path.endswith("awal") else 0)
+            store.db.execute("COMMIT")
+        case "simpan":
+            store.put(given, given.get("id", ""))
+        case "hapus":
+            store.db.execute("DELETE FROM resource WHERE type = 'Patient' AND id = ?", (f"k{given}",))
+        case "cabut":
+            store.tokens.clear()
+        case "atur":
+            for name, value in given.items():
+                setattr(store, name, value)
+        case "isi":
+            bodies = store.db.execute("SELECT body FROM resource WHERE type = ? ORDER BY updated, id", (given,))
+            return JSONResponse({"resources": [json.loads(body) for (body,) in bodies]})
+    return JSONResponse({"requests": store.requests, "writes": store.writes, "rows": store.rows()})
+
+
+def _patient(key: Any, value: str) -> dict[str, Any]:
+    identifier = [{"system": KEY, "value": str(key)}]
+    return {"resourceType": "Patient", "identifier": identifier, "name": [{"text": value}]}
+
+
+async def guarded(request: Request, call: Any) -> Response:
+    """Whoever has a token gets through; what goes wrong is an OperationOutcome."""
+    store.requests.append(f"{request.method} {request.url.path.removeprefix('/fhir/')}?{request.url.query}".rstrip("?"))
+    try:
+        _admit(request)
+        store.count += 1
+        fault = store.fails_every and store.count % store.fails_every == 0
+        _fail(fault and store.count % 2, 503, "transient")
+        answer: Response = await call(request)
+        _fail(fault, 500, "exception")  # done, and the answer says otherwise
+    except Outcome as outcome:
+        return outcome.answer
+    return answer
+
+
+def _admit(request: Request) -> None:
+    if request.headers.get("Authorization", "").removeprefix("Bearer ") not in store.tokens:
+        raise Outcome(401, "login")
+    if store.waits:
+        raise Outcome(429, "throttled", **{"Retry-After": store.waits.pop(0)})
+
+
+def _fail(fails: Any, status: int, code: str) -> None:
+    if fails:
+        raise Outcome(status, code, **{"Retry-After": "0"})
+
+
+def _within(call: Any) -> Any:
+    async def answered(request: Request) -> Response:
+        return await guarded(request, call)
+
+    return answered
+
+
+app = Starlette(
+    routes=[
+        Route("/fhir/{kind}", _within(of_type), methods=["GET", "POST"]),
+        Route("/fhir/{kind}/{name}", _within(of_one), methods=["GET", "PUT", "PATCH"]),
+        Route("/oauth2/v1/accesstoken", token, methods=["POST"]),
+        Route("/kendali/{what}", control, methods=["POST"]),
+    ]
+)

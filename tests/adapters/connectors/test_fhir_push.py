@@ -1,0 +1,236 @@
+"""fhir_push: what is FHIR's alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.connectors.fhir import Mark, digest_of, is_echo, issues_of
+from adapters.connectors.fhir_push import FhirPush, FhirPushConfig
+from adapters.connectors.fhir_template import ResourceTemplate
+from adapters.connectors.http import Answer
+from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
+from bus.testing.sinks import Target, numbered
+from tests.adapters.connectors.fhir_application import EVENT, KEY
+from tests.adapters.connectors.fhir_office import CONTEXT, PATIENT, SinkOffice, opened, push
+from tests.adapters.connectors.http_server import HttpServer
+from tests.adapters.connectors.test_http_push import delivery
+from tests.servers.proxy import Proxy
+
+DOSE = {
+    "resourceType": "Immunization",
+    "status": "completed",
+    "vaccineCode": {"text": "{nilai}"},
+    "patient": {"reference": f"Patient?identifier={KEY}|{{kunci}}"},
+    "occurrenceDateTime": "2026-03-15",
+}
+
+
+async def of_server(server: HttpServer, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await server.control("isi", kind))["resources"]
+    return found
+
+
+async def test_a_fact_is_made_once_and_its_patient_is_looked_up(fhir_server: HttpServer) -> None:
+    await fhir_server.control("tulis", [("a|b,c$ &=", "Uji")])
+    async with opened(push(fhir_server.url, resource=DOSE)) as sink:
+        await sink.apply([delivery("a|b,c$ &=", "HB-0")], None)
+        await sink.apply([delivery("a|b,c$ &=", "HB-0")], None)
+        with pytest.raises(Rejected, match="no Patient of this reference"):
+            await sink.apply([delivery("tiada", "HB-0")], None)
+        await fhir_server.control("simpan", {**PATIENT, "identifier": [{"system": KEY, "value": "a|b,c$ &="}]})
+        with pytest.raises(Rejected, match="several Patient"):
+            await sink.apply([delivery("a|b,c$ &=", "HB-1")], None)
+    (dose,) = await of_server(fhir_server, "Immunization")
+    assert dose["patient"] == {"reference": "Patient/ka|b,c$ &="}
+    assert dose["identifier"] == [{"system": EVENT, "value": "e" * 32}]
+    assert dose["meta"]["source"].startswith("urn:opd-bus:OPD_UJI:7:")
+
+
+async def test_a_withdrawal_changes_what_it_names_alone(fhir_server: HttpServer) -> None:
+    withdrawn = {"resourceType": "Immunization", "status": "entered-in-error"}
+    await fhir_server.control("tulis", [("k1", "Uji")])
+    async with (
+        opened(push(fhir_server.url, resource=DOSE)) as dose,
+        opened(push(fhir_server.url, resource=withdrawn, mode="patch")) as withdrawal,
+    ):
+        with pytest.raises(Rejected, match="no such Immunization yet"):
+            await withdrawal.apply([delivery("k1", version=8)], None)
+        await dose.apply([delivery("k1", "HB-0")], None)
+        for _ in range(2):
+            await withdrawal.apply([delivery("k1", version=8)], None)
+        await dose.apply([delivery("k1", "HB-0")], None)  # comes again
+    (patched,) = await of_server(fhir_server, "Immunization")
+    assert (patched["status"], patched["vaccineCode"]) == ("entered-in-error", {"text": "HB-0"})
+    assert patched["meta"]["versionId"] == "2"
+    assert is_echo(patched)
+
+
+async def test_states_are_replaced_in_the_order_of_their_events(fhir_server: HttpServer) -> None:
+    options = {"mode": "update", "identifier": f"{KEY}|{{kunci}}"}
+    async with opened(push(fhir_server.url, **options)) as sink:
+        await sink.apply([delivery(nilai="satu", version=7)], None)
+        await fhir_server.control("atur", {"races": 2})
+        await sink.apply([delivery(nilai="dua", version=8)], None)  # somebody writes in between, twice
+        await sink.apply([delivery(nilai="lama", version=6)], None)
+        assert (await fhir_server.control("lihat"))["rows"] == {"k1": "dua"}
+        await fhir_server.control("atur", {"races": 99})
+        with pytest.raises(Unavailable, match="changes at the same time"):
+            await sink.apply([delivery(nilai="tiga", version=9)], None)
+        await fhir_server.control("atur", {"races": 0})
+        await fhir_server.control("simpan", {**PATIENT, "identifier": [{"system": KEY, "value": "k1"}]})
+        with pytest.raises(Rejected, match="several Patient"):
+            await sink.apply([delivery(nilai="empat", version=10)], None)
+
+
+async def test_a_server_that_drops_the_mark_is_written_all_the_same(fhir_server: HttpServer) -> None:
+    await fhir_server.control("atur", {"keeps_source": False})
+    async with opened(push(fhir_server.url, mode="update", identifier=f"{KEY}|{{kunci}}")) as sink:
+        for version, value in enumerate(["satu", "dua"], 7):
+            await sink.apply([delivery(nilai=value, version=version)], None)
+    assert [patient["name"] for patient in await of_server(fhir_server, "Patient")] == [[{"text": "dua"}]]
+
+
+async def test_a_server_that_fails_on_purpose_has_each_event_once(
+    fhir_server: HttpServer, proxy: Any, tmp_path: Path
+) -> None:
+    # At every 7th request: 503 with Retry-After, or it is done and the answer says 500.
+    await fhir_server.control("atur", {"fails_every": 7})
+    door: Proxy = await proxy(fhir_server.url)
+    office = SinkOffice(fhir_server, door, mode="update", identifier=f"{KEY}|{{kunci}}")
+    target = Target(office, tmp_path)
+    messages = numbered([(f"k{number % 40}", f"isi {number}") for number in range(200)])
+    await target.deliver(messages)
+    assert not target.streams.letters
+    assert sorted(await office.writes()) == sorted(message.id for message in messages)
+    assert await office.rows() == {f"k{number % 40}": f"isi {number}" for number in range(160, 200)}
+
+
+async def test_a_refusal_tells_codes_and_elements_and_no_values(fhir_server: HttpServer) -> None:
+    await fhir_server.control("atur", {"refused": "rahasia"})
+    wrong = {**PATIENT, "birthDate": "{nilai}"}
+    for resource, told in ((PATIENT, "HTTP 422: business-rule Patient.name[0].text"), (wrong, "HTTP 422: invalid")):
+        async with opened(push(fhir_server.url, resource=resource)) as sink:
+            with pytest.raises(Rejected) as caught:
+                await sink.apply([delivery(nilai="rahasia sekali")], None)
+        assert told in str(caught.value)
+        assert "rahasia" not in str(caught.value)
+    assert await of_server(fhir_server, "Patient") == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "error"),
+    [
+        ((400, 409, 410, 412, 422), Rejected),
+        ((401, 403), AccessError),
+        ((404, 405), ConfigError),
+        ((408, 429, 500, 503), Unavailable),
+    ],
+)
+async def test_what_an_answer_means(http_server: HttpServer, statuses: tuple[int, ...], error: type[BusError]) -> None:
+    given = {"url": f"{http_server.url}/jawab", "allow_local": True, "identifier": f"{EVENT}|{{$id}}"}
+    config = FhirPushConfig.model_validate({**given, "resource": {"resourceType": "Patient"}})
+    for status in statuses:
+        async with opened(FhirPush(config, CONTEXT)) as sink:
+            sink._type = str(status)  # the address says what is answered
+            with pytest.raises(error) as caught:
+                await sink.apply([delivery()], None)
+        assert type(caught.value) is error
+
+
+def test_issues_hold_no_values() -> None:
+    issue = {
+        "code": "value",
+        "expression": ["Patient.identifier.where(value='3571010101900001')"],
+        "diagnostics": "Siti",
+    }
+    listed = [issue, {"code": "Siti Aminah"}, "x", {"code": "required", "location": ["Patient.name[0]"]}]
+    body = json.dumps({"resourceType": "OperationOutcome", "issue": listed}).encode()
+    assert issues_of(Answer(422, {}, {}, body)) == [("value", ""), ("required", "Patient.name[0]")]
+    for body in (b"", b"[]", b'{"issue": 1}', b"<html>"):
+        assert issues_of(Answer(422, {}, {}, body)) == []
+
+
+def test_what_is_empty_is_left_out_with_what_belongs_to_it_alone() -> None:
+    template = ResourceTemplate(
+        {
+            "resourceType": "Encounter",
+            "class": {"system": "http://x", "code": "{jenis}"},
+            "identifier": [{"system": "urn:nik", "value": "{nik}"}, {"system": "urn:rm", "value": "{no}"}],
+            "period": {"start": "{tanggal}T{jam}:00+07:00"},
+            "reasonCode": [{"coding": [{"system": "icd", "code": "{diagnosa}"}]}],
+            "serviceProvider": {"reference": "Organization/10000004"},
+            "length": {"value": "{lama}", "unit": "d"},
+            "subject": {"reference": "Patient?identifier=urn:nik|{no}", "display": "{kosong}"},
+        },
+        {"jenis": {"RAWAT JALAN": "AMB"}},
+        "uji",
+    )
+    values: dict[str, Any] = {
+        **dict.fromkeys(("nik", "diagnosa", "kosong")),
+        "jenis": "RAWAT JALAN",
+        "no": "1|2/3",
+        "tanggal": date(2026, 3, 15),
+        "jam": "08:10",
+        "lama": Decimal("1.50"),
+    }
+    assert template.filled(values) == {
+        "resourceType": "Encounter",
+        "class": {"system": "http://x", "code": "AMB"},
+        "identifier": [{"system": "urn:rm", "value": "1|2/3"}],
+        "period": {"start": "2026-03-15T08:10:00+07:00"},
+        "serviceProvider": {"reference": "Organization/10000004"},
+        "length": {"value": 1.5, "unit": "d"},
+        "subject": {"reference": "Patient?identifier=urn:nik|1%5C%7C2%2F3"},
+    }
+    assert "period" not in template.filled({**values, "jam": None})
+    assert template.token("urn:rm|a-{no}", values) == ("urn:rm", "a-1|2/3")
+    with pytest.raises(Rejected, match="kolom nik: kosong"):
+        template.token("urn:nik|{nik}", values)
+    with pytest.raises(Rejected, match="kolom jenis: nilainya tidak ada") as caught:
+        template.filled({**values, "jenis": "RAHASIA"})
+    assert "RAHASIA" not in str(caught.value)
+    with pytest.raises(ConfigError, match="names no, which is not in `fields`"):
+        template.filled({name: value for name, value in values.items() if name != "no"})
+
+
+def test_a_mark_knows_what_was_written() -> None:
+    resource = {"resourceType": "Observation", "valueQuantity": {"value": 12.5}, "note": [{"text": "x"}]}
+    mark = Mark("OPD_RSUD", 12, digest_of(resource))
+    assert Mark.of({"meta": {"source": f"{mark}#permintaan"}}) == mark
+    back = {**resource, "valueQuantity": {"value": Decimal("12.50")}, "id": "7", "text": {"status": "generated"}}
+    assert is_echo({**back, "meta": {"versionId": "3", "source": str(mark)}})
+    assert not is_echo({**back, "note": [{"text": "y"}], "meta": {"source": str(mark)}})
+    for other in ({}, {"meta": None}, {"meta": {"source": 5}}, {"meta": {"source": "urn:uuid:1"}}):
+        assert Mark.of(other) is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"resource": {}},
+        {"resource": {"resourceType": "patient"}},
+        {"identifier": "urn:x"},
+        {"identifier": "urn:x|tetap"},
+        {"mode": "replace"},
+    ],
+)
+def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
+    given = {"url": "https://a.example", "identifier": "urn:x|{nik}", "resource": {"resourceType": "Patient"}}
+    with pytest.raises(ValidationError):
+        FhirPushConfig.model_validate({**given, **options})
+
+
+def test_it_says_what_fields_it_needs() -> None:
+    given = {
+        "url": "https://a.example",
+        "identifier": "urn:x|{nik}",
+        "resource": {**PATIENT, "a": [{"b": "{c} {$time}"}]},
+    }
+    assert FhirPush.needs(FhirPushConfig.model_validate(given)) == {"nik", "kunci", "nilai", "c"}

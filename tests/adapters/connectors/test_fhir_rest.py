@@ -192,7 +192,4 @@ def test_what_is_no_path(path: str) -> None:
 @pytest.mark.parametrize("options", [{"resources": {}}, {"resources": {"patient": {}}}, {"size": 0}, {"url": "a"}])
 def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        FhirRest(
-            FhirRestConfig.model_validate({"url": "https://a.example", "resources": {"Patient": {}}, **options}),
-            CONTEXT,
-        )
+        FhirRestConfig.model_validate({"url": "https://a.example", "resources": {"Patient": {}}, **options})

@@ -14,7 +14,7 @@ from secrets import token_hex
 
 LONGEST_TEXT = 80  #: characters of MSA-3
 UNKNOWN = b"MSH|^~\\&"  #: how something without a header is answered
-_HEAD = re.compile(rb"MSH([^\w\s])([^\w\s]{4,5})(?:\1|[\r\n]|$)")
+_HEAD = re.compile(rb"MSH([^\w\s])(?:(?!\1)[^\w\s]){4,5}(?:\1|[\r\n]|$)")
 _TRIGGER_ONLY = frozenset(("2.1", "2.2", "2.3"))  #: MSH-9 has no third component yet
 
 _run, _numbers = token_hex(3), count(1)

@@ -27,7 +27,7 @@ CHARSETS: Mapping[str, str] = {
 }
 """Python's names of the character sets of table 0211."""
 
-_HEAD = re.compile(r"MSH([^\w\s])([^\w\s]{4,5})(?:\1|$)")
+_HEAD = re.compile(r"MSH([^\w\s])((?:(?!\1)[^\w\s]){4,5})(?:\1|$)")
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
 _PATH = re.compile(
     r"([A-Z][A-Z0-9]{2})(?:\[([1-9]\d*)\])?-([1-9]\d*)(?:\[([1-9]\d*)\]|\(([^()\s]+)\))?"
@@ -198,8 +198,12 @@ def instant(text: str, timezone: tzinfo) -> datetime | date | None:
         return None
     if hour is None:
         return date(int(year), int(month), int(day))
-    moment = datetime(  # noqa: DTZ001 - it has one
-        *(int(part or 0) for part in (year, month, day, hour, minute)),  # type: ignore[arg-type]
+    moment = datetime(
+        int(year),
+        int(month),
+        int(day),
+        int(hour),
+        int(minute or 0),
         min(int(second or 0), 59),  # a leap second
         int((fraction or "0").ljust(6, "0")),
         timezone if offset[0] is None else _fixed(*offset),

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bus.config import Settings
 
 
+SOURCE = "source-"  #: the place of a source begins so
+
+
 def status(
     context: typer.Context,
     application: Annotated[str | None, typer.Argument(metavar="[OPD/APP]", help="Default: all of them.")] = None,
@@ -107,6 +110,7 @@ def _one(city: City, found: Standing, as_json: bool) -> None:
         )
         return
     _headline(found)
+    _sources(found)
     _places(found)
     if published:
         rows = [(name, count, output.moment(last), output.age(last)) for name, count, last in published]
@@ -132,6 +136,26 @@ def _headline(found: Standing) -> None:
     print(f"{found.app}  {says}")
     for problem in who.problems if who else ():
         print(f"  problem  {problem}")
+
+
+def _sources(found: Standing) -> None:
+    """How far each source was read, what waits to be read, and its latest error."""
+    from bus.cli import output
+
+    rows = [
+        (
+            place,
+            says["position"],
+            says["waiting"],
+            output.age(output.milliseconds(says["oldest"])),
+            output.age(output.milliseconds(says["last_problem_at"])),
+            says["last_problem"],
+        )
+        for place, says in sorted((found.instance.places if found.instance else {}).items())
+        if place.startswith(SOURCE)
+    ]
+    if rows:
+        output.table("Sources", ["PLACE", "READ UP TO", "#TO READ", "LAG", "LAST ERROR", "WHAT"], rows)
 
 
 def _places(found: Standing) -> None:

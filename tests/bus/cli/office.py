@@ -41,6 +41,7 @@ connector = "sql_poll"
 url       = "env:SIAK_URL"
 query     = "SELECT id, nik, tgl FROM log"
 key       = ["id"]
+watermark = "id"
 poll      = 0.05
 
 [[publish]]

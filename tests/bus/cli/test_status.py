@@ -32,18 +32,23 @@ async def test_a_script_gets_numbers(office: Office) -> None:
 
 async def test_an_owner_sees_who_applied_it_and_what_was_rejected(office: Office) -> None:
     found = await eventually(
-        lambda: office.json("status", "dukcapil/siak"), lambda it: it["places"] and "source-mutasi" in it["places"]
+        lambda: office.json("status", "dukcapil/siak"),
+        lambda it: (it["places"] or {}).get("source-mutasi", {}).get("position"),
     )
     assert [each["type"] for each in found["types"]] == [DIED]
     assert {"app": "dinsos/bansos", "outcome": "applied"}.items() <= found["applied_by"][0].items()
     late = {each["app"]: each for each in found["receivers"]}
     assert late["bppkad/pajak"]["events"] >= 2
     assert any(each["reason"] == "kolom nik: harus 16 angka, ada 15" for each in found["rejected"])
-    assert found["places"]["source-mutasi"]["last_read"]
+    mutasi = found["places"]["source-mutasi"]
+    assert mutasi["last_read"]
+    assert mutasi["waiting"] == 0
+    assert mutasi["position"]
     text = (await office.bus("status", "dukcapil/siak")).stdout
     assert "harus 16 angka, ada 15" in text
     assert "bppkad/pajak" in text
     assert "357101010155" not in text
+    assert ["source-mutasi", mutasi["position"], "0"] in [line.split()[:3] for line in text.splitlines()]
 
 
 async def test_a_subscribers_places_show_what_waits(office: Office) -> None:

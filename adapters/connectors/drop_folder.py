@@ -10,22 +10,18 @@ A file is claimed by moving it: nobody overwrites it while it is read, and after
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
+from adapters.connectors.drop_settling import REJECTED, REPORT, Settling, free_name, wanted
 from bus.errors import AccessError, ConfigError, Unavailable
 
 READING, DONE, FAILED = "reading", "done", "failed"
-REPORT = ".laporan.txt"
-REJECTED = ".ditolak."  # between the name of a file and the ending of its rejected rows
 
 _LONG_NUMBER = re.compile(r"\d{15,}")
 
@@ -69,10 +65,9 @@ class DropFolder:
 
     def __init__(self, root: Path, pattern: str, settle: float, *, where: str) -> None:
         self.root = root
-        self._pattern = pattern.lower()
-        self._settle = settle
+        self._pattern = pattern
+        self._settling = Settling[Dropped](settle)
         self._where = where
-        self._seen: dict[str, tuple[Dropped, float]] = {}  # since when a file has not changed, by our own clock
 
     def check(self, *, seen_before: bool) -> None:
         """Raises ConfigError for a missing folder (Unavailable, if it was here), AccessError where it is not ours."""
@@ -125,7 +120,7 @@ class DropFolder:
                 for journal in target.parent.glob(".*"):
                     journal.unlink()  # its file has moved away before a crash
                 dropped.path.rename(target)
-                self._seen.pop(dropped.path.name, None)
+                self._settling.forget(dropped.path.name)
         except FileNotFoundError:
             return None
         return replace(dropped, path=target)
@@ -144,34 +139,20 @@ class DropFolder:
 
     def free(self, kind: str, name: str) -> Path:
         """A place in ``done`` or ``failed`` where neither a file nor a report of that name stands."""
-        folder, plain = self.root / kind, Path(name)
-        target, count = folder / name, 1
-        while target.exists() or report_of(target).exists() or any(folder.glob(_rejected(target))):
-            count += 1
-            target = folder / f"{plain.stem} ({count}){plain.suffix}"
-        return target
+        folder = self.root / kind
+        return folder / free_name(name, {path.name for path in folder.iterdir()})
 
     def _settled(self) -> list[Dropped]:
         """Files whose size and time have not changed for ``settle`` seconds, oldest first, by name within one time."""
-        now = time.monotonic()
-        present = {found.path.name: found for found in self._files(self.root) if self._wanted(found.path.name)}
-        self._seen = {
-            name: self._seen[name] if name in self._seen and self._seen[name][0] == found else (found, now)
-            for name, found in present.items()
-        }
-        return sorted((found for found, since in self._seen.values() if now - since >= self._settle), key=_age)
+        return sorted(self._settling.settled({found.path.name: found for found in self.waiting()}), key=_age)
 
     def settles_in(self) -> float:
         """Seconds until the first of the files seen last may have settled; 0 where there is none."""
-        now = time.monotonic()
-        return min((max(self._settle - now + since, 0.01) for _, since in self._seen.values()), default=0)
+        return self._settling.settles_in()
 
-    def _wanted(self, name: str) -> bool:
-        """Whether a file is meant; rows that came back for repair are, though they may be of another format."""
-        name = name.lower()
-        stem, mark, _ = name.rpartition(REJECTED)
-        repaired = stem + PurePath(self._pattern).suffix if mark else name
-        return fnmatch.fnmatchcase(name, self._pattern) or fnmatch.fnmatchcase(repaired, self._pattern)
+    def waiting(self) -> list[Dropped]:
+        """The files that were dropped, settled or not, without the one in ``reading``."""
+        return [found for found in self._files(self.root) if wanted(found.path.name, self._pattern)]
 
     def _files(self, folder: Path) -> Iterator[Dropped]:
         """Plain files alone: no links out of the folder, no hidden ones, no lock files of a spreadsheet."""
@@ -180,7 +161,7 @@ class DropFolder:
         for path in folder.iterdir():
             try:
                 mode = path.lstat().st_mode
-                if stat.S_ISREG(mode) and not path.name.startswith((".", "~$")):
+                if stat.S_ISREG(mode) and wanted(path.name, "*"):
                     yield Dropped.at(path)
             except FileNotFoundError:
                 continue  # taken away meanwhile
@@ -194,11 +175,6 @@ def report_of(path: Path) -> Path:
 def rejected_of(path: Path, ending: str = "") -> Path:
     """Where the rejected rows of a file stand; ``ending`` is that of their format, where it is another one."""
     return path.with_name(f"{path.stem}{REJECTED}{ending or path.suffix.removeprefix('.')}")
-
-
-def _rejected(path: Path) -> str:
-    """Rejected rows of a file, in whatever format."""
-    return f"{glob.escape(path.stem)}{REJECTED}*"
 
 
 def _age(found: Dropped) -> tuple[int, str]:

@@ -8,8 +8,8 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from adapters.connectors.drop_folder import REJECTED
 from adapters.connectors.drop_records import Columns
+from adapters.connectors.drop_settling import REJECTED
 from adapters.formats import AUTO, FORMATS, Format, Layout, form
 from bus.ports import ConnectorConfig
 

@@ -8,8 +8,11 @@ twice. What a crash interrupts is read again from the last batch whose fate is k
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import ClassVar
 
 import structlog
@@ -19,7 +22,7 @@ from adapters.connectors.drop_lookup import find
 from adapters.connectors.drop_options import DropOptions
 from adapters.connectors.drop_reading import OpenFile, Reading
 from bus.config import secret
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees
+from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 _log = structlog.get_logger()
 
@@ -41,7 +44,9 @@ class FileDrop:
         self._layout = config.layout(self._columns)
         self._folder: DropFolder | None = None
         self._reading: Reading | None = None
-        self._position: Position = {}
+        self._at_work = threading.Lock()  # a thread outlives the task that was told to end
+        self._closed = True
+        self.position: Position = {}  #: how far the file at hand, or the last one, is stored
 
     @property
     def idle(self) -> float:
@@ -53,7 +58,7 @@ class FileDrop:
         root = self._context.folder / secret(self._config.folder, where=f"{self._where}.folder")
         folder = DropFolder(root, self._config.pattern, self._config.settle, where=self._where)
         await asyncio.to_thread(folder.check, seen_before=self._folder is not None)
-        self._folder, self._position = folder, position or {}
+        self._folder, self.position, self._closed = folder, position or {}, False
 
     async def read(self) -> Batch | None:
         """The next rows of the file at hand, or of the next once it has settled. Raises AccessError, Unavailable."""
@@ -65,7 +70,9 @@ class FileDrop:
 
     def _read(self) -> Batch | None:
         folder = self._opened()
-        with folder.errors(), self._taken_up_again():
+        with self._at_work, folder.errors(), self._taken_up_again():
+            if self._closed:
+                return None
             reading = self._reading or self._begin(folder)
             if reading is None or reading.waiting:
                 return None  # nothing new, or the last batch is not stored yet
@@ -73,8 +80,8 @@ class FileDrop:
 
     def _begin(self, folder: DropFolder) -> Reading | None:
         while dropped := folder.next():
-            same = all(self._position.get(name) == value for name, value in dropped.identity.items())
-            stored = int(self._position.get("row", 0)) if same else 0
+            same = all(self.position.get(name) == value for name, value in dropped.identity.items())
+            stored = int(self.position.get("row", 0)) if same else 0
             try:
                 self._reading = Reading(folder, dropped, self._open_file, stored=stored)
             except FileNotFoundError:
@@ -100,11 +107,12 @@ class FileDrop:
         await asyncio.to_thread(self._commit, batch, rejections)
 
     def _commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
-        folder, reading = self._opened(), self._reading
-        if reading is None or not reading.waiting:
-            return  # read again by now, since the folder did not answer
-        with folder.errors(), self._taken_up_again():
-            self._position = batch.position
+        folder = self._opened()
+        with self._at_work, folder.errors(), self._taken_up_again():
+            reading = self._reading
+            if reading is None or not reading.waiting:
+                return  # read again by now, since the folder did not answer
+            self.position = batch.position
             self._went_on(reading, batch, rejections)
 
     @contextmanager
@@ -130,18 +138,44 @@ class FileDrop:
         with folder.errors():
             left = folder.left()
             for path in [*([left.path] if left else []), *folder.processed()]:
-                if found := find(path, key, self._config.form, lambda path: self._open_file(Dropped.at(path))):
+                if found := self.find(path, key):
                     return found
         return None
+
+    def find(self, path: Path, key: str) -> Record | None:
+        """The row of that key in one file; None where it has none, is gone, or cannot be read. Raises OSError."""
+        return find(path, key, self._config.form, lambda path: self._open_file(Dropped.at(path)))
+
+    async def state(self) -> SourceState:
+        """How many files wait, the one at hand among them; since when; which row of the last one is stored."""
+        return await asyncio.to_thread(self._state)
+
+    def _state(self) -> SourceState:
+        folder = self._opened()
+        with folder.errors():
+            left = folder.left()
+            return state_of(self.position, [each.mtime for each in (*([left] if left else []), *folder.waiting())])
 
     def _open_file(self, dropped: Dropped) -> OpenFile:
         return OpenFile(dropped, self._columns, self._layout, self._config.form(dropped.path.name))
 
     async def close(self) -> None:
         """Closes the file at hand; the next `open` takes it up again."""
-        self._let_go()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        with self._at_work:
+            self._closed = True
+            self._let_go()
 
     def _opened(self) -> DropFolder:
         if self._folder is None:
             raise RuntimeError("file_drop is not open")
         return self._folder
+
+
+def state_of(position: Position, mtimes: Sequence[int]) -> SourceState:
+    """A folder's state: how far it was read, and the times of the files that wait, in nanoseconds."""
+    row = f"{shown(position['file'])} baris {position['row']}" if "file" in position else ""
+    oldest = datetime.fromtimestamp(min(mtimes) / 1e9, UTC) if mtimes else None
+    return SourceState(position=row, waiting=len(mtimes), oldest=oldest)

@@ -39,6 +39,21 @@ class Office:
                 file.writelines(f"{key};{value}\n" for key, value in rows)
         draft.rename(self._folder / f"berkas-{self._files:04}.{self._ending}")
 
+    def stranger(self) -> Source | None:
+        return None
+
+    async def disturb(self) -> bool:
+        return False
+
+    async def calm(self) -> None:
+        """There was nothing."""
+
+    async def write_oversized(self, key: int) -> bool | None:
+        if self._ending == "xlsx":
+            return False  # a cell takes 32,767 characters
+        await self.write([(key, "x" * 1_500_000)])
+        return None
+
     async def delete(self, key: int) -> None:
         await self.write([(key + 1000, "lain")])  # a file without the row: it says nothing of it
 
@@ -57,6 +72,10 @@ class Office:
 
 
 class TestFileDrop(SourceContract):
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000
+
     @pytest.fixture
     def application(self, tmp_path: Path) -> SourceApplication:
         return Office(tmp_path / "titip")

@@ -1,0 +1,97 @@
+"""sftp_drop in the conformance suite of sources, against a real SSH server."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from adapters.connectors.sftp_drop import SftpDrop, SftpDropConfig
+from bus.ports import Context, Source
+from bus.subjects import AppName
+from bus.testing import SourceApplication, SourceContract
+from tests.servers.openssh import SftpFolder
+from tests.servers.proxy import Proxy
+
+DELAY = 0.01  #: seconds each way, of a server that is far
+
+
+class Bank:
+    """A bank that drops a new file with whatever it has to say."""
+
+    def __init__(self, folder: SftpFolder, way: Proxy) -> None:
+        self._folder, self._way, self._files = folder, way, 0
+        self._cutting: asyncio.Task[None] | None = None
+
+    def source(self, user_key: str = "") -> Source:
+        config = SftpDropConfig(
+            folder=self._way.url(self._folder.url),
+            host_key=self._folder.host_key,
+            user_key=user_key or f"file:{self._folder.user_key}",
+            key=("kunci",),
+            settle=0,
+            poll=0.005,
+        )
+        return SftpDrop(config, Context(AppName("uji", "kantor"), "baris", self._folder.path, ZoneInfo("Asia/Jakarta")))
+
+    def stranger(self) -> Source:
+        self._folder.server.make_key("stranger")
+        return self.source(f"file:{self._folder.server.folder / 'stranger'}")
+
+    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
+        self._files += 1
+        draft = self._folder.path / ".draft"
+        with draft.open("w", encoding="utf-8") as file:
+            file.write("kunci;nilai\n")
+            file.writelines(f"{key};{value}\n" for key, value in rows)
+        self._folder.own(draft).rename(self._folder.path / f"berkas-{self._files:04}.csv")
+
+    async def write_oversized(self, key: int) -> bool | None:
+        await self.write([(key, "x" * 1_500_000)])
+        return None
+
+    async def delete(self, key: int) -> None:
+        await self.write([(key + 1000, "lain")])  # a file without the row: it says nothing of it
+
+    async def write_late(
+        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
+    ) -> None:
+        await self.write([late])
+        await between()
+        await self.write([early])
+
+    async def away(self) -> None:
+        self._folder.server.kill()
+
+    async def back(self) -> None:
+        self._folder.server.start()
+
+    async def disturb(self) -> bool:
+        self._way.delay = DELAY
+        self._cutting = asyncio.create_task(self._cut())
+        return True
+
+    async def _cut(self) -> None:
+        """Two of three connections live for moments, the third long enough that files come through."""
+        for seconds in itertools.cycle((0.1, 0.3, 5)):
+            while not self._way.connections:  # noqa: ASYNC110 - the proxy has no event for it
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(seconds)
+            await self._way.cut()
+
+    async def calm(self) -> None:
+        if self._cutting is not None:
+            self._cutting.cancel()
+        self._way.delay = 0
+
+
+class TestSftpDrop(SourceContract):
+    @pytest.fixture
+    async def application(self, sftp: SftpFolder, proxy: Callable[[int], Awaitable[Proxy]]) -> SourceApplication:
+        return Bank(sftp, await proxy(sftp.server.port))
+
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000

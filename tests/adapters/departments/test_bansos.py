@@ -1,4 +1,4 @@
-"""dinsos/bansos: a death stops the aid, its withdrawal resumes it, in whichever order they come."""
+"""dinsos/bansos: DTSEN in, aid out; a death stops the aid, its withdrawal resumes it, in whichever order they come."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,9 +17,11 @@ from adapters.departments.dinsos.bansos.mapping import hentikan_bantuan, lanjutk
 from bus import database
 from bus.envelope import Event
 from bus.ports import Delivery
+from bus.testing.adapters import expected
 from schemas.kependudukan import PendudukMeninggal, PendudukMeninggalDibatalkan
 from schemas.sosial import PenerimaDihentikan, PenerimaDitetapkan
 from tests.adapters.departments import samples
+from tests.adapters.departments.office import Office
 from tests.servers.server import Database
 
 BANSOS = samples.folder("dinsos/bansos")
@@ -158,3 +161,54 @@ async def test_both_at_once_in_a_database_that_lets_them(aid_in_mariadb: AsyncEn
     await waiting
 
     assert await statuses(aid_in_mariadb) == RUNNING
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The application where its contract finds it, DTSEN's list of the first quarter in its folder."""
+    path = tmp_path / "bansos.db"
+    monkeypatch.setenv("BANSOS_URL", samples.run(path, BANSOS / "samples" / "application.sql"))
+    dropped = samples.dropped(tmp_path / "dtsen", BANSOS / "samples" / "dtsen.xlsx")
+    monkeypatch.setenv("BANSOS_FOLDER", str(dropped))
+    return path
+
+
+async def test_the_samples_become_the_events_beside_them(own: Path, tmp_path: Path) -> None:
+    """DTSEN's list, and what was handed out; what was handed back withdraws what it had become."""
+    office = Office(BANSOS, tmp_path)
+    async with office.running():
+        await office.until_told("sosial.penerima.ditetapkan.v1", 4)
+        samples.run(own, BANSOS / "samples" / "rows.sql")
+        (withdrawn,) = await office.until_told("sosial.bantuan.disalurkan-dibatalkan.v1", 1)
+        await office.until(lambda: len(office.streams.letters) >= 4)
+
+    *others, last = office.told()
+    assert last == withdrawn
+    assert [{"event": each.event, "data": each.data} for each in others] == expected(BANSOS)
+    handed_out = office.told("sosial.bantuan.disalurkan.v1")[1]
+    assert withdrawn.data == {"nik": OTHER, "membatalkan": handed_out.id, "alasan": "Diterima oleh orang lain"}
+    assert sorted(office.reasons()) == [
+        "kolom desil: harus antara 1 dan 10",
+        "kolom nik: angka sudah dipotong oleh spreadsheet; jadikan kolom ini teks lalu isi ulang dari sumbernya",
+        "kolom nik: harus 16 angka, ada 17",
+        "kolom periode: harus tahun, triwulan atau bulan: 2026, 2026-TW1 atau 2026-03",
+    ]
+
+
+async def test_a_list_that_is_dropped_again_brings_only_what_changed(own: Path, tmp_path: Path) -> None:
+    """The next quarter's is a determination of its own; one that was mended within the quarter is a change."""
+    office, workbook = Office(BANSOS, tmp_path), load_workbook(BANSOS / "samples" / "dtsen.xlsx")
+    sheet = workbook.active
+    async with office.running():
+        await office.until_told("sosial.penerima.ditetapkan.v1", 4)
+        sheet["E5"] = 3
+        workbook.save(tmp_path / "dtsen" / "perbaikan.xlsx")
+        await office.until_told("sosial.penerima.ditetapkan.v1", 5)
+        sheet["A6"] = "2026-TW2"
+        workbook.save(tmp_path / "dtsen" / "triwulan 2.xlsx")
+        told = await office.until_told("sosial.penerima.ditetapkan.v1", 6)
+        await office.until(lambda: len(list((tmp_path / "dtsen" / "done").glob("*.laporan.txt"))) == 3)
+
+    changes = [(each.data["program"], each.data["periode"], each.data["desil"]) for each in told[4:]]
+    assert changes == [("BPNT", "2026-TW1", 3), ("PKH", "2026-TW2", 2)]
+    assert len(office.told()) == 6

@@ -1,0 +1,41 @@
+"""Events on their way into an application, by the target that its contract names."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from zoneinfo import ZoneInfo
+
+from bus.contracts import connectors, load
+from bus.database import engine
+from bus.envelope import Event
+from bus.events import event_type_of
+from bus.ports import Context, Delivery, Sink
+from schemas.base import EventData
+from tests.adapters.departments import samples
+
+
+async def deliver(application: str, *events: EventData) -> list[str]:
+    """Applies events as the subscriptions say, with the fields that they may see. Returns the events' ids."""
+    contract = load(samples.folder(application) / "adapter.toml")
+    zone, ids = ZoneInfo(contract.timezone), []
+    for version, event in enumerate(events, 1):
+        kind = event_type_of(type(event))
+        assert kind is not None
+        (subscribe,) = (each for each in contract.subscribe if each.event == kind.name)
+        assert subscribe.to is not None
+        sink = connectors.build(subscribe.to, Context(contract.name, subscribe.consumer, contract.folder, zone))
+        assert isinstance(sink, Sink)
+        identity = blake2b(event.model_dump_json().encode(), digest_size=16).hexdigest()
+        told = Event(identity, "/kediri/opd/app", kind.name.ce_type, "TOKEN", "2026-03-16T08:00:00+07:00", b"{}")
+        delivery = Delivery(told, event, subscribe.fields, "OPD_OPD", version)
+        await sink.open()
+        if sink.database is None:
+            await sink.apply([delivery], None)
+        else:
+            made = engine(sink.database, where="test")
+            async with made.begin() as transaction:
+                await sink.apply([delivery], transaction)
+            await made.dispose()
+        await sink.close()
+        ids.append(identity)
+    return ids

@@ -15,10 +15,12 @@ import pytest_asyncio
 from tests.servers import mariadb as mariadb_kind
 from tests.servers import mqtt as mqtt_kind
 from tests.servers import openssh as openssh_kind
+from tests.servers import php as php_kind
 from tests.servers import postgresql as postgresql_kind
 from tests.servers.mariadb import MariaDB
 from tests.servers.mqtt import Mosquitto, NatsMqtt
 from tests.servers.openssh import OpenSSH, SftpFolder
+from tests.servers.php import Php
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import Proxy
 from tests.servers.server import Database, Server
@@ -97,6 +99,20 @@ def nats_mqtt(nats_mqtt_server: NatsMqtt) -> NatsMqtt:
     """The same, running."""
     nats_mqtt_server.start()
     return nats_mqtt_server
+
+
+@pytest.fixture(scope="session")
+def php_server() -> Iterator[Php]:
+    """This process's PHP with its SOAP services; tests take ``php``."""
+    yield from serving(Php, php_kind.installed(), "PHP is not installed (apt-get install php-cli php-soap)")
+
+
+@pytest.fixture
+def php(php_server: Php) -> Iterator[Php]:
+    """PHP with its SOAP services, which have no data yet; what they have goes when the test ends."""
+    php_server.start()
+    yield php_server
+    php_server.clear()
 
 
 @pytest.fixture

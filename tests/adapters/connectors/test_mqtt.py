@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,8 +57,7 @@ class Sensors:
     def __init__(self, server: MqttServer, door: Proxy, **options: Any) -> None:
         self._server, self._door, self._options = server, door, options
         self._root = f"uji{next(NUMBERS)}"
-        self._disturbing: asyncio.Task[None] | None = None
-        self.away, self.back = door.refuse, door.accept
+        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
 
     async def begin(self) -> None:
         """The source's first run, from which on the broker keeps messages for it."""
@@ -89,21 +87,8 @@ class Sensors:
         return self.source(password="salah", client_id=f"asing-{self._root}")
 
     async def disturb(self) -> bool:
-        self._door.delay = 0.02
-        self._disturbing = asyncio.create_task(self._cut())
+        await self._door.disturb()
         return True
-
-    async def _cut(self) -> None:
-        while True:
-            await asyncio.sleep(0.4)
-            await self._door.cut()
-
-    async def calm(self) -> None:
-        self._door.delay = 0.0
-        if self._disturbing is not None:
-            self._disturbing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._disturbing
 
     async def write_oversized(self, key: int) -> None:
         await self.write([(key, "x" * 1_500_000)])
@@ -119,7 +104,6 @@ class TestMqtt(SourceContract):
         sensors = Sensors(mosquitto, await proxy(mosquitto.url))
         await sensors.begin()
         yield sensors
-        await sensors.calm()
 
     @pytest.fixture
     def large(self) -> int:

@@ -1,0 +1,266 @@
+"""What the SOAP connectors share: a service by its WSDL, called over the HTTP client of the other connectors.
+
+zeep reads the WSDL, writes the calls and reads the answers, in a thread; credentials, addresses that may be called,
+time-outs and Retry-After are as with http_poll. Calls go to `url`, whatever address the WSDL names. No error carries a
+value: of a fault only its code is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import zeep
+from lxml import etree
+from pydantic import Field, model_validator
+from pydantic_core import to_jsonable_python
+from zeep.exceptions import Error as ZeepError
+from zeep.exceptions import Fault, ValidationError
+from zeep.helpers import serialize_object
+from zeep.wsdl.bindings.soap import SoapBinding
+from zeep.wsse.username import UsernameToken
+
+from adapters.connectors.http import Answer, HttpClient, HttpConfig
+from adapters.connectors.soap_wsdl import Descriptions, waited
+from bus import config as settings
+from bus.config import secret
+from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
+
+_CODE = re.compile(r"[\w.:-]{1,60}")
+_SENDER = frozenset(("client", "sender"))
+_RECEIVER = frozenset(("server", "receiver"))
+_MISFIT = frozenset(("versionmismatch", "mustunderstand", "dataencodingunknown"))
+_REFUSED = frozenset(("failedauthentication", "invalidsecurity", "invalidsecuritytoken", "authentication"))
+_XML = ("text/xml", "application/soap+xml", "application/xml", "multipart/related")
+
+
+class SoapConfig(HttpConfig):
+    """Options of every connector that calls a SOAP service."""
+
+    wsdl: str | None = Field(
+        default=None, description="the WSDL: an address, or a path from the contract's folder on; none: url?wsdl"
+    )
+    port: str | None = Field(default=None, description="the WSDL's port; none: the first that has the operation")
+    operation: str = Field(description="the operation that is called")
+    wsse_username: str | None = Field(default=None, description="WS-Security UsernameToken: the user")
+    wsse_password: str | None = Field(default=None, description="WS-Security, by reference: env:NAME")
+    wsse_digest: bool = Field(default=False, description="WS-Security: the password goes as a digest")
+    strict: bool = Field(default=True, description="answers are as the WSDL says; false: what can be read is taken")
+    cache: str | None = Field(default=None, description="where the WSDL is kept; none: wsdl/ in the bus's home")
+
+    @model_validator(mode="after")
+    def _token(self) -> Self:
+        if bool(self.wsse_username) != bool(self.wsse_password):
+            raise ValueError("wsse_username and wsse_password go together")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer as zeep reads one."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+    encoding: str | None = None
+
+
+class SoapClient:
+    """Calls one operation. ``rejects``: a call that the service refuses concerns one event, not the contract."""
+
+    def __init__(self, config: SoapConfig, folder: Path, where: str, *, rejects: bool) -> None:
+        self._config, self._folder, self._where, self._rejects = config, folder, where, rejects
+        self._http = HttpClient(config, where)
+
+    async def open(self) -> None:
+        """Reads secrets and WSDL. Raises ConfigError, AccessError, and Unavailable where the WSDL is not kept."""
+        await self._http.open()
+        config = self._config
+        self._url = secret(config.url, where=f"{self._where}.url")
+        self._token = None
+        if config.wsse_username and config.wsse_password:
+            user, password = (secret(each, where=self._where) for each in (config.wsse_username, config.wsse_password))
+            self._token = UsernameToken(user, password, use_digest=config.wsse_digest)
+        self._loop = asyncio.get_running_loop()
+        folder = Path(config.cache) if config.cache else settings.load().home / "wsdl"
+        descriptions = Descriptions(self._http, self._folder / folder if config.cache else folder, self._where)
+        try:
+            await asyncio.to_thread(self._read, descriptions)
+        except ConfigError:
+            if not descriptions.kept:
+                raise
+            descriptions.fresh = True  # what was kept is not what the service is now
+            await asyncio.to_thread(self._read, descriptions)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.close()
+
+    @property
+    def http(self) -> HttpClient:
+        """The client below."""
+        return self._http
+
+    # --- the description
+
+    def _read(self, descriptions: Descriptions) -> None:
+        """Runs in a thread."""
+        wsdl = self._config.wsdl or f"{self._url}?wsdl"
+        wsdl = secret(wsdl, where=f"{self._where}.wsdl")
+        if not wsdl.startswith(("http://", "https://")):
+            wsdl = str(self._folder / wsdl)
+        options = zeep.Settings(
+            strict=self._config.strict, forbid_dtd=True, xsd_ignore_sequence_order=not self._config.strict
+        )
+        transport = _Transport(self, descriptions)
+        try:
+            self._zeep = zeep.Client(wsdl, wsse=self._token, transport=transport, settings=options)
+        except BusError:
+            raise
+        except (ZeepError, etree.LxmlError, LookupError, ValueError, NotImplementedError) as error:
+            raise ConfigError(
+                f"the WSDL cannot be read ({type(error).__name__})", where=f"{self._where}.wsdl", hint="check `wsdl`"
+            ) from None
+        binding = self._binding()
+        operation = binding.get(self._config.operation)
+        self._input = getattr(operation.input.body, "type", None)
+        self._output = getattr(operation.output.body, "type", None) if operation.output else None
+        self._service = self._zeep.create_service(str(binding.name), self._url)
+
+    def _binding(self) -> Any:
+        known: set[str] = set()
+        for service in self._zeep.wsdl.services.values():
+            for name, port in service.ports.items():
+                if not isinstance(port.binding, SoapBinding) or self._config.port not in {None, name}:
+                    continue
+                operations = port.binding.all()
+                if self._config.operation in operations:
+                    return port.binding
+                known |= operations.keys()
+        if not known:
+            told = "the WSDL has no such port of SOAP" if self._config.port else "the WSDL has no service of SOAP"
+            raise ConfigError(told, where=self._where, hint="check `wsdl` and `port`")
+        raise ConfigError(
+            f"the WSDL has no operation {self._config.operation}",
+            where=f"{self._where}.operation",
+            hint=f"it has {', '.join(sorted(known))}",
+        )
+
+    def check_parameters(self, paths: Iterable[str], key: str) -> None:
+        """Raises ConfigError for a path that the operation's request does not have."""
+        for path in paths:
+            self._check(self._input, path, f"{self._where}.{key}", "request")
+
+    def check_answer(self, path: str, key: str) -> None:
+        """Raises ConfigError for a path that the operation's answer does not have."""
+        self._check(self._output, path, f"{self._where}.{key}", "answer")
+
+    @staticmethod
+    def _check(described: Any, path: str, where: str, what: str) -> None:
+        for name in filter(None, path.split(".")):
+            elements = dict(getattr(described, "elements", None) or ())
+            if not elements or any(element.__class__.__name__ == "Any" for element in elements.values()):
+                return  # anything may be there
+            if name not in elements:
+                raise ConfigError(
+                    f"the {what} has no {name}", where=where, hint=f"it has {', '.join(map(str, elements))}"
+                )
+            described = elements[name].type
+
+    # --- calls
+
+    async def call(self, arguments: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Any:
+        """Calls the operation; returns the answer as JSON has it, from the element on that the WSDL names.
+
+        ``arguments`` are values by dotted paths. Raises BusError.
+        """
+        nested: dict[str, Any] = {}
+        for path, value in arguments.items():
+            put(nested, path, value, self._where)
+        return await asyncio.to_thread(self._invoke, nested, dict(headers or {}))
+
+    def _invoke(self, arguments: dict[str, Any], headers: dict[str, str]) -> Any:
+        """Runs in a thread."""
+        try:
+            with self._zeep.settings(extra_http_headers=headers):
+                answer = self._service[self._config.operation](**arguments)
+            return to_jsonable_python(self._wrapped(serialize_object(answer, dict)))
+        except Fault as fault:
+            raise self._of_fault(fault) from None
+        except ValidationError as error:
+            path = ".".join(str(each) for each in error.path)
+            told = f"isian wajib kosong: {path}" if path else "isian wajib kosong"
+            raise (Rejected(told, where=self._where) if self._rejects else self._misfit("the request")) from None
+        except TypeError:  # zeep's own word for a name that the request does not have
+            raise self._misfit("the request") from None
+        except (ZeepError, etree.LxmlError, ValueError, ArithmeticError):
+            raise self._misfit("the answer, or a value of the request,") from None
+
+    def _misfit(self, what: str) -> ConfigError:
+        hint = "check the options against it; strict = false takes what can be read"
+        return ConfigError(f"{what} is not as the WSDL says", where=self._where, hint=hint)
+
+    def _wrapped(self, answer: Any) -> Any:
+        """The answer's element: zeep leaves out elements that hold a single other, up to two."""
+        elements = list(getattr(self._output, "elements", None) or ())
+        if len(elements) != 1:
+            return answer
+        ((name, element),) = elements
+        inner = list(getattr(element.type, "elements", None) or ())
+        if len(inner) == 1 and not element.type.attributes and not element.accepts_multiple:
+            answer = {inner[0][0]: answer}
+        return {name: answer}
+
+    def _of_fault(self, fault: Fault) -> BusError:
+        """What a fault means: SOAP 1.1 section 4.4.1, SOAP 1.2 part 1 section 5.4.6."""
+        code = str(fault.code or "")
+        codes = [code, *(str(getattr(each, "localname", each)) for each in fault.subcodes or ())]
+        names = {part.lower() for each in codes for part in re.split(r"[:.]", each)}
+        told = f"the service answers with a fault ({code if _CODE.fullmatch(code) else 'no code'})"
+        if names & _REFUSED:
+            return AccessError(told, where=self._where, hint="check the credentials and what they may do")
+        if names & _MISFIT:
+            return ConfigError(told, where=self._where, hint="check `port` and `wsdl`")
+        if names & _RECEIVER:
+            return Unavailable(told, where=self._where)
+        if self._rejects:
+            return Rejected(told, where=self._where)
+        return ConfigError(told, where=self._where, hint="it refuses the request: check its parameters")
+
+    def post(self, message: bytes, headers: Mapping[str, str]) -> _Reply:
+        """Sends a call, out of the thread. Raises what a status means that comes without a SOAP answer."""
+        answer: Answer = waited(self._loop, lambda: self._http.send("POST", self._url, headers=headers, body=message))
+        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if answer.status not in {200, 202, 400, 500} or (answer.status != 200 and kind not in _XML):  # noqa: PLR2004
+            answer.check(self._where, rejects=self._rejects)
+        return _Reply(answer.status, answer.headers, answer.body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transport:
+    """What zeep loads documents with, and sends calls with."""
+
+    client: SoapClient
+    descriptions: Descriptions
+
+    def load(self, place: str) -> bytes:
+        """A document of the description."""
+        return self.descriptions.load(place)
+
+    def post_xml(self, _address: str, envelope: Any, headers: Mapping[str, str]) -> _Reply:
+        """Sends a call."""
+        return self.client.post(etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), headers)
+
+
+def put(document: dict[str, Any], path: str, value: Any, where: str) -> None:
+    """Puts a value at a dotted path. Raises ConfigError where that lies within a value."""
+    *folders, name = path.split(".")
+    for folder in folders:
+        document = document.setdefault(folder, {})
+        if not isinstance(document, dict):
+            raise ConfigError(f"{path} lies within a value", where=where)
+    document[name] = value

@@ -49,7 +49,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Connections) -> None:
         self._server, self._bounds = server, server.bounds
         self._frames = Frames(self._bounds.largest)
-        self._waiting = self._bytes = self._told = 0
+        self._waiting = self._bytes = self._skipped = 0
+        self._told: set[str] = set()
         self._paused = self._unread = False
         self._moved = 0.0  # when bytes last came or went
         self._transport: asyncio.Transport | None = None
@@ -61,7 +62,7 @@ class Connection(asyncio.Protocol):
         self.peer = str(self._transport.get_extra_info("peername")[0])
         self._moved = asyncio.get_running_loop().time()
         if refusal := self._server.refusal(self):
-            log.warning("refused a connection", source=self._server.where, peer=self.peer, reason=refusal)
+            self.tell("refused a connection", reason=refusal)
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -72,9 +73,9 @@ class Connection(asyncio.Protocol):
             self._waiting += 1
             self._bytes += len(frame.content)
             self._server.arrive(Arrival(self, frame))
-        if self._frames.skipped > self._told:
-            skipped, self._told = self._frames.skipped - self._told, self._frames.skipped
-            log.warning("skipped bytes outside of messages", source=self._server.where, peer=self.peer, bytes=skipped)
+        if self._frames.skipped > self._skipped:
+            bytes_, self._skipped = self._frames.skipped - self._skipped, self._frames.skipped
+            self.tell("skipped bytes outside of messages", bytes=bytes_)
         self._flow()
 
     def answer(self, answers: Sequence[bytes], size: int) -> None:
@@ -85,6 +86,12 @@ class Connection(asyncio.Protocol):
             self._moved = asyncio.get_running_loop().time()
             self._transport.write(b"".join(framed(each) for each in answers if each))
             self._flow()
+
+    def tell(self, what: str, **more: object) -> None:
+        """Logs something about it, once: a device may do the same thing a thousand times."""
+        if (known := f"{what} {more.get('reason', '')}") not in self._told:
+            self._told.add(known)
+            log.warning(what, source=self._server.where, peer=self.peer, **more)
 
     def pause_writing(self) -> None:
         """The peer does not take its answers."""
@@ -99,7 +106,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """What has come whole is stored all the same; its sender will send it again and be told."""
         if self._frames.partial:
-            log.warning("a connection ended within a message", source=self._server.where, peer=self.peer)
+            self.tell("a connection ended within a message")
         self._server.leave(self)
 
     def close(self) -> None:
@@ -115,7 +122,7 @@ class Connection(asyncio.Protocol):
         if now - self._moved > (self._bounds.whole if stuck else self._bounds.quiet):
             if stuck:
                 told = "takes no answers" if self._unread else "sends half a message"
-                log.warning(f"a connection {told}", source=self._server.where, peer=self.peer)
+                self.tell(f"a connection {told}")
             self.close()
 
     def _flow(self) -> None:

@@ -29,8 +29,6 @@ from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
-import structlog
-
 from adapters.connectors.hl7_answer import ACCEPTED, Fault, Header, Outcome, answer
 from adapters.connectors.hl7_connections import Arrival, Bounds, Connection, Connections
 from adapters.connectors.hl7_options import Hl7MllpConfig
@@ -44,8 +42,6 @@ from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejecti
 BATCH = 500
 PAUSE = 0.2  #: seconds that a read waits for a message
 SEEN = 10_000  #: stored messages that are remembered, some 150 bytes each
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -160,7 +156,7 @@ class Hl7Mllp:
         taken = _Taken(arrival, header, CHARSETS.get(self._records.charset(header), "ascii"))
         if refused := self._records.refused(header):
             taken.outcome = refused
-            log.warning("refused a message", source=self._where, peer=arrival.connection.peer, reason=refused.reason)
+            arrival.connection.tell("refused messages", reason=refused.reason)
             return taken
         digest = taken.digest = hashlib.blake2b(arrival.frame.content, digest_size=16).digest()
         if digest in self._stored:

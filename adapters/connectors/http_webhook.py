@@ -102,7 +102,7 @@ class HttpWebhook:
         self._runner: web.AppRunner | None = None
         self._calls: dict[Name, _Call] = {}  # all that wait, oldest first
         self._queue: deque[_Call] = deque()
-        self._at_hand: list[_Call] = []
+        self._at_hand: deque[list[_Call]] = deque()  # by the batches that are being stored
         self._waiting = 0  # records
         self._arrived = asyncio.Event()
         self._seen: dict[Name, None] = {}
@@ -147,18 +147,20 @@ class HttpWebhook:
         except TimeoutError:
             return None
         records: list[Record] = []
+        calls: list[_Call] = []
         while self._queue and (not records or len(records) + len(self._queue[0].records) <= BATCH):
             call = self._queue.popleft()
-            self._at_hand.append(call)
+            calls.append(call)
             records += call.records
         if not self._queue:
             self._arrived.clear()
-        return Batch(records, {}, more=bool(self._queue))
+        self._at_hand.append(calls)
+        return Batch(records, {}, more=bool(self._queue), ahead=True)
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Answers the calls of the batch."""
         reasons = {id(rejection.record): rejection.reason for rejection in rejections}
-        for call in self._at_hand:
+        for call in self._at_hand.popleft():
             rejected = [
                 {"urutan": number, "alasan": reasons[id(record)]}
                 for number, record in enumerate(call.records, 1)
@@ -166,7 +168,6 @@ class HttpWebhook:
             ]
             self._seen[call.name] = None
             self._finish(call, rejected)
-        self._at_hand.clear()
         for name in list(islice(self._seen, max(0, len(self._seen) - SEEN))):
             del self._seen[name]
 

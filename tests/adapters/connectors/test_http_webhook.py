@@ -279,8 +279,13 @@ async def test_what_waits_is_told(session: aiohttp.ClientSession) -> None:
         assert state.waiting == 3
         assert state.oldest
         assert before <= state.oldest <= between
-        await at.source.commit(Batch([*batch.records, *last.records], {}), [])
-        assert [(await call)[0] for call in calling] == [200, 200]
+        await at.source.commit(batch, [])
+        assert (await calling[0])[0] == 200
+        assert not calling[1].done()
+        state = await at.source.state()
+        assert (state.waiting, bool(state.oldest and state.oldest > between)) == (1, True)
+        await at.source.commit(last, [])
+        assert (await calling[1])[0] == 200
         assert await at.source.state() == SourceState(waiting=0)
 
 

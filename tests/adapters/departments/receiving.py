@@ -5,8 +5,10 @@ from __future__ import annotations
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
-from bus.contracts import connectors, load
+from bus.contracts import Contract, Subscribe, connectors, load
+from bus.contracts.mapping_module import load_function
 from bus.database import engine
+from bus.delivery.handlers import HandlerSink
 from bus.envelope import Event
 from bus.events import event_type_of
 from bus.ports import Context, Delivery, Sink
@@ -22,9 +24,7 @@ async def deliver(application: str, *events: EventData) -> list[str]:
         kind = event_type_of(type(event))
         assert kind is not None
         (subscribe,) = (each for each in contract.subscribe if each.event == kind.name)
-        assert subscribe.to is not None
-        sink = connectors.build(subscribe.to, Context(contract.name, subscribe.consumer, contract.folder, zone))
-        assert isinstance(sink, Sink)
+        sink = _sink(contract, subscribe, Context(contract.name, subscribe.consumer, contract.folder, zone))
         identity = blake2b(event.model_dump_json().encode(), digest_size=16).hexdigest()
         told = Event(identity, "/kediri/opd/app", kind.name.ce_type, "TOKEN", "2026-03-16T08:00:00+07:00", b"{}")
         delivery = Delivery(told, event, subscribe.fields, "OPD_OPD", version)
@@ -39,3 +39,13 @@ async def deliver(application: str, *events: EventData) -> list[str]:
         await sink.close()
         ids.append(identity)
     return ids
+
+
+def _sink(contract: Contract, subscribe: Subscribe, context: Context) -> Sink:
+    """The target of a subscription: a connector, or a handler."""
+    if subscribe.handler is not None:
+        return HandlerSink(load_function(contract, subscribe.handler), subscribe.database, where=subscribe.handler)
+    assert subscribe.to is not None
+    sink = connectors.build(subscribe.to, context)
+    assert isinstance(sink, Sink)
+    return sink

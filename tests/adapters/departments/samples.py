@@ -30,3 +30,12 @@ def run(path: Path, *scripts: Path | str) -> str:
         for script in scripts:
             connection.executescript(script.read_text(encoding="utf-8") if isinstance(script, Path) else script)
     return f"sqlite:///{path}"
+
+
+def rows(path: Path, script: str) -> list[tuple[str, ...]]:
+    """What the last statement of a script gives in a SQLite database, as text."""
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+        found: list[tuple[str, ...]] = []
+        for statement in filter(str.strip, script.split(";")):
+            found = [tuple(map(str, row)) for row in connection.execute(statement)]
+        return found

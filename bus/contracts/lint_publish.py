@@ -73,6 +73,8 @@ def _event(contract: Contract, key: str, entry: Publish, catalogue: Catalogue) -
         )
     if entry.source is None:
         return
+    for field in sorted(entry.changes - kind.fields):
+        yield fault(contract, f"{key}.changes", f"{entry.event} has no field {field}", meant(field, kind.fields))
     if isinstance(entry.map, str):
         yield from _function(contract, f"{key}.map", entry.map)
     else:

@@ -64,6 +64,9 @@ class Publish(_Table):
     map: Mapping[str, str] | str = Field(
         default_factory=dict, description='event field = source column, or "mapping:function"'
     )
+    changes: frozenset[str] = Field(
+        default=frozenset(), description="event fields that must change for a new event of the same record; none: any"
+    )
 
 
 class Subscribe(_Table):

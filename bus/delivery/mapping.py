@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ class Draft:
     data: bytes
     key_token: str
     parties: tuple[str, ...]
+    content: bytes = b""  #: what must change for a new event; none: all of it
 
     def event(self, source: str, key: str, version: str, at: datetime, *, cause: Event | None = None) -> Event:
         """The event, with its deterministic id."""
@@ -80,6 +81,7 @@ class Mapper:
             _Entry.of(entry, contract, catalogue, drafting) for entry in contract.publish if entry.source == source
         ]
         self.corrects = any(entry.kind.corrects for entry in self._entries)
+        self.compares = any(entry.changes for entry in self._entries)  #: some of the content makes no new event
 
     def map(self, record: Record, previous: Mapping[str, str]) -> list[Draft]:
         """The events that a record becomes; none where no entry matches.
@@ -102,7 +104,7 @@ class _Entry:
     def __init__(
         self, entry: Publish, kind: EventType, function: MapFunction, columns: Mapping[str, str], drafting: Drafting
     ) -> None:
-        self.kind = kind
+        self.kind, self.changes = kind, entry.changes
         self.named = frozenset(columns.values()) | frozenset(entry.match)
         self._match = {name: str(value) for name, value in entry.match.items()}
         self._function = function
@@ -138,7 +140,8 @@ class _Entry:
         except Exception as error:
             # A fault of mapping.py concerns this record; its text may hold values.
             raise ContractError(f"pemetaan gagal ({type(error).__name__})") from error
-        return self._drafting.draft(self.kind, data)
+        draft = self._drafting.draft(self.kind, data)
+        return replace(draft, content=_part(data, self.changes)) if self.changes else draft
 
     def _of_column(self, field: str, text: str) -> str:
         """A fault in the words of the source: by the name of its column."""
@@ -154,6 +157,11 @@ class _Entry:
         return {**row, PREVIOUS: earlier}
 
 
+def _part(data: BaseModel, fields: frozenset[str]) -> bytes:
+    """The content of some fields."""
+    return data.__pydantic_serializer__.to_json(data, include=set(fields), exclude_none=True)
+
+
 def _renaming(names: Mapping[str, str]) -> MapFunction:
     pairs = tuple(names.items())
     return lambda row: {field: row[column] for field, column in pairs}
@@ -164,7 +172,7 @@ def content_of(drafts: Sequence[Draft]) -> bytes:
     digest = hashlib.blake2b(digest_size=8)
     for draft in drafts:
         digest.update(f"{draft.type.name}\0".encode())
-        digest.update(draft.data)
+        digest.update(draft.content or draft.data)
     return digest.digest()
 
 

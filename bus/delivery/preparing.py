@@ -69,7 +69,8 @@ class Preparer:
 
     def _key(self, record: Record) -> bytes | None:
         """The ledger's key of a record; None where its source has versions and nothing must be remembered of it."""
-        return key_of(record) if record.version is None or self._mapper.corrects else None
+        remembered = record.version is None or self._mapper.corrects or self._mapper.compares
+        return key_of(record) if remembered else None
 
     def _take(self, record: Record, key: bytes | None, before: Entry | None, prepared: Prepared) -> None:
         """Adds what one record became: nothing where nothing changed."""
@@ -85,7 +86,8 @@ class Preparer:
             content = content_of_columns(self._mapper.columns(record))
         if not drafts and not reason:
             return
-        if record.version is None and before is not None and before.content == content:
+        compared = record.version is None or self._mapper.compares
+        if compared and before is not None and before.content == content:
             if reason:  # no second dead letter; but a file's report and a redrive ask for every record
                 prepared.rejections.append(Rejection(record, reason))
             return

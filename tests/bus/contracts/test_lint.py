@@ -31,6 +31,13 @@ def test_sound_contracts_have_no_fault(tmp_path: Path, catalogue: Catalogue) -> 
         ("diterima.v1", "diteria.v1", "publish.0.event", "unknown event", "did you mean pajak.pembayaran.diterima.v1?"),
         ('tahun_pajak = "tahun", ', "", "publish.0.map", "tahun_pajak missing", 'write tahun_pajak = "<column>"'),
         ("{ nop =", '{ nopp = "x", nop =', "publish.0.map.nopp", "has no such field", "did you mean nop?"),
+        (
+            'basis = "UU 1/2022"',
+            'basis = "UU 1/2022"\nchanges = ["jumla"]',
+            "publish.0.changes",
+            "has no field jumla",
+            "did you mean jumlah?",
+        ),
         ('"jumlah",', '"",', "publish.0.map.jumlah", "no column", "name the source's column"),
         ('"jumlah",', '"$previous",', "publish.0.map.jumlah", "for corrections", ""),
         ('"jumlah",', '"cacat_id",', "publish.0.map", "cacat_id must not leave", "UU 24/2013 pasal 84"),

@@ -21,6 +21,7 @@ from bus.ports import ConnectorConfig
 
 SCHEME = "sftp://"
 PORT = 22
+CHUNK = 1024 * 1024  #: bytes that are read or written at a time
 SILENCE = 3  #: questions without an answer after which a connection counts as lost, within `timeout`
 
 _FINGERPRINT = "SHA256:"
@@ -124,11 +125,11 @@ class SftpServer:
                 return await operation(await self._connected())
 
     @asynccontextmanager
-    async def file(self, path: PurePosixPath, mode: str) -> AsyncIterator[asyncssh.SFTPClientFile[bytes]]:
+    async def file(self, path: PurePosixPath, mode: str) -> AsyncIterator[OpenFile]:
         """An open file; one that was written is on the server's disk at the end, where the server can tell."""
-        opened: asyncssh.SFTPClientFile[bytes] = await self.do(lambda client: client.open(str(path), mode))
+        opened = await self.do(lambda client: client.open(str(path), mode))
         try:
-            yield opened
+            yield OpenFile(self, opened)
         except BaseException:
             self._drop()  # the server closes the file, whatever it is busy with
             raise
@@ -214,6 +215,22 @@ class SftpServer:
         self._drop()
         while self._ending:
             await self._ending.pop().wait_closed()
+
+
+class OpenFile:
+    """A file on the server, read or written in pieces."""
+
+    def __init__(self, server: SftpServer, file: asyncssh.SFTPClientFile[bytes]) -> None:
+        self._server, self._file = server, file
+
+    async def read(self) -> bytes:
+        """The next piece; empty at the end."""
+        return await self._server.do(lambda _: self._file.read(CHUNK))
+
+    async def write(self, content: bytes) -> None:
+        """Adds to what was written."""
+        for start in range(0, len(content), CHUNK):
+            await self._server.do(lambda _, start=start: self._file.write(content[start : start + CHUNK]))  # type: ignore[misc]
 
 
 class _Verifier(asyncssh.SSHClient):

@@ -16,10 +16,8 @@ import asyncssh
 
 from adapters.connectors.drop_folder import DONE, FAILED, READING
 from adapters.connectors.drop_settling import REPORT, Settling, free_name, wanted
-from adapters.connectors.sftp import SftpServer
+from adapters.connectors.sftp import CHUNK, SftpServer
 from bus.errors import ConfigError, Unavailable
-
-CHUNK = 1024 * 1024  #: bytes that are read or written at a time
 
 _NANOSECONDS = 10**9
 
@@ -94,7 +92,7 @@ class RemoteFolder:
         """Copies a file to this machine; False where it is gone. Memory stays flat. Raises OSError for the copy."""
         try:
             async with self._server.file(found.path, "rb") as file:
-                while chunk := await self._server.do(lambda _: file.read(CHUNK)):
+                while chunk := await file.read():
                     await asyncio.to_thread(copy.write, chunk)
         except FileNotFoundError:
             return False
@@ -138,7 +136,7 @@ class RemoteFolder:
         with await asyncio.to_thread(source.open, "rb") as content:
             async with self._server.file(draft, "wb") as file:
                 while chunk := await asyncio.to_thread(content.read, CHUNK):
-                    await self._server.do(lambda _, chunk=chunk: file.write(chunk))  # type: ignore[misc]
+                    await file.write(chunk)
         await self._server.rename(draft, target)
 
     async def _make(self, kind: str) -> None:

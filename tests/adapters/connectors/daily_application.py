@@ -9,6 +9,7 @@ import pytest
 
 from adapters.connectors import daily_formats
 from adapters.formats import Layout, form
+from bus.ports import Sink
 from bus.testing.events import APP
 from bus.testing.sinks import MemoryMessage, SinkContract, Target, numbered
 
@@ -43,6 +44,15 @@ class Readers:
 
     async def refuse(self, value: str | None) -> None:
         self._monkeypatch.setattr(daily_formats, "LONGEST", len(value) - 1 if value else 32_767)
+
+    def stranger(self) -> Sink | None:
+        return None  # a folder asks for no credentials
+
+    async def disturb(self) -> bool:
+        return False
+
+    async def calm(self) -> None:
+        """There was nothing."""
 
     async def away(self) -> None:
         self.folder.rename(self.folder.with_name("dilepas"))

@@ -1,7 +1,5 @@
 """sftp_drop in the conformance suite of sources, against a real SSH server."""
 
-import asyncio
-import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,15 +13,12 @@ from bus.testing import SourceApplication, SourceContract
 from tests.servers.openssh import SftpFolder
 from tests.servers.proxy import Proxy
 
-DELAY = 0.01  #: seconds each way, of a server that is far
-
 
 class Bank:
     """A bank that drops a new file with whatever it has to say."""
 
     def __init__(self, folder: SftpFolder, way: Proxy) -> None:
         self._folder, self._way, self._files = folder, way, 0
-        self._cutting: asyncio.Task[None] | None = None
 
     def source(self, user_key: str = "") -> Source:
         config = SftpDropConfig(
@@ -69,22 +64,11 @@ class Bank:
         self._folder.server.start()
 
     async def disturb(self) -> bool:
-        self._way.delay = DELAY
-        self._cutting = asyncio.create_task(self._cut())
+        await self._way.disturb()
         return True
 
-    async def _cut(self) -> None:
-        """Two of three connections live for moments, the third long enough that files come through."""
-        for seconds in itertools.cycle((0.1, 0.3, 5)):
-            while not self._way.connections:  # noqa: ASYNC110 - the proxy has no event for it
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(seconds)
-            await self._way.cut()
-
     async def calm(self) -> None:
-        if self._cutting is not None:
-            self._cutting.cancel()
-        self._way.delay = 0
+        await self._way.calm()
 
 
 class TestSftpDrop(SourceContract):

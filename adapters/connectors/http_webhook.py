@@ -5,7 +5,8 @@ are stored, and says then how many records were rejected and why. While the bus 
 longer than `wait`, or does not fit into `queue`, is answered with 503 and Retry-After. The application calls again
 with the same `webhook-id`: the events are the same then, however often it does. A call holds one record or a list.
 Where an application may tell of the same change in another call too (it sends everything again after a repair), name
-the fields that tell its changes from each other in `version`.
+the fields that tell its changes from each other in `version`. What the bus wrote into the application and the
+application calls out again `skip` leaves out, where a field tells it.
 
 It sees what the application calls for, deletes too, in the order of its calls.
 """
@@ -66,6 +67,9 @@ class HttpWebhookConfig(ConnectorConfig):
         default=(), description="fields that tell a record's changes apart, in whichever call; none: the call does"
     )
     required: tuple[str, ...] = Field(default=(), description="fields that no record may leave out or empty")
+    skip: Mapping[str, str | int | bool] = Field(
+        default_factory=dict, description='records with these values are left out: sumber = "bus"'
+    )
     watermark: str | None = Field(default=None, description="field with the time of the change")
     wait: float = Field(default=20, gt=0, description="seconds that a call may wait until it is stored")
     queue: int = Field(default=2_000, ge=1, description="records that may wait")
@@ -80,10 +84,14 @@ class HttpWebhookConfig(ConnectorConfig):
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A call whose records wait. ``done`` gets what was rejected of it, or None where it will not be stored."""
+    """A call whose records wait, by their numbers in it; ``size`` counts those that are left out too.
+
+    ``done`` gets what was rejected of it, or None where it will not be stored.
+    """
 
     name: Name
-    records: list[Record]
+    records: Mapping[int, Record]
+    size: int
     arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
     done: asyncio.Future[Rejected | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -151,7 +159,7 @@ class HttpWebhook:
         while self._queue and (not records or len(records) + len(self._queue[0].records) <= BATCH):
             call = self._queue.popleft()
             calls.append(call)
-            records += call.records
+            records += call.records.values()
         if not self._queue:
             self._arrived.clear()
         self._at_hand.append(calls)
@@ -163,7 +171,7 @@ class HttpWebhook:
         for call in self._at_hand.popleft():
             rejected = [
                 {"urutan": number, "alasan": reasons[id(record)]}
-                for number, record in enumerate(call.records, 1)
+                for number, record in call.records.items()
                 if id(record) in reasons
             ]
             self._seen[call.name] = None
@@ -218,14 +226,14 @@ class HttpWebhook:
     def _take(self, name: Name, body: bytes) -> _Call:
         """A new call in the queue. Raises what answers one that cannot be."""
         try:
-            records = self._records(name[0], body)
+            records, size = self._records(name[0], body)
         except ConfigError as error:
             raise self._refused(web.HTTPBadRequest, error.what) from None
         if len(records) > self._config.queue:
             raise self._refused(web.HTTPUnprocessableEntity, f"more than {self._config.queue} records in one call")
         if self._waiting + len(records) > self._config.queue or self._runner is None:
             raise _busy("antrean penuh")
-        call = _Call(name, records)
+        call = _Call(name, records, size)
         self._calls[name] = call
         self._queue.append(call)
         self._waiting += len(records)
@@ -243,7 +251,7 @@ class HttpWebhook:
             raise _busy("belum tersimpan") from None
         if rejected is None:
             raise _busy("belum tersimpan")
-        return _told(len(call.records) - len(rejected), rejected)
+        return _told(call.size - len(rejected), rejected)
 
     def _refused(self, kind: type[web.HTTPException], reason: str) -> web.HTTPException:
         log.warning("refused a call", source=self._where, reason=reason)
@@ -260,18 +268,26 @@ class HttpWebhook:
         given = headers.get("Authorization", "").encode(errors="surrogateescape")
         return "" if hmac.compare_digest(given, self._bearer) else "the bearer token does not fit"
 
-    def _records(self, identity: str, body: bytes) -> list[Record]:
-        """The records of a call. Raises ConfigError where it holds none."""
+    def _records(self, identity: str, body: bytes) -> tuple[dict[int, Record], int]:
+        """The records of a call by their numbers, and how many it lists. Raises ConfigError where it holds none."""
         if len(identity) > LONGEST_ID or (not identity and not self._config.key):
             raise ConfigError(f"{self._id_header} is missing or too long")
         try:
             document = json.loads(body, parse_float=Decimal)
         except (ValueError, RecursionError):
             raise ConfigError("the body is no JSON") from None
-        return [
-            self._record(item, f"{identity}/{number}", f"{identity}/{number}" if identity else None)
-            for number, item in enumerate(items(document, self._config.records, ""))
-        ]
+        listed = items(document, self._config.records, "")
+        records = {}
+        for number, item in enumerate(listed):
+            name = f"{identity}/{number}"
+            record = self._record(item, name, name if identity else None)
+            if not self._skipped(record):
+                records[number + 1] = record
+        return records, len(listed)
+
+    def _skipped(self, record: Record) -> bool:
+        skip = self._config.skip
+        return bool(skip) and all(record.data.get(name) == value for name, value in skip.items())
 
     def _record(self, item: Any, key: str, version: str | None) -> Record:
         record = self._shape.record(item, key=key, version=version)

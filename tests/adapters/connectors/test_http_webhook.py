@@ -351,6 +351,23 @@ async def test_a_record_that_lacks_what_it_must_have_is_rejected(session: aiohtt
         assert (await calling)[0] == 200
 
 
+async def test_what_the_bus_wrote_is_left_out(session: aiohttp.ClientSession) -> None:
+    async with desk(session, skip={"oleh.sumber": "bus", "hapus": False}) as at:
+        ours = {"kunci": 1, "oleh": {"sumber": "bus"}, "hapus": False}
+        items = [ours, {"kunci": 2}, ours | {"oleh": {"sumber": "lain"}}, "teks", ours | {"hapus": True}]
+        calling = asyncio.create_task(at.call({"data": items}))
+        batch = await at.read()
+        assert [record.version for record in batch.records] == ["msg_1/1", "msg_1/2", "msg_1/3", "msg_1/4"]
+        await at.source.commit(batch, [Rejection(batch.records[2], "bukan objek JSON")])
+        answer = {"diterima": 4, "ditolak": [{"urutan": 4, "alasan": "bukan objek JSON"}]}
+        assert await calling == (200, answer, "")
+        nothing = asyncio.create_task(at.call({"data": [ours]}, "msg_2"))
+        batch = await at.read()
+        assert batch.records == []
+        await at.source.commit(batch, [])
+        assert await nothing == (200, {"diterima": 1, "ditolak": []}, "")
+
+
 async def test_a_change_that_is_told_in_another_call_is_the_same(session: aiohttp.ClientSession) -> None:
     async with desk(session, version=["apa", "versi"]) as at:
         versions = []

@@ -69,6 +69,7 @@ class Batch:
     position: Position
     more: bool = False  #: the source has more at once: read on without a pause
     ahead: bool = False  #: and may be read on before this batch is committed
+    passing: bool = False  #: the position need not be kept where nothing of the batch is stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,7 @@ class Mqtt:
             return None
         self._at_hand = taken
         position = {"topic": self._topic.filter, "stored": self._stored.text(taken)}
-        return Batch(records, position, more=session.waiting > 0)
+        return Batch(records, position, more=session.waiting > 0, passing=True)
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Acknowledges the messages of the batch. Raises Unavailable where they will come again."""

@@ -164,7 +164,8 @@ class Outflow:
 
     async def _transfer(self, batch: Batch, prepared: Prepared) -> None:
         await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
-        if prepared.entries or prepared.events or batch.position != self._position():
+        moved = batch.position != self._position() and not batch.passing
+        if prepared.entries or prepared.events or moved:
             await self._store(prepared, batch.position)
         await self._source.commit(batch, prepared.rejections)
         if prepared.events or prepared.letters:

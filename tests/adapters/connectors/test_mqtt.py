@@ -16,10 +16,12 @@ from pydantic import ValidationError
 
 from adapters.connectors.mqtt import Mqtt, MqttConfig
 from adapters.connectors.mqtt_records import Topic
+from bus import subjects
 from bus.errors import AccessError, ConfigError, Unavailable
 from bus.ports import Context, Record, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
+from bus.testing.events import APP
 from bus.testing.sources import Line, rounds, until
 from tests.servers.mqtt import READER, Mosquitto, MqttServer, NatsMqtt
 from tests.servers.proxy import Proxy
@@ -208,6 +210,9 @@ async def test_a_retained_state_is_one_event_however_often_it_comes(mosquitto: M
                 await rounds(line)
 
     assert sorted(line.emitted()) == [("1", "siaga"), ("2", "aman")]
+    cursor = await line.streams.last(APP.stream, subjects.cursor(APP, "baris"))
+    assert cursor is not None
+    assert cursor.sequence <= 4, "two events and their cursors: what is no event writes nothing"
 
 
 async def test_a_reader_that_waits_holds_a_window_of_messages(mosquitto: Mosquitto, root: str, opened: Open) -> None:

@@ -1,0 +1,242 @@
+"""hl7_send against another library's MLLP server, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+from hl7apy.parser import parse_message
+from pydantic import ValidationError
+
+from adapters.connectors.hl7_frames import END, START, framed
+from adapters.connectors.hl7_send import Hl7Send, Hl7SendConfig
+from adapters.connectors.hl7_template import SegmentTemplate, written
+from bus.envelope import Event
+from bus.errors import BusError, ConfigError, Rejected, Unavailable
+from bus.ports import Context, Delivery, Sink
+from bus.subjects import AppName
+from bus.testing import SinkApplication, SinkContract
+from bus.testing.events import APP, NAME, BarisBerubah
+from tests.adapters.connectors.hl7_receiver import Receiver, receiving
+from tests.servers.proxy import Proxy
+
+CONTEXT = Context(AppName("rsud", "alat"), "kirim", Path(), ZoneInfo("Asia/Jakarta"))
+SEGMENTS = ["EVN||{$time}", "PID|1||{kunci}||{nilai}", "ZBS|{$sequence}|{$id}"]
+
+
+def send(port: int, **options: Any) -> Hl7Send:
+    given = {"address": f"127.0.0.1:{port}", "message": "ADT^A31^ADT_A05", "segments": SEGMENTS, "timeout": 10}
+    return Hl7Send(Hl7SendConfig.model_validate(given | options), CONTEXT)
+
+
+@asynccontextmanager
+async def opened(port: int, **options: Any) -> AsyncIterator[Hl7Send]:
+    sink = send(port, **options)
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7, event_id: str = "e" * 32) -> Delivery:
+    event = Event(
+        id=event_id,
+        source=APP.ce_source,
+        type=NAME.ce_type,
+        subject="abcdefghijklmnop",
+        time="2026-01-31T08:00:00+07:00",
+        data=b"{}",
+    )
+    return Delivery(event, BarisBerubah(kunci=kunci, nilai=nilai), frozenset(("kunci", "nilai")), APP.stream, version)
+
+
+class Office:
+    """The application behind a door that can be shut, and be bad."""
+
+    def __init__(self, receiver: Receiver, door: Proxy) -> None:
+        self._receiver, self._door = receiver, door
+        self.away, self.back = door.refuse, door.accept
+        self._cutting: asyncio.Task[None] | None = None
+
+    def sink(self) -> Sink:
+        return send(self._door.port)
+
+    def stranger(self) -> Sink | None:
+        return None  # MLLP knows no credentials
+
+    async def rows(self) -> Mapping[str, str]:
+        rows: Mapping[str, str] = self._receiver.control()["rows"]
+        return rows
+
+    async def writes(self) -> Sequence[str]:
+        writes: Sequence[str] = self._receiver.control()["writes"]
+        return writes
+
+    async def refuse(self, value: str | None) -> None:
+        self._receiver.control(refused=value)
+
+    async def disturb(self) -> bool:
+        self._door.delay = 0.002
+        self._cutting = asyncio.create_task(self._cut())
+        return True
+
+    async def calm(self) -> None:
+        self._door.delay = 0.0
+        if self._cutting:
+            self._cutting.cancel()
+            await asyncio.gather(self._cutting, return_exceptions=True)
+
+    async def _cut(self) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            await self._door.cut()
+
+
+@pytest.fixture(scope="module")
+def hospital() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def receiver(hospital: Receiver) -> Receiver:
+    hospital.control(kosong=True)
+    return hospital
+
+
+@pytest.fixture
+async def door(receiver: Receiver) -> AsyncIterator[Proxy]:
+    async with Proxy(receiver.port) as proxy:
+        yield proxy
+
+
+class TestHl7Send(SinkContract):
+    @pytest.fixture
+    def large(self) -> int:
+        return 5_000  # one at a time, and the receiver's parser takes its time
+
+    @pytest_asyncio.fixture
+    async def application(self, receiver: Receiver, door: Proxy) -> AsyncIterator[SinkApplication]:
+        office = Office(receiver, door)
+        yield office
+        await office.calm()
+
+
+async def test_what_a_message_carries(receiver: Receiver) -> None:
+    options = {"codes": {"nilai": {"L": "M"}}, "sender": "BUS^KEDIRI", "receiver": "SIMRS^RSUD"}
+    async with opened(receiver.port, **options) as sink:
+        await sink.apply([delivery(nilai="L"), delivery("k|2", "a^b~c&d\\e\nf é", event_id="f" * 32)], None)
+        await sink.apply([delivery(event_id="e" * 32, nilai="lain")], None)  # known already
+    seen = receiver.control()
+    assert seen["rows"] == {"k1": "M", "k|2": "a^b~c&d\\e\rf é"}
+    assert seen["writes"] == ["e" * 32, "f" * 32]
+    assert all(len(control) == 20 for control in seen["controls"])
+    header = parse_message(seen["last"], find_groups=False).msh.to_er7()
+    assert header == (
+        r"MSH|^~\&|BUS|KEDIRI|SIMRS|RSUD|20260131080000+0700||ADT^A31^ADT_A05|"
+        f"{seen['controls'][0]}|P|2.5||||||UNICODE UTF-8"
+    )
+
+
+async def test_one_connection_serves_many(door: Proxy) -> None:
+    async with opened(door.port) as sink:
+        for number in range(20):
+            await sink.apply([delivery(event_id=f"{number:032}")], None)
+        assert (door.accepted, door.connections) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("AE", Rejected), ("AR", Rejected), ("CE", Rejected), ("CR", Rejected), ("XX", Unavailable)],
+)
+async def test_what_an_answer_means(receiver: Receiver, code: str, error: type[BusError]) -> None:
+    receiver.control(code=code)
+    async with opened(receiver.port) as sink:
+        with pytest.raises(error) as caught:
+            await sink.apply([delivery(nilai="rahasia")], None)
+        assert "rahasia" not in str(caught.value)
+        receiver.control(code="CA")
+        await sink.apply([delivery()], None)
+
+
+async def test_a_silent_receiver_is_tried_again_over_another_connection(receiver: Receiver, door: Proxy) -> None:
+    receiver.control(silent=True)
+    async with opened(door.port, timeout=0.2) as sink:
+        with pytest.raises(Unavailable, match="no answer"):
+            await sink.apply([delivery()], None)
+        receiver.control(silent=False)
+        await sink.apply([delivery()], None)
+        assert door.accepted == 2
+    assert receiver.control()["writes"] == ["e" * 32]  # it had been applied
+
+
+async def test_answers_to_others_are_passed_over() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        message = (await reader.readuntil(END)).removeprefix(START)
+        control = message.split(b"|")[9].decode()
+        for code, meant in (("AE", "lain"), ("AA", control)):
+            writer.write(framed(f"MSH|^~\\&|X\nMSA|{code}|{meant}\n".encode()))
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, opened(server.sockets[0].getsockname()[1]) as sink:
+        await sink.apply([delivery()], None)
+
+
+async def test_what_cannot_be_sent(receiver: Receiver) -> None:
+    async with opened(receiver.port, charset="ASCII") as sink:
+        with pytest.raises(Rejected, match="ASCII"):
+            await sink.apply([delivery(nilai="é")], None)
+    async with opened(receiver.port, segments=["PID|{alamat}"]) as sink:
+        with pytest.raises(ConfigError, match="`segments` names alamat"):
+            await sink.apply([delivery()], None)
+    with pytest.raises(ConfigError, match="host:port"):
+        await send(0, address="simrs").open()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"segments": []},
+        {"segments": ["MSH|x"]},
+        {"segments": ["PID"]},
+        {"segments": ["PID|\r"]},
+        {"message": "A31"},
+        {"charset": "EBCDIC"},
+    ],
+)
+def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        send(1, **options)
+
+
+def test_what_a_contract_must_let_through() -> None:
+    assert Hl7Send.needs(send(1)._config) == {"kunci", "nilai"}
+    template = SegmentTemplate(["PID|{a}||{b}|{c}"], {})
+    assert template.filled({"a": None, "b": "{a}", "c": None}) == "PID|||{a}\r"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (date(1980, 8, 5), "19800805"),
+        (datetime(2026, 3, 15, 8, 15, tzinfo=UTC), "20260315081500+0000"),
+        (True, "Y"),
+        (Decimal("1E+2"), "100"),
+        (7, "7"),
+    ],
+)
+def test_values_as_fields_have_them(value: object, text: str) -> None:
+    assert written(value) == text

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.connectors.sql_call import SqlCall, SqlCallConfig
 from adapters.connectors.sql_upsert import SqlUpsert, SqlUpsertConfig
+from bus import database
 from bus.ports import Delivery, Sink
 from bus.testing import SinkApplication, SinkContract, handler_sink
 from bus.testing.events import BarisBerubah
@@ -137,6 +138,8 @@ async def keep_row(event: BarisBerubah, delivery: Delivery, transaction: AsyncCo
 
 async def _office(kind: str, of: type[Office], request: pytest.FixtureRequest, proxy: Any) -> Office:
     own = Application.of(kind, request)
+    if kind == "sqlite":  # whose file is held: the patience of its driver is this suite's time
+        request.getfixturevalue("monkeypatch").setattr(database, "CONNECT_TIMEOUT", 1)
     await own.run(
         TABLE,
         "CREATE TABLE catatan (n {serial}, event_id varchar(40))",

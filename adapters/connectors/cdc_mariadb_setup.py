@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 PLACE = 2**32
+TOGETHER = False  #: statements need no transaction
 UNTOLD = 1.0  #: seconds that MySQL gets for a commit, since it does not tell when others see it
 SETTINGS = {"log_bin": "1", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL"}
 

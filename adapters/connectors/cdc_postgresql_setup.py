@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+TOGETHER = False  #: a slot is made in a transaction that has written nothing
+
 _TABLE = text("""
 SELECT c.oid, n.nspname, c.relname, c.relreplident::text AS identity
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

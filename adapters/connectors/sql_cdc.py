@@ -1,9 +1,9 @@
-"""Captures every change of an application's tables out of its database's own log, without a change to either.
+"""Captures every change of an application's tables out of its database's own log, without a change to the application.
 
 Sees inserts, updates and deletes in the order of their commits, also those that no column tells: first a consistent
 snapshot of what there is, then the log from exactly there on. A transaction is stored whole (one of more than ``batch``
-changes in parts). PostgreSQL keeps its log until the events are stored, MariaDB and MySQL as long as they are set to.
-What the bus itself wrote is left out.
+changes in parts). PostgreSQL keeps its log until the events are stored, MariaDB and MySQL as long as they are set to;
+SQLite has none, there triggers keep one. What the bus itself wrote is left out.
 
 A record's data are the columns, ``_kejadian`` (the table's name in the contract) and ``_operasi`` (snapshot, insert,
 update, delete). A changed key is a delete of the old and an insert of the new one. A delete may have the key alone.
@@ -134,17 +134,21 @@ class SqlCdc:
         try:
             with errors(self._where):
                 async with made.connect() as connection:
-                    await self._setup.tracked(connection, self._watched, self._where, installed=False)
-                for statement in self._setup.statements(made.dialect, self._slot, self._publication, self._watched):
+                    found = await self._setup.tracked(connection, self._watched, self._where, installed=False)
+                keys = {each.name: {"key": each.key} for each in found}
+                watched = {name: each.model_copy(update=keys[name]) for name, each in self._watched.items()}
+                statements = list(self._setup.statements(made.dialect, self._slot, self._publication, watched))
+                for group in [statements] if self._setup.TOGETHER else [[each] for each in statements]:
                     async with made.begin() as connection:
-                        await connection.exec_driver_sql(statement)
+                        for statement in group:
+                            await connection.exec_driver_sql(statement)
         finally:
             await made.dispose()
 
     def _made(self, **options: bool) -> AsyncEngine:
         """An engine, and the rest that depends on the kind of database."""
         made = engine(self._config.url, where=self._where, zone=self._zone, **options)
-        kinds = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
+        kinds = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb", "sqlite": "sqlite"}
         self._kind = kinds.get(made.dialect.name, "")
         if not self._kind:
             raise ConfigError("sql_cdc does not know this kind of database", where=self._where, hint="use sql_outbox")

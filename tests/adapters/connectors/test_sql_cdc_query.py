@@ -18,7 +18,7 @@ from tests.docs.blocks import block
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import Database
 
-KINDS = ("postgresql", "mariadb")
+KINDS = ("sqlite", "postgresql", "mariadb")
 QUERY = (
     "SELECT p.id, p.nama, l.tgl, CASE WHEN l.tgl = '10:00' THEN 'a' END AS pagi "
     "FROM penduduk p LEFT JOIN log_penduduk l ON l.id_pend = p.id"

@@ -1,0 +1,289 @@
+"""Reads the changes that triggers wrote down in SQLite: a snapshot, then the table of changes, in a thread of its own.
+
+The snapshot is read in pages, each a short transaction, so that nobody who writes has to wait. Changes whose events are
+stored are deleted.
+"""
+
+# ruff: noqa: S608 - names are quoted
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime, tzinfo
+from decimal import Decimal, InvalidOperation
+from errno import EADDRINUSE
+from hashlib import sha256
+from socket import AF_UNIX, socket
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from adapters.connectors.cdc_feed import Feed, translated
+from adapters.connectors.cdc_gathering import Gathering
+from adapters.connectors.cdc_progress import Order, Progress
+from adapters.connectors.cdc_sqlite_setup import CHANGES, TRIGGERS, check_triggers, pairs, quote
+from adapters.connectors.cdc_tables import Row, Tracked, version_of
+from adapters.connectors.sql import text_of
+from bus.errors import BusError, ConfigError, Unavailable
+from bus.ports import Batch
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+BUSY = 2.0  #: seconds to wait for a writer
+POLL = 0.02  #: seconds between two looks whether the file has changed
+PAGE = 5_000  #: rows under one lock
+PURGE = 1_000  #: changes that are deleted at once
+EVERY = 1.0  #: seconds between two deletes
+
+UNFIT = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+
+
+def reader(
+    *,
+    url: URL,
+    slot: str,
+    publication: str,
+    looking: bool,
+    tables: Sequence[Tracked],
+    batch: int,
+    heartbeat: float,
+    zone: tzinfo,
+    where: str,
+) -> SqliteReader:
+    """A reader for one opening of the source."""
+    return SqliteReader(str(url.database), slot, looking, tables, batch, where)
+
+
+class SqliteReader:
+    """One reading of the table of changes: made for each opening of the source, and run in a thread."""
+
+    def __init__(
+        self, database: str, slot: str, looking: bool, tables: Sequence[Tracked], batch: int, where: str
+    ) -> None:
+        self._database, self._slot, self._looking, self._batch, self._where = database, slot, looking, batch, where
+        self._tables = {each.name: each for each in tables}
+        self._numeric: dict[str, list[bool | None]] = {}
+        self._confirmed = self._purged = 0  # the first is set in the event loop
+        self._purge_at = 0.0
+
+    def confirm(self, progress: Progress) -> None:
+        """Everything up to there is stored, and can be deleted."""
+        if progress.index is None:
+            self._confirmed = max(self._confirmed, progress.place)
+
+    def run(self, feed: Feed, progress: Progress) -> None:
+        """Reads until the feed is stopped; errors go into the feed."""
+        with (
+            feed.reporting(),
+            translated(sqlite3.Error, self._translated, self._where),
+            closing(socket(AF_UNIX)) as lock,
+            closing(self._connect()) as db,
+        ):
+            feed.stand_by(lambda: self._is_first(lock), self._where)
+            self._find_types(db)
+            self._begin(db, progress)
+            pending = progress.pending(self._tables)
+            if self._looking or not pending:
+                feed.put(Batch([], progress.dump(), more=True))
+            else:
+                self._snapshot(db, pending, feed, progress)
+            self._follow(db, feed, progress)
+
+    def _is_first(self, lock: socket) -> bool:
+        """Becomes the reader, on this machine: a name without a file, which ends with its process."""
+        name = f"{self._slot} {os.path.realpath(self._database.removeprefix('file:'))}"
+        try:
+            lock.bind("\0opd-bus-" + sha256(name.encode()).hexdigest())
+        except OSError as error:
+            if error.errno != EADDRINUSE:
+                raise
+            return False
+        return True
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(f"{self._database}?mode=rw", uri=True, timeout=BUSY, isolation_level=None)
+        db.text_factory = lambda text: text.decode(errors="replace")
+        return db
+
+    def _translated(self, error: sqlite3.Error) -> BusError:
+        code = getattr(error, "sqlite_errorcode", None)
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if code in UNFIT:
+            return ConfigError(f"the capture does not fit the database (code {name})", where=self._where)
+        return Unavailable(
+            f"the database does not answer (code {name})", where=self._where, hint="is it there, and not locked?"
+        )
+
+    def _find_types(self, db: sqlite3.Connection) -> None:
+        """How the columns of each key compare: by their affinity."""
+        for each in self._tables.values():
+            rows = db.execute(f"PRAGMA table_info({quote(each.table)})")
+            kinds = {row[1]: _is_numeric(str(row[2])) for row in rows}
+            self._numeric[each.name] = [kinds[name] for name in each.key]
+
+    def _begin(self, db: sqlite3.Connection, progress: Progress) -> None:
+        """Where the changes begin. A new beginning gets a number of its own. Raises ConfigError for a gap."""
+        fresh = not (progress.at or progress.done)
+        (end,) = db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = ?", (CHANGES,)).fetchone()
+        if not fresh and (end or 0) < progress.place:
+            raise ConfigError(
+                "the database was set back to an older copy: changes in between are lost",
+                where=self._where,
+                hint="raise `resnapshot` to read everything once more",
+            )
+        if not progress.start or (end or 0) < progress.place:
+            progress.start, progress.index = 1, None
+            progress.place = self._mark(db)
+
+    def _mark(self, db: sqlite3.Connection) -> int:
+        query = f"INSERT INTO {CHANGES} (slot, name, operation, data) VALUES (?, '', 'snapshot', '{{}}')"
+        return int(db.execute(query, (self._slot,)).lastrowid or 0)
+
+    # The snapshot
+
+    def _snapshot(self, db: sqlite3.Connection, pending: Sequence[str], feed: Feed, progress: Progress) -> None:
+        if not progress.table:
+            progress.at = self._mark(db)
+        for name in pending:
+            rows: list[Row] = [{}] * PAGE
+            while len(rows) == PAGE:
+                rows = self._page(db, self._tables[name], progress)
+                for start in range(0, len(rows), self._batch):
+                    self._put(self._tables[name], rows[start : start + self._batch], feed, progress)
+            progress.finish(name)
+        progress.at = 0
+        feed.put(Batch([], progress.dump(), more=True, ahead=True))
+
+    def _page(self, db: sqlite3.Connection, tracked: Tracked, progress: Progress) -> list[Row]:
+        db.execute("BEGIN")
+        try:
+            (until,) = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (CHANGES,)).fetchone()
+            after = list(progress.begin(tracked.name, until, []))
+            return [json.loads(data) for (data,) in db.execute(*self._query(tracked, after))]
+        finally:
+            db.execute("COMMIT")
+
+    def _query(self, tracked: Tracked, after: Sequence[str]) -> tuple[str, list[Any]]:
+        """The rows behind a key, in an order that does not depend on the columns' collations."""
+        numeric = self._numeric[tracked.name]
+        keys = ", ".join(_ordered(quote(name), number) for name, number in zip(tracked.key, numeric, strict=True))
+        known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in tracked.key)
+        values = [_number(text) if number else text for text, number in zip(after, numeric, strict=False)]
+        behind = f"AND ({keys}) > ({', '.join('?' * len(values))})" if values else ""
+        row = pairs("", tracked.columns)
+        return f"SELECT {row} FROM {quote(tracked.table)} WHERE {known} {behind} ORDER BY {keys} LIMIT {PAGE}", values
+
+    def _put(self, tracked: Tracked, rows: Sequence[Row], feed: Feed, progress: Progress) -> None:
+        feed.check()
+        progress.after = _key(tracked, rows[-1])
+        version = version_of(progress.at, 0)
+        records = [tracked.record(each, "snapshot", version) for each in rows if tracked.wanted(each)]
+        feed.put(Batch(records, progress.dump(), more=True, ahead=True))
+
+    # The changes
+
+    def _follow(self, db: sqlite3.Connection, feed: Feed, progress: Progress) -> None:
+        orders: dict[str, Order] = {name: _ordering(numeric) for name, numeric in self._numeric.items()}
+        gathering = Gathering(orders, feed, progress, self._batch, lambda: None)
+        query = (
+            f"SELECT id, name, operation, data, at FROM {CHANGES} WHERE slot = ? AND id > ? ORDER BY id LIMIT {PAGE}"
+        )
+        place = progress.place - (progress.index is not None)
+        version = schema = -1
+        while True:
+            feed.check()
+            (now,) = db.execute("PRAGMA data_version").fetchone()
+            if now == version:
+                feed.rest()
+                self._purge(db)
+                feed.stopping.wait(POLL)
+                continue
+            rows = db.execute(query, (self._slot, place)).fetchall()
+            for number, name, operation, data, at in rows:
+                place = number
+                gathering.begin(place, datetime.fromisoformat(at))
+                if tracked := self._tables.get(name):
+                    self._add(gathering, tracked, json.loads(data), operation)
+                gathering.commit(1)
+            if len(rows) < PAGE:
+                gathering.flush()
+                schema, version = self._check(db, schema), now
+            self._purge(db)
+
+    def _add(self, gathering: Gathering, tracked: Tracked, row: Row, operation: Any) -> None:
+        if any(row.get(name) is not None for name in tracked.key):
+            gathering.add(tracked, row, operation, lambda: _key(tracked, row))
+
+    def _check(self, db: sqlite3.Connection, known: int) -> int:
+        """Whether the triggers are still there: a table that is made anew loses them. Raises ConfigError."""
+        (schema,) = db.execute("PRAGMA schema_version").fetchone()
+        if schema != known:
+            check_triggers(dict(db.execute(TRIGGERS)), self._slot, list(self._tables.values()), self._where, begun=True)
+        return int(schema)
+
+    def _purge(self, db: sqlite3.Connection) -> None:
+        """Deletes what is stored, a little at a time."""
+        if self._purged >= self._confirmed or monotonic() < self._purge_at:
+            return
+        self._purge_at = monotonic() + EVERY
+        confirmed = self._confirmed
+        query = f"DELETE FROM {CHANGES} WHERE id IN (SELECT id FROM {CHANGES} WHERE slot = ? AND id <= ? LIMIT {PURGE})"
+        db.execute("PRAGMA busy_timeout = 0")
+        try:
+            while db.execute(query, (self._slot, confirmed)).rowcount == PURGE:
+                pass
+            self._purged = confirmed
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise  # else somebody writes: another time
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
+
+
+def _is_numeric(declared: str) -> bool | None:
+    """Whether a column keeps numbers; None: whatever it is given. SQLite's documentation, "Datatypes", 3.1."""
+    kind = declared.upper()
+    if "INT" in kind:
+        return True
+    if any(part in kind for part in ("CHAR", "CLOB", "TEXT")):
+        return False
+    return None if not kind or "BLOB" in kind else True
+
+
+def _ordered(name: str, numeric: bool | None) -> str:
+    """A column as it is ordered by: numbers before texts, texts by code points."""
+    if numeric:
+        return name
+    return f"{name} COLLATE BINARY" if numeric is False else f"CAST({name} AS TEXT) COLLATE BINARY"
+
+
+def _number(text: str) -> int | float | str:
+    """A value of a column that keeps numbers: a text only where it is none."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _ordering(numeric: Sequence[bool | None]) -> Order:
+    """The same order for texts of keys."""
+
+    def comparable(text: str, number: bool | None) -> tuple[int, Any]:
+        if number:
+            try:
+                return (0, Decimal(text))
+            except InvalidOperation:
+                pass
+        return (1, text)
+
+    return lambda texts: tuple(map(comparable, texts, numeric))
+
+
+def _key(tracked: Tracked, row: Row) -> list[str]:
+    return [text_of(row.get(name)) for name in tracked.key]

@@ -50,6 +50,9 @@ class FhirPushConfig(HttpConfig):
         pattern=r"^[^|{}]+\|[^{}]*\{.+$", description="what names the resource: system|{field}, or system|{$id}"
     )
     resource: Mapping[str, Any] = Field(description="the resource as FHIR's JSON has it, with {field} for a field")
+    required: tuple[str, ...] = Field(
+        default=(), description="fields that must not be empty: without them the event is rejected"
+    )
     codes: Codes = Field(default_factory=dict, description='per field: value = code, L = "male"')
 
     @model_validator(mode="after")
@@ -77,7 +80,7 @@ class FhirPush:
     @staticmethod
     def needs(config: FhirPushConfig) -> frozenset[str]:
         """The fields that a subscription must let through; `bus check` asks for them."""
-        return fields_in([config.resource, config.identifier]) - OF_EVENT.keys()
+        return (fields_in([config.resource, config.identifier]) | set(config.required)) - OF_EVENT.keys()
 
     async def open(self) -> None:
         """Reads address and secrets. Raises ConfigError; the server is met with the first event."""
@@ -93,6 +96,8 @@ class FhirPush:
 
     async def _apply(self, delivery: Delivery) -> None:
         values = delivery.values() | {name: getattr(delivery.event, of) for name, of in OF_EVENT.items()}
+        if empty := [name for name in self._config.required if values.get(name) is None]:
+            raise Rejected(f"kolom {', '.join(empty)}: kosong, padahal harus ada", where=self._where)
         system, value = self._template.token(self._config.identifier, values)
         resource = self._template.filled(values)
         if self._config.mode != "patch":

@@ -28,7 +28,7 @@ from adapters.connectors.http import GONE, Answer, HttpClient
 from adapters.connectors.http_paging import PagedConfig, Paging
 from adapters.connectors.http_records import Recent, Shape, found, items
 from adapters.connectors.http_since import Since
-from adapters.connectors.http_template import Template
+from adapters.connectors.http_template import Template, below
 from bus.config import secret
 from bus.errors import ConfigError, Unavailable
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
@@ -59,6 +59,7 @@ class PollConfig(PagedConfig):
 class HttpPollConfig(PollConfig):
     """Options of a source with ``connector = "http_poll"``."""
 
+    path: str = Field(default="", description="goes behind `url`, for an address by reference")
     item: str | None = Field(
         default=None, description="address of one record, https://…/{id}, for a redrive; none: all pages are searched"
     )
@@ -127,7 +128,8 @@ class HttpPoll:
     async def open(self, position: Position | None) -> None:
         """Goes to the position; a reading that the application has interrupted goes on where it was."""
         await self._client.open()
-        self._url = self._client.address(secret(self._config.url, where=f"{self._where}.url"))
+        path = self._config.path if isinstance(self._config, HttpPollConfig) else ""
+        self._url = self._client.address(below(secret(self._config.url, where=f"{self._where}.url"), path))
         self._url = self._url.update_query({name: str(value) for name, value in self._config.parameters.items()})
         position = position or {"low": None}
         if self._interrupted and position == self._told:

@@ -19,7 +19,7 @@ from yarl import URL
 
 from adapters.connectors.http import GONE, HttpClient, HttpConfig
 from adapters.connectors.http_signature import SigningKey
-from adapters.connectors.http_template import Template, place_in_host
+from adapters.connectors.http_template import Template, below, names_in, place_in_host
 from bus.config import secret
 from bus.errors import ConfigError
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
@@ -32,6 +32,7 @@ class HttpPushConfig(HttpConfig):
     """Options of a target with ``connector = "http_push"``."""
 
     url: str = Field(description="the address, https://…/{field}, or by reference: env:NAME; the host holds no field")
+    path: str = Field(default="", description="goes behind `url`, for an address by reference: siswa/{nisn}")
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = Field(default="POST", description="POST, PUT, PATCH or DELETE")
     body: Mapping[str, str] | None = Field(
         default=None,
@@ -66,13 +67,14 @@ class HttpPush:
     @staticmethod
     def needs(config: HttpPushConfig) -> frozenset[str]:
         """The fields that a subscription must let through; `bus check` asks for them."""
-        sources = frozenset((config.body or {}).values()) | Template(config.url, "url").names
+        sources = frozenset((config.body or {}).values()) | names_in(config.url + config.path)
         return frozenset(source for source in sources if source not in OF_EVENT)
 
     async def open(self) -> None:
         """Reads address and secrets. Raises ConfigError; the application is met with the first event."""
         await self._client.open()
-        self._template = Template(secret(self._config.url, where=f"{self._where}.url"), self._where)
+        url = below(secret(self._config.url, where=f"{self._where}.url"), self._config.path)
+        self._template = Template(url, self._where)
         signing = self._config.signing_secret
         where = f"{self._where}.signing_secret"
         self._signing = SigningKey(secret(signing, where=where), where) if signing else None

@@ -19,12 +19,22 @@ def place_in_host(text: str) -> bool:
     return _PLACE.search("/".join(text.split("/", 3)[:3])) is not None
 
 
+def names_in(text: str) -> frozenset[str]:
+    """The names of an address's places, whole or not."""
+    return frozenset(_PLACE.findall(text))
+
+
+def below(base: str, path: str) -> str:
+    """An address with a path behind it."""
+    return f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
+
+
 class Template:
     """An address; ``names`` are those of its places. Raises ConfigError where a place is in the host."""
 
     def __init__(self, text: str, where: str) -> None:
         self._text, self._where = text, where
-        self.names = frozenset(_PLACE.findall(text))
+        self.names = names_in(text)
         if place_in_host(text):
             raise ConfigError("the host of an address holds no values", where=where)
 

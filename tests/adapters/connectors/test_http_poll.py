@@ -38,8 +38,8 @@ STYLES: dict[str, dict[str, Any]] = {
 SINCE = {"since": "sejak", "watermark": "urutan"}
 
 
-def poll(url: str, style: str = "page", **options: Any) -> HttpPoll:
-    given = {"url": f"{url}/baris/{style}", "records": "data.baris", "key": ["kunci"], "poll": 0.01, "size": 100}
+def poll(server: str, style: str = "page", **options: Any) -> HttpPoll:
+    given = {"url": f"{server}/baris/{style}", "records": "data.baris", "key": ["kunci"], "poll": 0.01, "size": 100}
     given |= {"allow_local": True, **STYLES[style], **options}
     return HttpPoll(HttpPollConfig.model_validate(given), CONTEXT)
 
@@ -255,7 +255,8 @@ async def test_an_application_that_ignores_its_paging_is_told(http_server: HttpS
 
 async def test_what_the_bus_wrote_is_left_out(http_server: HttpServer) -> None:
     await http_server.control("tulis", [(1, "bus"), (2, "orang")])
-    source = poll(http_server.url, "none", skip={"nilai": "bus"}, overlap=0, **SINCE)
+    address = {"url": http_server.url, "path": "baris/none"}
+    source = poll(http_server.url, "none", skip={"nilai": "bus"}, overlap=0, **SINCE, **address)
     await source.open(None)
     assert (await source.state()).position == ""
     assert await read_all(source) == ["2"]

@@ -135,7 +135,7 @@ async def test_what_a_request_carries(http_server: HttpServer) -> None:
         "body": {"siswa.kunci": "kunci", "siswa.isi": "nilai", "ref": "$id", "pada": "$time"},
         "constants": {"sumber": "bus"},
     }
-    async with opened(f"{http_server.url}/gema/{{kunci}}/x", **options) as sink:
+    async with opened(f"{http_server.url}/gema/", path="/{kunci}/x", **options) as sink:
         sent: list[Any] = []
         send = sink._client.send
 
@@ -245,9 +245,9 @@ def test_whom_to_call_is_no_value() -> None:
 
 def test_it_says_what_fields_it_needs() -> None:
     config = HttpPushConfig.model_validate(
-        {"url": "https://a.example/{nisn}", "body": {"a": "nama", "b": "$id"}, "constants": {"c": 1}}
+        {"url": "https://a.example/{nisn}", "path": "{kelas}", "body": {"a": "nama", "b": "$id"}, "constants": {"c": 1}}
     )
-    assert HttpPush.needs(config) == {"nisn", "nama"}
+    assert HttpPush.needs(config) == {"nisn", "kelas", "nama"}
 
 
 def test_a_signature_is_that_of_the_specification() -> None:

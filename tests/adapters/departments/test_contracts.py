@@ -22,7 +22,7 @@ def test_every_subscription_has_a_publisher() -> None:
 
 
 def test_who_sees_a_name_an_address_or_a_document_number() -> None:
-    """Data minimisation: the names of persons go to the aid office alone, where recipients are matched by them."""
+    """Data minimisation: the names of persons go where they are matched or registered by them, nowhere else."""
     sensitive = {"nama", "alamat", "alamat_tujuan", "alamat_usaha", "nama_pemegang", "tempat", "nik_ibu", "nik_ayah"}
     seen = {
         (str(contract.name), str(subscribe.event)): sensitive & subscribe.fields
@@ -31,5 +31,9 @@ def test_who_sees_a_name_an_address_or_a_document_number() -> None:
     }
 
     assert {key: fields for key, fields in seen.items() if fields} == {
+        # A newborn has no NIK: the dose at birth finds it by its mother's.
+        ("dinkes/epuskesmas", "kesehatan.kelahiran.tercatat.v1"): {"nik_ibu"},
+        # The national record registers nobody without a name.
+        ("dinkes/satusehat", "kesehatan.pasien.terdaftar.v1"): {"nama"},
         ("dinsos/bansos", "kependudukan.penduduk.tercatat.v1"): {"nama"}
     }

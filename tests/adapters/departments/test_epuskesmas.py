@@ -1,0 +1,108 @@
+"""dinkes/epuskesmas: doses out of its REST interface, and the births that it is to immunise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus.testing.adapters import expected, replay
+from tests.adapters.connectors.http_server import HttpServer, serving
+from tests.adapters.departments import samples
+from tests.adapters.departments.office import Office
+from tests.adapters.departments.puskesmas import KEY
+from tests.adapters.departments.receiver import Receiver, local
+
+EPUSKESMAS = samples.folder("dinkes/epuskesmas")
+DOSES: list[dict[str, Any]] = json.loads((EPUSKESMAS / "samples" / "imunisasi.json").read_text())
+GIVEN, WITHDRAWN = "kesehatan.imunisasi.diberikan.v1", "kesehatan.imunisasi.diberikan-dibatalkan.v1"
+BORN, NOT_BORN = "kesehatan.kelahiran.tercatat.v1", "kesehatan.kelahiran.tercatat-dibatalkan.v1"
+MOTHER, CHILD = "3571014508950002", "3571011503260001"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[HttpServer]:
+    """e-Puskesmas in a process of its own."""
+    with serving("tests.adapters.departments.puskesmas:app") as server:
+        yield server
+
+
+@pytest.fixture
+def puskesmas(process: HttpServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HttpServer:
+    """The application with the samples in it, where the contract finds it."""
+    process.control_now("kosong")
+    process.control_now("dosis", DOSES)
+    monkeypatch.setenv("EPUSKESMAS_URL", f"{process.url}/api/v1")
+    monkeypatch.setenv("EPUSKESMAS_KEY", KEY)
+    return process
+
+
+@pytest.fixture
+def contract(tmp_path: Path) -> Path:
+    """The contract as it is, but for an application on this machine that is asked more often."""
+    return local(EPUSKESMAS, tmp_path, poll="0.05")
+
+
+async def test_the_samples_become_the_events_beside_them(puskesmas: HttpServer, contract: Path) -> None:
+    events, rejected = await replay(contract)
+
+    assert events == expected(EPUSKESMAS)
+    assert rejected == ["kolom nik: harus 16 angka, ada 15"]
+
+
+async def test_doses_changed_withdrawn_and_of_the_bus_itself(
+    puskesmas: HttpServer, contract: Path, tmp_path: Path
+) -> None:
+    office = Office(contract, tmp_path)
+    async with office.running():
+        first, second = await office.until_told(GIVEN, 2)
+        await puskesmas.control("dosis", [DOSES[1] | {"dosis": 3, "updated_at": "2026-03-17 08:00:00"}])
+        await puskesmas.control("dosis", [{"id": 9002, "keluhan": "sembuh", "updated_at": "2026-03-17 08:30:00"}])
+        changed = (await office.until_told(GIVEN, 3))[-1]
+        assert changed.data == {**second.data, "dosis_ke": 3}
+
+        await puskesmas.control("dosis", [{"id": 9001, "status": "batal", "updated_at": "2026-03-17 09:00:00"}])
+        [withdrawn] = await office.until_told(WITHDRAWN, 1)
+        assert (withdrawn.data["membatalkan"], withdrawn.data["no_pasien"]) == (first.id, "P3571010/004711")
+
+        mended = DOSES[2]["pasien"] | {"nik": "3571025501800003"}
+        await puskesmas.control("dosis", [{"id": 9003, "pasien": mended, "updated_at": "2026-03-17 09:10:00"}])
+        assert (await office.until_told(GIVEN, 4))[-1].data["nik"] == "3571025501800003"
+
+    assert (len(office.told()), office.reasons()) == (5, ["kolom nik: harus 16 angka, ada 15"])
+
+
+async def test_births_become_the_targets_of_immunisation(puskesmas: HttpServer, contract: Path, tmp_path: Path) -> None:
+    receiver = Receiver(contract, tmp_path)
+    birth = {"nik_ibu": MOTHER, "tanggal_lahir": "2026-03-15", "jenis_kelamin": "L", "berat": 3150, "tempat": "RSUD"}
+    twins = [receiver.event("rsud/simrs", BORN, {**birth, "urutan_kembar": number}) for number in (1, 2)]
+    registered = receiver.event(
+        "dukcapil/siak",
+        "kependudukan.penduduk.lahir.v1",
+        {"nik": CHILD, "tanggal_lahir": "2026-03-15", "nama": "Contoh Anak", "kode_wilayah": "35.71.01.1011"},
+    )
+    await receiver.receive([*twins, registered])
+    await receiver.receive(twins)  # come again
+
+    seen = await puskesmas.control("lihat")
+    target = {"nik_ibu": MOTHER, "tanggal_lahir": "2026-03-15", "jenis_kelamin": "L", "berat": 3150, "asal": "bus"}
+    assert seen["kelahiran"] == {twin.id: {**target, "urutan_kembar": number} for number, twin in enumerate(twins, 1)}
+    assert seen["sasaran"] == {
+        CHILD: {
+            "nik": CHILD,
+            "tanggal_lahir": "2026-03-15",
+            "jenis_kelamin": None,
+            "kode_wilayah": "35.71.01.1011",
+            "asal": "bus",
+        }
+    }
+
+    wrong = {"nik_ibu": MOTHER, "membatalkan": twins[1].id, "alasan": "Salah catat"}
+    withdrawal = receiver.event("rsud/simrs", NOT_BORN, wrong)
+    await receiver.receive([withdrawal])
+    await receiver.receive([withdrawal])
+    assert list((await puskesmas.control("lihat"))["kelahiran"]) == [twins[0].id]
+    assert receiver.reasons() == []

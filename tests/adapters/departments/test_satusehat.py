@@ -1,0 +1,147 @@
+"""dinkes/satusehat: patients, visits and doses of the city's facilities, in a FHIR server that does as SATUSEHAT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET
+from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
+from tests.adapters.departments import samples
+from tests.adapters.departments.receiver import Receiver, local
+
+SATUSEHAT = samples.folder("dinkes/satusehat")
+NIK, OTHER, UNKNOWN = "3571020508800002", "3571011503260001", "3571025501800003"
+PATIENT, VISIT = "kesehatan.pasien.terdaftar.v1", "kesehatan.kunjungan.tercatat.v1"
+DOSE, NO_DOSE = "kesehatan.imunisasi.diberikan.v1", "kesehatan.imunisasi.diberikan-dibatalkan.v1"
+VISIT_CANCELLED = "kesehatan.kunjungan.tercatat-dibatalkan.v1"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[HttpServer]:
+    """The national server, in a process of its own."""
+    with serving(FHIR) as server:
+        yield server
+
+
+@pytest.fixture
+def national(process: HttpServer, monkeypatch: pytest.MonkeyPatch) -> HttpServer:
+    """The national server, empty but for the organisation, where the contract finds it."""
+    process.control_now("kosong")
+    process.control_now("simpan", {"resourceType": "Organization", "id": "10000004", "name": "Dinkes Kota Kediri"})
+    monkeypatch.setenv("SATUSEHAT_URL", f"{process.url}/fhir")
+    monkeypatch.setenv("SATUSEHAT_TOKEN_URL", f"{process.url}/oauth2/v1/accesstoken?grant_type=client_credentials")
+    monkeypatch.setenv("SATUSEHAT_CLIENT_ID", CLIENT)
+    monkeypatch.setenv("SATUSEHAT_CLIENT_SECRET", CLIENT_SECRET)
+    return process
+
+
+@pytest.fixture
+def receiver(national: HttpServer, tmp_path: Path) -> Receiver:
+    """Its subscriptions in the engine."""
+    return Receiver(local(SATUSEHAT, tmp_path), tmp_path)
+
+
+def patient(nik: str, **more: Any) -> dict[str, Any]:
+    """An invented person, as a facility registers them."""
+    given = {"no_pasien": "3571015/000123", "nik": nik, "nama": "Contoh Pasien", "jenis_kelamin": "L"}
+    return {**given, "tanggal_lahir": "1980-08-05", **more}
+
+
+async def resources(server: HttpServer, kind: str) -> list[dict[str, Any]]:
+    """The server's resources of a type by their identifiers, without what is the server's own."""
+    found: list[dict[str, Any]] = (await server.control("isi", kind))["resources"]
+    found.sort(key=lambda each: json.dumps(each["identifier"]))
+    return [{name: value for name, value in each.items() if name not in {"id", "meta"}} for each in found]
+
+
+async def test_the_samples_become_the_resources_beside_them(national: HttpServer, receiver: Receiver) -> None:
+    lines = (SATUSEHAT / "samples" / "received.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [receiver.event(**json.loads(line)) for line in lines]
+
+    for _ in range(2):  # all of them come twice
+        await receiver.receive(events)
+
+    made = {kind: await resources(national, kind) for kind in ("Patient", "Encounter", "Immunization")}
+    ids = {event.id: f"peristiwa {number}" for number, event in enumerate(events, 1)}
+    patients = (await national.control("isi", "Patient"))["resources"]
+    ids |= {f"Patient/{each['id']}": f"Patient/{each['identifier'][0]['value']}" for each in patients}
+    expected: Mapping[str, Any] = json.loads((SATUSEHAT / "samples" / "resources.json").read_text(encoding="utf-8"))
+    assert _renamed(made, ids) == expected
+    assert receiver.reasons() == []
+    versions = [
+        resource["meta"]["versionId"]
+        for kind in expected
+        for resource in (await national.control("isi", kind))["resources"]
+    ]
+    assert versions == ["1"] * len(versions)
+
+
+def _renamed(document: Any, names: Mapping[str, str]) -> Any:
+    """A document with other names for what is made at random: the ids of events and of resources."""
+    text = json.dumps(document)
+    for identity, name in names.items():
+        text = text.replace(identity, name)
+    return json.loads(text)
+
+
+async def test_a_visit_is_coded_later_and_cancelled(national: HttpServer, receiver: Receiver) -> None:
+    number = "3571015/2026/03/15/000042"
+    visit = {"no_kunjungan": number, "no_pasien": "3571015/000123", "nik": NIK, "tanggal": "2026-03-15", "jam": "08:10"}
+    first = receiver.event("rsud/simrs", VISIT, {**visit, "jenis": "RAWAT JALAN"})
+    coded = receiver.event("rsud/simrs", VISIT, {**visit, "jenis": "RAWAT JALAN", "diagnosa": "A09.9"})
+    await receiver.receive([receiver.event("rsud/simrs", PATIENT, patient(NIK)), first, coded])
+    [encounter] = await resources(national, "Encounter")
+    assert encounter["reasonCode"][0]["coding"][0]["code"] == "A09.9"
+
+    gone = {"no_kunjungan": number, "membatalkan": coded.id, "alasan": "Batal"}
+    await receiver.receive([receiver.event("rsud/simrs", VISIT_CANCELLED, gone)])
+    [cancelled] = await resources(national, "Encounter")
+    assert cancelled == {**encounter, "status": "cancelled"}
+    assert receiver.reasons() == []
+
+
+async def test_what_the_national_server_cannot_place_is_rejected_and_tells_no_values(
+    national: HttpServer, receiver: Receiver
+) -> None:
+    dose = {"no_pasien": "P3571010/004711", "vaksin": "Td", "tanggal": "2026-03-15"}
+    events = [
+        receiver.event("rsud/simrs", PATIENT, patient(NIK)),
+        receiver.event("rsud/simrs", PATIENT, patient("-", no_pasien="3571015/000124")),
+        receiver.event("dinkes/epuskesmas", DOSE, {**dose, "nik": UNKNOWN}),
+        receiver.event("dinkes/epuskesmas", DOSE, dose),
+        receiver.event("dinkes/epuskesmas", DOSE, {**dose, "nik": NIK, "dosis_ke": 2}),
+        receiver.event(
+            "dinkes/epuskesmas",
+            NO_DOSE,
+            {"no_pasien": "P3571010/004711", "membatalkan": "f" * 32, "alasan": "Salah catat"},
+        ),
+    ]
+    arrived = await receiver.receive(events)
+
+    assert [each.settled for each in arrived] == ["ack", "term", "term", "term", "ack", "term"]
+    assert sorted(receiver.reasons()) == [
+        "kolom nik: kosong, padahal harus ada",
+        "kolom nik: kosong, padahal menjadi pengenal",
+        "the server has no Patient of this reference",
+        "the server has no such Immunization yet",
+    ]
+    assert len(await resources(national, "Patient")) == len(await resources(national, "Immunization")) == 1
+
+    known = receiver.event("rsud/simrs", PATIENT, patient(UNKNOWN, no_pasien="3571015/000125"))
+    await receiver.receive([known, events[2]])  # registered meanwhile, and sent again
+    assert len(await resources(national, "Immunization")) == 2
+
+
+async def test_a_patient_whom_the_national_server_knows_stays_as_it_is(
+    national: HttpServer, receiver: Receiver
+) -> None:
+    identifier = [{"system": "https://fhir.kemkes.go.id/id/nik", "value": NIK}]
+    known = {"resourceType": "Patient", "identifier": identifier, "name": [{"text": "NAMA MENURUT DUKCAPIL"}]}
+    await national.control("simpan", known)
+    await receiver.receive([receiver.event("rsud/simrs", PATIENT, patient(NIK))])
+    assert await resources(national, "Patient") == [known]

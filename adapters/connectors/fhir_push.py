@@ -7,7 +7,8 @@ finds none, or several, the event is rejected.
 
 `identifier` (`system|{field}`) names the resource for ever and is added to it. By `mode`:
 
-- `create`: a fact. Made once (`If-None-Exist`), however often the event comes; what is there stays as it is.
+- `create`: a fact. Made once (`If-None-Exist`), however often the event comes; what is there stays as it is. `look` asks
+  for it first: for a server that does not heed that header.
 - `update`: a state. The resource of that identifier is replaced as a whole, or made.
 - `patch`: its elements alone are replaced, the rest stays (JSON Patch): a withdrawal sets `status`. Rejected where the
   resource is not there yet.
@@ -46,6 +47,7 @@ class FhirPushConfig(HttpConfig):
 
     url: str = Field(description="the server's base address, https://…/fhir-r4/v1, or by reference: env:NAME")
     mode: Literal["create", "update", "patch"] = Field(default="create", description="create, update or patch")
+    look: bool = Field(default=False, description="mode = create: looks whether it is there before it is made")
     identifier: str = Field(
         pattern=r"^[^|{}]+\|[^{}]*\{.+$", description="what names the resource: system|{field}, or system|{$id}"
     )
@@ -105,6 +107,8 @@ class FhirPush:
         resource = await self._resolved(resource)
         token = f"{escaped(system)}|{escaped(value)}"
         if self._config.mode == "create":
+            if self._config.look and await self._search(self._named(token), self._type):
+                return
             answer = await self._create(delivery, resource, token)
             if not any(code == DUPLICATE for code, _ in fhir.issues_of(answer)):
                 fhir.check(answer, self._where)
@@ -164,10 +168,14 @@ class FhirPush:
 
     async def _current(self, token: str) -> Mapping[str, Any] | None:
         """The resource of an identifier; None where there is none."""
-        resources = await self._search((self._base / self._type).update_query(identifier=token), self._type)
+        resources = await self._search(self._named(token), self._type)
         if len(resources) > 1:
             raise Rejected(f"the server has several {self._type} of this identifier", where=self._where)
         return resources[0] if resources else None
+
+    def _named(self, token: str) -> URL:
+        """The search for an identifier."""
+        return (self._base / self._type).update_query(identifier=token)
 
     async def _resolved(self, element: Any) -> Any:
         """An element whose references name resources."""

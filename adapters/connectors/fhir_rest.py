@@ -170,6 +170,9 @@ class FhirRest:
             raise ConfigError("the link to the next page is no address", where=self._where) from None
         if onward == url:
             raise ConfigError("the server gives the same page again", where=self._where, hint="tell its owner")
+        if onward.origin() != url.origin():  # where the credentials do not go
+            told = f"the server links its next page at {onward.origin()}"
+            raise ConfigError(told, where=self._where, hint="its owner sets the base address that it answers with")
         return onward
 
     def _record(self, search: _Search, resource: Mapping[str, Any]) -> Record:

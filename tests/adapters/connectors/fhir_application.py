@@ -63,6 +63,9 @@ class Store:
         self.fails_every = 0
         self.count = 0
         self.keeps_source = True
+        self.heeds_conditions = True
+        self.own_rule = False  # against resources of one identifier
+        self.address = ""  # that it gives its pages; none: the one that was called
         self.races = 0  # writes of others between the look and the write to come
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
@@ -146,7 +149,9 @@ async def of_type(request: Request) -> Response:
     if request.method == "GET":
         return _search(request, kind)
     resource = _body(kind, await request.body())
-    condition = request.headers.get("If-None-Exist")
+    condition = request.headers.get("If-None-Exist") if store.heeds_conditions else None
+    if store.own_rule and any(store.find(kind, f"{i['system']}|{i['value']}") for i in resource["identifier"]):
+        raise Outcome(400, "duplicate", "20002")
     ids = store.find(kind, _identifier(condition)) if condition else []
     if len(ids) > 1:
         raise Outcome(412, "multiple-matches")
@@ -199,7 +204,10 @@ def _search(request: Request, kind: str) -> Response:
     bodies = [body for (body,) in store.db.execute(query, (*values, size + 1, offset))]
     links = [{"relation": "self", "url": str(request.url)}]
     if len(bodies) > size:
-        links.append({"relation": "next", "url": str(request.url.include_query_params(_halaman=offset + size))})
+        onward = str(request.url.include_query_params(_halaman=offset + size))
+        links.append(
+            {"relation": "next", "url": onward.replace(str(request.base_url), store.address or str(request.base_url))}
+        )
     entries = ", ".join(f'{{"resource": {body}, "search": {{"mode": "match"}}}}' for body in bodies[:size])
     text = f'{{"resourceType": "Bundle", "type": "searchset", "link": {json.dumps(links)}, "entry": [{entries}]}}'
     return Response(text if entries else text.replace(', "entry": []', ""), media_type="application/fhir+json")

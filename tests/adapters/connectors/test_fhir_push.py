@@ -53,11 +53,53 @@ async def test_a_fact_is_made_once_and_its_patient_is_looked_up(fhir_server: Htt
     assert dose["meta"]["source"].startswith("urn:opd-bus:OPD_UJI:7:")
 
 
+@pytest.mark.parametrize(
+    ("server", "options"), [({"heeds_conditions": False}, {"look": True}), ({"own_rule": True}, {})]
+)
+async def test_a_fact_is_made_once_whatever_the_server_heeds(
+    fhir_server: HttpServer, server: dict[str, Any], options: dict[str, Any]
+) -> None:
+    await fhir_server.control("atur", server)
+    async with opened(push(fhir_server.url, **options)) as sink:
+        for _ in range(3):
+            await sink.apply([delivery()], None)
+    assert len(await of_server(fhir_server, "Patient")) == 1
+
+
+async def test_a_condition_finds_its_encounter(fhir_server: HttpServer) -> None:
+    visit = {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "{nilai}"},
+    }
+    diagnosis = {
+        "resourceType": "Condition",
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "{nilai}"}]},
+        "subject": {"reference": f"Patient?identifier={KEY}|{{kunci}}"},
+        "encounter": {"reference": "Encounter?identifier=urn:kunjungan|{kunci}"},
+    }
+    await fhir_server.control("tulis", [("k1", "Uji")])
+    visits = push(
+        fhir_server.url, resource=visit, identifier="urn:kunjungan|{kunci}", codes={"nilai": {"RALAN": "AMB"}}
+    )
+    conditions = push(fhir_server.url, resource=diagnosis, identifier="urn:diagnosis|{kunci}", mode="update")
+    async with opened(visits) as first, opened(conditions) as second:
+        await first.apply([delivery(nilai="RALAN")], None)
+        await second.apply([delivery(nilai="A09.9"), delivery(nilai="A00.1", version=8)], None)
+    [encounter] = await of_server(fhir_server, "Encounter")
+    [condition] = await of_server(fhir_server, "Condition")
+    assert encounter["class"]["code"] == "AMB"
+    assert condition["encounter"] == {"reference": f"Encounter/{encounter['id']}"}
+    assert condition["subject"] == {"reference": "Patient/kk1"}
+    assert (condition["code"]["coding"][0]["code"], condition["meta"]["versionId"]) == ("A00.1", "2")
+
+
 async def test_a_withdrawal_changes_what_it_names_alone(fhir_server: HttpServer) -> None:
     withdrawn = {"resourceType": "Immunization", "status": "entered-in-error"}
     await fhir_server.control("tulis", [("k1", "Uji")])
     async with (
-        opened(push(fhir_server.url, resource=DOSE)) as dose,
+        opened(push(fhir_server.url, resource=DOSE, required=["nilai"])) as dose,
         opened(push(fhir_server.url, resource=withdrawn, mode="patch")) as withdrawal,
     ):
         with pytest.raises(Rejected, match="no such Immunization yet"):

@@ -160,6 +160,11 @@ async def test_what_is_no_fhir_server(fhir_server: HttpServer, http_server: Http
     async with opened(rest(fhir_server.url, url=f"{http_server.url}/gema")) as source:
         with pytest.raises(ConfigError, match="no Bundle"):
             await source.read()
+    await fhir_server.control("tulis", [(1, "isi"), (2, "isi")])
+    await fhir_server.control("atur", {"address": "http://hapi.internal:8080/"})
+    async with opened(rest(fhir_server.url, size=1)) as source:
+        with pytest.raises(ConfigError, match=r"next page at http://hapi\.internal:8080"):
+            await source.read()
 
 
 @pytest.mark.parametrize(

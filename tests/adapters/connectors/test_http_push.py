@@ -97,7 +97,7 @@ async def door(http_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]]
 class TestHttpPush(SinkContract):
     @pytest.fixture
     def large(self) -> int:
-        return 5_000
+        return 5_000  # a request each
 
     @pytest_asyncio.fixture
     async def application(self, http_server: HttpServer, door: Proxy) -> SinkApplication:

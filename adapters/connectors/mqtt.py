@@ -9,7 +9,8 @@ A message is a record: the levels of its topic that have a name (`sungai/{pos}/t
 a JSON object; of a list each element is one. A plain number or text is the field `value`. `key` names the levels and
 fields that tell one thing's states from another's; without it that is the topic. A state that comes again unchanged (a
 retained message after a new connection) is no event; of readings that shall each be one, the time is a field that is
-mapped. An empty payload, which clears a retained message, is none.
+mapped. An empty payload, which clears a retained message, is none. The time of arrival (`arrival`) is another one each
+time: where it is mapped, `changes` of the contract says what makes an event.
 
 It sees every message, and no deletes. A message cannot be read again: a dead letter is mended by the next message.
 Its owner lets sensors publish at QoS 1 (messages at QoS 0 are lost where anything fails) and has the broker keep
@@ -58,6 +59,9 @@ class MqttConfig(ConnectorConfig):
     payload: Literal["json", "text"] = Field(default="json", description="json, or text that is taken as it is")
     optional: tuple[str, ...] = Field(default=(), description="fields that a payload may leave out: they are null then")
     watermark: str | None = Field(default=None, description="field with the time of the measurement")
+    arrival: str | None = Field(
+        default=None, min_length=1, description="field that gets the time of arrival, for sensors without a clock"
+    )
     username: str | None = Field(default=None, description="the user, as it is or by reference: env:NAME")
     password: str | None = Field(default=None, description="its password, by reference: env:NAME")
     client_id: str | None = Field(
@@ -109,7 +113,7 @@ class Mqtt:
         self._client_id = config.client_id or f"bus-{context.app.opd}-{context.app.app}-{context.name}"
         self._topic = Topic(config.topic)
         shape = Shape(config.key, config.watermark, config.optional, context.timezone)
-        self._decoder = Decoder(self._topic, shape, config.value, config.payload == "text")
+        self._decoder = Decoder(self._topic, shape, config.value, config.arrival, config.payload == "text")
         self._session: Session | None = None
         self._stored = _Stored(config.window)
         self._at_hand: list[Message] = []

@@ -62,6 +62,7 @@ class Decoder:
     topic: Topic
     shape: Shape
     value: str  #: the name of a payload that is no object
+    arrival: str | None  #: the name of the time of arrival
     text: bool  #: payloads are no JSON
 
     def records(self, message: Message) -> list[Record]:
@@ -81,7 +82,8 @@ class Decoder:
 
     def _record(self, message: Message, levels: Mapping[str, str], item: Mapping[str, Any]) -> Record:
         """One record. What the topic says goes before what the payload says: who may write where, the broker guards."""
-        return self.shape.record({**item, **levels}, key=message.topic)
+        arrived = {self.arrival: message.arrived.isoformat(timespec="seconds")} if self.arrival else {}
+        return self.shape.record({**item, **levels, **arrived}, key=message.topic)
 
 
 def _parsed(payload: bytes) -> Any:

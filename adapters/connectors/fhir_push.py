@@ -7,8 +7,8 @@ finds none, or several, the event is rejected.
 
 `identifier` (`system|{field}`) names the resource for ever and is added to it. By `mode`:
 
-- `create`: a fact. Made once (`If-None-Exist`), however often the event comes; what is there stays as it is. `look` asks
-  for it first: for a server that does not heed that header.
+- `create`: a fact. Made once (`If-None-Exist`), however often the event comes; what is there stays as it is. For a
+  server that does not heed that header `look` asks for it first.
 - `update`: a state. The resource of that identifier is replaced as a whole, or made.
 - `patch`: its elements alone are replaced, the rest stays (JSON Patch): a withdrawal sets `status`. Rejected where the
   resource is not there yet.

@@ -21,7 +21,9 @@ class Hl7MllpConfig(ConnectorConfig):
     peers: tuple[str, ...] = Field(default=(), description="addresses or networks that may connect: 10.1.2.0/24")
     tls: TlsConfig | None = Field(default=None, description="certificates: connections are encrypted then")
     fields: Mapping[str, str] = Field(min_length=1, description='name = path: no_rm = "PID-3(MR).1"')
-    key: tuple[str, ...] = Field(default=(), description="fields that name a record; none: each message is its own")
+    key: tuple[str, ...] = Field(
+        default=(), description="fields that name a record, not all of them empty; none: each message is its own"
+    )
     messages: tuple[str, ...] = Field(
         default=("ADT^A01", "ADT^A03", "ADT^A04", "ADT^A08", "ADT^A28", "ADT^A31"),
         description="what is taken; anything else is answered with AR",

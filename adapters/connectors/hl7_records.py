@@ -62,10 +62,11 @@ class Records:
         return self._paths(Message.parse(text, CHARSETS[charset]))
 
     def _key(self, data: dict[str, Any]) -> str:
-        """What names the record; "" where nothing does."""
-        if missing := [name for name in self._config.key if data[name] is None]:
-            raise Malformed(f"kolom {missing[0]}: kosong, padahal menjadi kunci")
-        return "\0".join(str(data[name]) for name in self._config.key)
+        """What names the record; "" where each message is its own."""
+        values = [data[name] for name in self._config.key]
+        if values and not any(values):
+            raise Malformed(f"kolom {' dan '.join(self._config.key)}: kosong, padahal menjadi kunci")
+        return "\0".join(str(value or "") for value in values)
 
     def _moment(self, header: Header) -> datetime | None:
         try:

@@ -39,6 +39,7 @@ class Hospital:
         try:
             while True:
                 message = await reader.readmessage()
+                self.last = str(message)
                 code = self.code or self.take(message)
                 if not self.silent:
                     writer.writemessage(message.create_ack(code))
@@ -48,7 +49,6 @@ class Hospital:
 
     def take(self, message: hl7.Message) -> str:
         """Applies a message; returns what it is answered with."""
-        self.last = str(message)
         control = str(message.segment("MSH")[10])
         if control in self.writes:
             return "AA"

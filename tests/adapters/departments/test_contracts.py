@@ -35,5 +35,7 @@ def test_who_sees_a_name_an_address_or_a_document_number() -> None:
         ("dinkes/epuskesmas", "kesehatan.kelahiran.tercatat.v1"): {"nik_ibu"},
         # The national record registers nobody without a name.
         ("dinkes/satusehat", "kesehatan.pasien.terdaftar.v1"): {"nama"},
-        ("dinsos/bansos", "kependudukan.penduduk.tercatat.v1"): {"nama"}
+        # A bedside device shows whom it measures.
+        ("rsud/alat", "kesehatan.pasien.terdaftar.v1"): {"nama"},
+        ("dinsos/bansos", "kependudukan.penduduk.tercatat.v1"): {"nama"},
     }

@@ -1,0 +1,107 @@
+"""rsud/alat: ADT messages of devices over TCP, and patients out to them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hl7apy.parser import parse_message
+
+from bus.contracts import connectors, load
+from bus.envelope import Event
+from bus.ports import Context, Delivery
+from bus.testing.adapters import expected
+from schemas.kesehatan import PasienTerdaftar
+from tests.adapters.connectors.hl7_device import Client
+from tests.adapters.connectors.hl7_receiver import Receiver, receiving
+from tests.adapters.departments import samples
+from tests.adapters.departments.office import Office
+from tests.servers.server import HOST
+
+ALAT = samples.folder("rsud/alat")
+MESSAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ALAT / "samples").glob("*.hl7"))}
+REASON = "kolom no_kunjungan: belum diisi"
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Where the devices find the adapter."""
+    with socket.create_server((HOST, 0)) as free:
+        found: int = free.getsockname()[1]
+    monkeypatch.setenv("ALAT_LISTEN", f"{HOST}:{found}")
+    return found
+
+
+@asynccontextmanager
+async def device(port: int) -> AsyncIterator[Client]:
+    """A connection to the adapter, as soon as it listens."""
+    while True:
+        try:
+            client = await Client.connect(port)
+            break
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.01)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_the_samples_become_the_events_beside_them(port: int, tmp_path: Path) -> None:
+    office = Office(ALAT, tmp_path)
+    answers: list[list[str]] = []
+    for message in MESSAGES.values():  # each by a process of its own, and twice
+        async with office.running(), device(port) as client:
+            client.send(message, message)
+            answers += [await client.says() for _ in range(2)]
+
+    names = [name[0] for name in answers]
+    assert names == ["AA"] * (len(names) - 2) + ["AE"] * 2
+    assert answers[-1][2] == REASON
+    assert office.reasons() == [REASON]
+    told = [{"event": each.event, "data": {**each.data}} for each in office.told()]
+    ids = {each.id: f"peristiwa-{number}" for number, each in enumerate(office.told(), 1)}
+    for each in told:
+        if "membatalkan" in each["data"]:
+            each["data"]["membatalkan"] = ids[each["data"]["membatalkan"]]
+    assert told == expected(ALAT)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_the_samples_are_messages_of_the_standard(name: str) -> None:
+    message = parse_message(MESSAGES[name].replace("\n", "\r"), find_groups=False)
+    assert message.msh.msh_12.value == name.removesuffix(".hl7").rpartition("-")[2]
+    for segment in message.children:
+        segment.validate()
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """The gateway of the bedside devices."""
+    with receiving() as receiver:
+        monkeypatch.setenv("ALAT_ALAMAT", f"{HOST}:{receiver.port}")
+        receiver.control(code="AA")
+        yield receiver
+
+
+async def test_patients_reach_the_devices(gateway: Receiver) -> None:
+    contract = load(ALAT / "adapter.toml")
+    (subscribe,) = contract.subscribe
+    assert subscribe.to is not None
+    context = Context(contract.name, "pasien", ALAT, ZoneInfo("Asia/Jakarta"))
+    sink = connectors.build(subscribe.to, context, where="test")
+    patient = PasienTerdaftar.model_validate({**PasienTerdaftar.contoh, "nama": "Ayu | Contoh"})
+    event = Event("e" * 32, "/kediri/rsud/simrs", "x", "y", "2026-03-15T08:00:00+07:00", b"{}")
+    await sink.open()
+    await sink.apply([Delivery(event, patient, subscribe.fields, "OPD_RSUD", 7)], None)
+    await sink.close()
+
+    message = parse_message(gateway.control()["last"], find_groups=False)
+    message.pid.validate()
+    assert message.msh.msh_9.to_er7() == "ADT^A31^ADT_A05"
+    assert message.pid.to_er7() == r"PID|1||3571015/000123^^^RSUD^MR||^Ayu \F\ Contoh||19800805|M"

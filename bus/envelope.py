@@ -11,9 +11,8 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bus.errors import EnvelopeError
 
@@ -39,8 +38,7 @@ _HOP = re.compile(r"[0-9]{1,3}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A CloudEvent. ``subject`` is the key token, ``time`` RFC 3339 with offset, ``data`` the JSON body as bytes."""
 
     id: str

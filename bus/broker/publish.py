@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from nats.aio.msg import Msg
@@ -40,7 +40,7 @@ _NO_RESPONDERS = "503"
 Waiting = tuple[str, "asyncio.Future[Msg | None]"]  #: a reply subject, and what will arrive on it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """A message on its way into a stream. ``id`` makes sending it twice harmless."""
 
@@ -50,8 +50,7 @@ class Message:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Where a message was stored."""
 
     stream: str

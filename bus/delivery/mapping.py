@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,8 +25,7 @@ PREVIOUS = "$previous"  #: pseudo column: the id of the event that a correction 
 MapFunction = Callable[[Mapping[str, Any]], Mapping[str, Any] | BaseModel | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A validated event that has no identity yet: the ledger decides whether it is new, and which change it is."""
 
     type: EventType
@@ -38,11 +36,11 @@ class Draft:
 
     def event(self, source: str, key: str, version: str, at: datetime, *, cause: Event | None = None) -> Event:
         """The event, with its deterministic id."""
-        identity = event_id(f"{source}/{self.type.name}", key, version, self.data)
+        identity = event_id(f"{source}/{self.type.label}", key, version, self.data)
         return Event(
             id=identity,
             source=source,
-            type=self.type.name.ce_type,
+            type=self.type.ce_type,
             subject=self.key_token,
             time=rfc3339(at),
             data=self.data,
@@ -65,12 +63,12 @@ class Drafting:
             kind,
             data.__pydantic_serializer__.to_json(data, exclude_none=True),
             self._tokens(kind.entity, getattr(data, kind.key)),
-            tuple(
-                self._tokens(entity, value)
-                for field, entity in kind.parties.items()
-                if (value := getattr(data, field)) is not None
-            ),
+            self._parties(kind, data) if kind.parties else (),
         )
+
+    def _parties(self, kind: EventType, data: BaseModel) -> tuple[str, ...]:
+        values = ((entity, getattr(data, field)) for field, entity in kind.parties.items())
+        return tuple(self._tokens(entity, value) for entity, value in values if value is not None)
 
 
 class Mapper:
@@ -141,7 +139,7 @@ class _Entry:
             # A fault of mapping.py concerns this record; its text may hold values.
             raise ContractError(f"pemetaan gagal ({type(error).__name__})") from error
         draft = self._drafting.draft(self.kind, data)
-        return replace(draft, content=_part(data, self.changes)) if self.changes else draft
+        return draft._replace(content=_part(data, self.changes)) if self.changes else draft
 
     def _of_column(self, field: str, text: str) -> str:
         """A fault in the words of the source: by the name of its column."""
@@ -171,7 +169,7 @@ def content_of(drafts: Sequence[Draft]) -> bytes:
     """A digest of what a record became: the same content is no change."""
     digest = hashlib.blake2b(digest_size=8)
     for draft in drafts:
-        digest.update(f"{draft.type.name}\0".encode())
+        digest.update(f"{draft.type.label}\0".encode())
         digest.update(draft.content or draft.data)
     return digest.digest()
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -67,7 +66,7 @@ class Relay:
 
 
 def _attributes(event: Event) -> str:
-    return json.dumps({name: value for name, value in asdict(event).items() if name != "data"})
+    return json.dumps({name: value for name, value in event._asdict().items() if name != "data"})
 
 
 def _event(attributes: str, data: bytes) -> Event:

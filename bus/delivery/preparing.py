@@ -54,6 +54,7 @@ class Preparer:
 
     def __init__(self, app: AppName, name: str, mapper: Mapper, ledger: Ledger, streams: Streams) -> None:
         self._app, self._name, self._place = app, name, source_place(name)
+        self._ce_source = app.ce_source
         self._mapper, self._ledger, self._streams = mapper, ledger, streams
         self._room = 0
 
@@ -94,11 +95,12 @@ class Preparer:
         version = self._ledger.version(record, before)
         if reason:
             self._reject(record, reason, content, prepared)
+        at = record.at or datetime.now(UTC)
         for draft in drafts:
-            event = draft.event(self._app.ce_source, record.key, version.text, record.at or datetime.now(UTC))
+            event = draft.event(self._ce_source, record.key, version.text, at)
             prepared.events.append(event)
             if self._mapper.corrects:
-                ids[str(draft.type.name)] = event.id
+                ids[draft.type.label] = event.id
         if key is not None:
             prepared.remember(Entry(key, content, mark_of(record), version.counter, ids))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ TOKEN_LENGTH = 16  #: base32 characters of a key token: 80 bits
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _BASE32 for second in _BASE32]  # ten bits are two characters
-_SHIFTS = range(70, -10, -10)
+_BLOCK = hashlib.sha256().block_size
 
 
 def _no_warnings(_data: BaseModel) -> tuple[str, ...]:
@@ -42,6 +41,16 @@ class EventType:
     corrects: EventName | None = None  #: the type that an event of this type withdraws
     example: Mapping[str, object] = field(default_factory=dict)  #: data that validates, with invented values
     warnings: Callable[[BaseModel], tuple[str, ...]] = _no_warnings  #: codes of what looks odd and is no error
+
+    @cached_property
+    def label(self) -> str:
+        """The name as text."""
+        return str(self.name)
+
+    @cached_property
+    def ce_type(self) -> str:
+        """The CloudEvents ``type`` of its events."""
+        return self.name.ce_type
 
     @cached_property
     def dataschema(self) -> str:
@@ -119,13 +128,21 @@ class KeyTokens:
     """Computes key tokens: HMAC-SHA-256 over ``<kind>\\0<value>``, 16 base32 characters in lower case.
 
     Whoever holds the key can re-identify persons by trying identifiers: it never leaves the machines of the adapters.
+    Each event has one or more: the key's two blocks are hashed once, as RFC 2104 section 4 advises, which the library's
+    ``hmac`` does as well, but behind a copy that takes three times as long as the rest.
     """
 
     def __init__(self, key: bytes) -> None:
-        self._prototype = hmac.new(key, digestmod=hashlib.sha256)
+        if len(key) > _BLOCK:
+            key = hashlib.sha256(key).digest()
+        padded = key.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(each ^ 0x36 for each in padded))
+        self._outer = hashlib.sha256(bytes(each ^ 0x5C for each in padded))
 
     def __call__(self, entity: str, value: object) -> str:
-        mac = self._prototype.copy()
-        mac.update(f"{entity}\0{value}".encode())
-        number = int.from_bytes(mac.digest()[:10])
-        return "".join([_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS])
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{entity}\0{value}".encode())
+        outer.update(inner.digest())
+        n, pairs = int.from_bytes(outer.digest()[:10]), _PAIRS
+        first = pairs[n >> 70] + pairs[n >> 60 & 0x3FF] + pairs[n >> 50 & 0x3FF] + pairs[n >> 40 & 0x3FF]
+        return first + pairs[n >> 30 & 0x3FF] + pairs[n >> 20 & 0x3FF] + pairs[n >> 10 & 0x3FF] + pairs[n & 0x3FF]

@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from tests.faults import contracts
-from tests.faults.applications import Row, Source, Target, compare, rows
+from tests.faults.applications import Source, Target, compare, rows
 from tests.faults.city import PATIENCE, City
+from tests.faults.killing import KILLS, ROWS, SEED, SLICE, kill_often, moments
 
-KILLS = 10
-ROWS = 20_000
-SLICE = ROWS // KILLS
 DEATHS = "kependudukan-penduduk-meninggal-v1"
-SEED = int(os.environ.get("BUS_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(autouse=True)
 def draw() -> random.Random:
-    """Draws the moments; the seed is shown with a failure, BUS_TEST_SEED repeats it."""
-    print(f"BUS_TEST_SEED={SEED}")
-    return random.Random(SEED)
-
-
-async def kill_often(
-    city: City,
-    source: Source,
-    draw: random.Random,
-    progress: Callable[[], Awaitable[int]],
-    kill: Callable[[], Awaitable[None]],
-) -> list[Row]:
-    """Feeds the source slice by slice, and kills within each: after a number of rows, and a moment later."""
-    written: list[Row] = []
-    for number in range(KILLS):
-        fed = rows(1 + number * SLICE, SLICE, seed=SEED)
-        source.write(fed)
-        written += fed
-        goal = number * SLICE + draw.randrange(SLICE)
-
-        async def reached(goal: int = goal) -> bool:
-            return await progress() > goal
-
-        await city.until(reached, f"kill {number + 1}: progress beyond {goal}")
-        await asyncio.sleep(draw.uniform(0, 0.15))  # anywhere within the work on a batch
-        await kill()
-    return written
+    """Draws the moments."""
+    return moments()
 
 
 async def test_killed_producer_loses_and_repeats_nothing(tmp_path: Path, draw: random.Random) -> None:

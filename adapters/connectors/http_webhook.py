@@ -21,7 +21,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -297,8 +297,8 @@ class HttpWebhook:
         if record.fault:
             return record
         if missing:
-            return replace(record, fault=f"kolom {', '.join(missing)}: belum diisi")
-        return replace(record, version=json.dumps([str(record.data[name]) for name in naming])) if naming else record
+            return record._replace(fault=f"kolom {', '.join(missing)}: belum diisi")
+        return record._replace(version=json.dumps([str(record.data[name]) for name in naming])) if naming else record
 
 
 def _told(accepted: int, rejected: Rejected) -> web.Response:

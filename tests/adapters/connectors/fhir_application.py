@@ -50,8 +50,8 @@ class Store:
                 type TEXT, id TEXT, version INTEGER, updated REAL, body TEXT, PRIMARY KEY (type, id));
             CREATE INDEX by_time ON resource (type, updated, id);
             CREATE TABLE identifier (
-                type TEXT, id TEXT, system TEXT, value TEXT, PRIMARY KEY (type, id, system, value));
-            CREATE INDEX by_value ON identifier (type, system, value);
+                type TEXT, system TEXT, value TEXT, id TEXT, PRIMARY KEY (type, system, value, id)) WITHOUT ROWID;
+            CREATE INDEX by_id ON identifier (type, id);
         """)
         self.number = 0
         self.tokens: set[str] = set()
@@ -92,9 +92,9 @@ class Store:
         row = (kind, name, meta["versionId"], round(updated, 3), json.dumps(stored))
         self.db.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)", row)
         self.db.execute("DELETE FROM identifier WHERE type = ? AND id = ?", (kind, name))
-        named = [(kind, name, i.get("system", ""), i["value"]) for i in stored.get("identifier", ()) if "value" in i]
+        named = [(kind, i.get("system", ""), i["value"], name) for i in stored.get("identifier", ()) if "value" in i]
         self.db.executemany("INSERT OR REPLACE INTO identifier VALUES (?, ?, ?, ?)", named)
-        self.writes += [value for _, _, system, value in named if system == EVENT]
+        self.writes += [value for _, system, value, _ in named if system == EVENT]
         return stored
 
     def find(self, kind: str, token: str) -> list[str]:
@@ -205,9 +205,8 @@ def _search(request: Request, kind: str) -> Response:
     links = [{"relation": "self", "url": str(request.url)}]
     if len(bodies) > size:
         onward = str(request.url.include_query_params(_halaman=offset + size))
-        links.append(
-            {"relation": "next", "url": onward.replace(str(request.base_url), store.address or str(request.base_url))}
-        )
+        base = str(request.base_url)
+        links.append({"relation": "next", "url": onward.replace(base, store.address or base)})
     entries = ", ".join(f'{{"resource": {body}, "search": {{"mode": "match"}}}}' for body in bodies[:size])
     text = f'{{"resourceType": "Bundle", "type": "searchset", "link": {json.dumps(links)}, "entry": [{entries}]}}'
     return Response(text if entries else text.replace(', "entry": []', ""), media_type="application/fhir+json")

@@ -36,7 +36,7 @@ class TestFhirCreate(SinkContract):
 
     @pytest.fixture
     def large(self) -> int:
-        return 5_000  # a request each
+        return 3_000  # a request each, and a server that validates each resource
 
     @pytest_asyncio.fixture
     async def application(self, fhir_server: HttpServer, door: Proxy) -> SinkApplication:
@@ -48,7 +48,7 @@ class TestFhirUpdate(SinkContract):
 
     @pytest.fixture
     def large(self) -> int:
-        return 2_000  # two requests each
+        return 1_000  # two requests each
 
     @pytest_asyncio.fixture
     async def application(self, fhir_server: HttpServer, door: Proxy) -> SinkApplication:

@@ -1,0 +1,122 @@
+"""A complaint reaches its department, and the answer the desk: over a real bus and a real database, each once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bus.app import Adapter
+from bus.contracts import load
+from bus.events import Catalogue
+from tests.adapters.departments import samples
+from tests.adapters.departments.desk import Desk
+from tests.adapters.departments.test_pengaduan import PENGADUAN, entries
+from tests.faults.city import City
+from tests.servers.server import Database
+
+PENERTIBAN = samples.folder("satpolpp/penertiban")
+OWN = "opd.kominfo.pengaduan.pengaduan.>"  #: the subjects of the desk's events
+KILLS = 2
+CALLS, ENTRIES, STEPS = 30, 10, 60  #: of each round: calls of the desk, entries in each; another department's steps
+STEP = "INSERT INTO tindak_lanjut VALUES ('LPR-2026-000123', {}, 'Petugas memeriksa lokasi.', 'DIPROSES', '2026-03-16')"
+
+
+@pytest.fixture
+def officers(mariadb: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The database of the department that handles complaints."""
+    mariadb.load(PENERTIBAN / "samples" / "application.sql")
+    (tmp_path / "izin").mkdir()
+    monkeypatch.setenv("PENERTIBAN_URL", mariadb.url)
+    monkeypatch.setenv("PENERTIBAN_FOLDER", str(tmp_path / "izin"))
+    return mariadb
+
+
+@asynccontextmanager
+async def running(folder: Path, offices: Sequence[Path], here: Sequence[Path]) -> AsyncIterator[City]:
+    """A bus for these offices; the adapters of those that are ``here`` run in this process."""
+    async with City(folder) as city:
+        copies = {each: _copied(each, city) for each in offices}
+        await city.start()
+        stopping, catalogue = asyncio.Event(), Catalogue.load()
+        adapters = [Adapter(load(copies[each] / "adapter.toml"), city.settings, catalogue) for each in here]
+        for each in adapters:
+            await each.install()
+        tasks = [asyncio.create_task(each.run(stopping)) for each in adapters]
+        try:
+            yield city
+        finally:
+            stopping.set()
+            await asyncio.gather(*tasks)
+
+
+def _copied(office: Path, city: City) -> Path:
+    mapping = office / "mapping.py"
+    contract = (office / "adapter.toml").read_text(encoding="utf-8")
+    return city.office(contract, mapping.read_text(encoding="utf-8") if mapping.exists() else "")
+
+
+async def told(city: City) -> int:
+    """How many events the desk has published."""
+    info = await city.admin.api("STREAM.INFO.OPD_KOMINFO", {"subjects_filter": OWN})
+    return sum((info["state"].get("subjects") or {}).values())
+
+
+async def test_a_complaint_reaches_its_department_and_the_answer_comes_back(
+    meja: Desk, officers: Database, tmp_path: Path
+) -> None:
+    meja.fails_every = 2  # 503, or it is applied and the answer says 500
+    both = (PENGADUAN, PENERTIBAN)
+    async with running(tmp_path, both, here=both) as city:
+        meja.enter(*entries()[:2])
+        await city.until(lambda: bool(officers.sql("SELECT 1 FROM laporan")), "the complaint is at its department")
+        officers.sql(STEP.format(1))
+        await city.until(lambda: bool(meja.of("bus", "ditindaklanjuti")), "the desk knows of the follow-up")
+        officers.sql("INSERT INTO penyelesaian VALUES ('LPR-2026-000123', 'Sudah turun.', 'TUNTAS', '2026-03-18')")
+        await city.until(lambda: bool(meja.of("bus", "selesai")), "the answer is at the desk")
+        officers.sql("DELETE FROM penyelesaian")
+        await city.until(lambda: bool(meja.withdrawn), "the desk knows that the answer is withdrawn")
+        await city.until(lambda: meja.idle, "the desk has called out for all that came")
+
+        assert officers.sql("SELECT nomor, judul FROM laporan") == [("LPR-2026-000123", "Reklame menutup trotoar")]
+        assert await told(city) == 2, "what came from the bus has become no event again"
+        assert not await city.dead_letters()
+
+    (answer,) = meja.of("bus", "selesai")
+    assert answer["laporan"] == {"nomor": "LPR-2026-000123"}
+    assert answer["langkah"] == {"opd": "satpolpp", "uraian": "Sudah turun.", "hasil": "TUNTAS"}
+    assert meja.withdrawn == {answer["id"]}
+    assert len(meja.applied) == len(set(meja.applied)) == 3
+    assert meja.pushed > 3
+    assert not meja.unsigned
+
+
+async def test_an_adapter_that_is_killed_again_and_again_loses_and_repeats_nothing(
+    meja: Desk, officers: Database, tmp_path: Path
+) -> None:
+    pattern = entries()[1]
+
+    def done(calls: int, steps: int) -> bool:
+        return len(meja.answers) >= calls and len(meja.applied) >= steps
+
+    async with running(tmp_path, (PENGADUAN, PENERTIBAN), here=[PENERTIBAN]) as city:
+        adapter = city.adapter("kominfo/pengaduan")
+        for ended in range(KILLS + 1):
+            await adapter.start()
+            for call in range(ended * CALLS, (ended + 1) * CALLS):
+                meja.enter(*[pattern | {"id": f"LPR-2026-000124/{call}/{number}"} for number in range(ENTRIES)])
+            officers.sql(";".join(STEP.format(number) for number in range(ended * STEPS, (ended + 1) * STEPS)))
+            if ended < KILLS:
+                half = partial(done, ended * CALLS + CALLS // 2, ended * STEPS + STEPS // 2)
+                await city.until(half, f"half of round {ended} is done")
+                await adapter.kill()
+        calls, steps = (KILLS + 1) * CALLS, (KILLS + 1) * STEPS
+        await city.until(partial(done, calls, steps), "everything is done")
+        assert await told(city) == calls * ENTRIES
+        assert len(meja.applied) == len(set(meja.applied)) == steps
+        assert not await city.dead_letters()
+        assert await adapter.stop() == 0

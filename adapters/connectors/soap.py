@@ -25,6 +25,7 @@ from zeep.wsdl.bindings.soap import SoapBinding
 from zeep.wsse.username import UsernameToken
 
 from adapters.connectors.http import Answer, HttpClient, HttpConfig
+from adapters.connectors.http_records import DEEPEST
 from adapters.connectors.soap_wsdl import Descriptions, waited
 from bus import config as settings
 from bus.config import secret
@@ -79,6 +80,13 @@ class SoapClient:
     async def open(self) -> None:
         """Reads secrets and WSDL. Raises ConfigError, AccessError, and Unavailable where the WSDL is not kept."""
         await self._http.open()
+        try:
+            await self._describe()
+        except BaseException:
+            await self._http.close()
+            raise
+
+    async def _describe(self) -> None:
         config = self._config
         self._url = secret(config.url, where=f"{self._where}.url")
         self._token = None
@@ -188,7 +196,8 @@ class SoapClient:
         try:
             with self._zeep.settings(extra_http_headers=headers):
                 answer = self._service[self._config.operation](**arguments)
-            return to_jsonable_python(self._wrapped(serialize_object(answer, dict)))
+            found = self._wrapped(serialize_object(answer, dict))
+            return to_jsonable_python(_completed(found, self._output))
         except Fault as fault:
             raise self._of_fault(fault) from None
         except ValidationError as error:
@@ -254,6 +263,22 @@ class _Transport:
     def post_xml(self, _address: str, envelope: Any, headers: Mapping[str, str]) -> _Reply:
         """Sends a call."""
         return self.client.post(etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), headers)
+
+
+def _completed(value: Any, described: Any, depth: int = 0) -> Any:
+    """A value with everything that its type may have: what was left out is None, a list that was is empty."""
+    elements = dict(getattr(described, "elements", None) or ())
+    if not elements or depth > DEEPEST or not isinstance(value, dict | None):
+        return value
+    given = value or {}
+    whole = dict(given)
+    for name, element in elements.items():
+        kind, inner = getattr(element, "type", None), given.get(name)
+        if element.accepts_multiple:
+            whole[name] = [_completed(each, kind, depth + 1) for each in inner or ()]
+        else:
+            whole[name] = _completed(inner, kind, depth + 1)
+    return whole
 
 
 def put(document: dict[str, Any], path: str, value: Any, where: str) -> None:

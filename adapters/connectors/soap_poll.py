@@ -22,7 +22,6 @@ from yarl import URL
 
 from adapters.connectors.http import Answer
 from adapters.connectors.http_poll import HttpPoll, PollConfig
-from adapters.connectors.http_records import found
 from adapters.connectors.soap import SoapClient, SoapConfig
 from bus.config import secret
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
@@ -113,13 +112,4 @@ class _Calls:
 
     async def get(self, url: str | URL, *, headers: Mapping[str, str] | None = None) -> Answer:
         answer = await self._soap.call({**URL(url).query, **self._fixed})
-        return Answer(200, {}, {}, json.dumps(_listed(answer, self._config.records)).encode())
-
-
-def _listed(answer: Any, path: str) -> Any:
-    """The answer, where it has no list at the path with an empty one there: services leave out what is empty."""
-    if not path or found(answer, path) is not None:
-        return answer
-    name, _, rest = path.partition(".")
-    outer = answer if isinstance(answer, dict) else {}
-    return outer | {name: _listed(outer.get(name), rest) if rest else []}
+        return Answer(200, {}, {}, json.dumps(answer).encode())

@@ -29,16 +29,24 @@ async def deliver(application: str, *events: EventData) -> list[str]:
         told = Event(identity, "/kediri/opd/app", kind.name.ce_type, "TOKEN", "2026-03-16T08:00:00+07:00", b"{}")
         delivery = Delivery(told, event, subscribe.fields, "OPD_OPD", version)
         await sink.open()
-        if sink.database is None:
-            await sink.apply([delivery], None)
-        else:
-            made = engine(sink.database, where="test")
-            async with made.begin() as transaction:
-                await sink.apply([delivery], transaction)
-            await made.dispose()
-        await sink.close()
+        try:
+            await _apply(sink, delivery)
+        finally:
+            await sink.close()
         ids.append(identity)
     return ids
+
+
+async def _apply(sink: Sink, delivery: Delivery) -> None:
+    if sink.database is None:
+        await sink.apply([delivery], None)
+        return
+    made = engine(sink.database, where="test")
+    try:
+        async with made.begin() as transaction:
+            await sink.apply([delivery], transaction)
+    finally:
+        await made.dispose()
 
 
 def _sink(contract: Contract, subscribe: Subscribe, context: Context) -> Sink:

@@ -1,12 +1,17 @@
-"""A complaint reaches its department, and the answer the desk: over a real bus and a real database, each once."""
+"""The complaint desk in the city: complaints reach their department, answers and alarms the desk, each of them once.
+
+Over a real bus, real databases and a real broker.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +22,11 @@ from tests.adapters.departments import samples
 from tests.adapters.departments.desk import Desk
 from tests.adapters.departments.test_pengaduan import PENGADUAN, entries
 from tests.faults.city import City
-from tests.servers.server import Database
+from tests.servers.mqtt import Mosquitto
+from tests.servers.server import PASSWORD, USER, Database
 
-PENERTIBAN = samples.folder("satpolpp/penertiban")
+PENERTIBAN, SENSOR = samples.folder("satpolpp/penertiban"), samples.folder("bpbd/sensor")
+POST = "tma-kresek-01"  #: the broker stays, with what it retains and keeps: this test has a post of its own
 OWN = "opd.kominfo.pengaduan.pengaduan.>"  #: the subjects of the desk's events
 KILLS = 2
 CALLS, ENTRIES, STEPS = 30, 10, 60  #: of each round: calls of the desk, entries in each; another department's steps
@@ -34,6 +41,17 @@ def officers(mariadb: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PENERTIBAN_URL", mariadb.url)
     monkeypatch.setenv("PENERTIBAN_FOLDER", str(tmp_path / "izin"))
     return mariadb
+
+
+@pytest.fixture
+def duty_room(postgresql: Database, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The database of the department that watches the river; its posts send to the broker."""
+    postgresql.load(SENSOR / "samples" / "application.sql")
+    monkeypatch.setenv("BPBD_URL", postgresql.url)
+    monkeypatch.setenv("SENSOR_URL", mosquitto.url)
+    monkeypatch.setenv("SENSOR_USER", USER)
+    monkeypatch.setenv("SENSOR_PASSWORD", PASSWORD)
+    return postgresql
 
 
 @asynccontextmanager
@@ -93,6 +111,46 @@ async def test_a_complaint_reaches_its_department_and_the_answer_comes_back(
     assert len(meja.applied) == len(set(meja.applied)) == 3
     assert meja.pushed > 3
     assert not meja.unsigned
+
+
+async def test_an_alarm_of_the_river_reaches_the_duty_room_and_the_desk(
+    meja: Desk, duty_room: Database, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    async def measured(value: float, minute: int, *, retain: bool = False) -> None:
+        reading = {"nilai": value, "waktu": f"2026-03-15T17:{minute}:00+07:00"}
+        await mosquitto.publish(f"sensor/sungai/{POST}", [json.dumps(reading)], retain=retain)
+
+    def told_of() -> list[dict[str, Any]]:
+        return [each for each in meja.of("bus", "peringatan") if each["peringatan"]["sensor"] == POST]
+
+    def desk_knows(*levels: str) -> bool:
+        return [each["peringatan"]["tingkat"] for each in told_of()] == list(levels)
+
+    both = (PENGADUAN, SENSOR)
+    await measured(130.5, 40, retain=True)  # there when the adapter comes for the first time
+    async with running(tmp_path, both, here=both) as city:
+        await city.until(lambda: desk_knows("SIAGA"), "the desk knows of the alarm")
+        for minute, value in enumerate((131, 129.5, 70, 69), 41):
+            await measured(value, minute)
+        await city.until(lambda: desk_knows("SIAGA", "NORMAL"), "the desk knows that it is over")
+        latest = f"SELECT tingkat, nilai FROM siaga_sekarang WHERE sensor = '{POST}'"
+        await city.until(lambda: duty_room.sql(latest) == [("NORMAL", "70.000")], "the duty room knows it too")
+        await city.until(lambda: meja.idle, "the desk has called out for all that came")
+        assert await told(city) == 0
+        assert not await city.dead_letters()
+        await mosquitto.publish(f"sensor/sungai/{POST}", [""], retain=True)  # clears it
+
+    first, _ = told_of()
+    assert first["waktu"] == "2026-03-15T17:40:00+07:00"
+    assert first["peringatan"] == {
+        "sensor": POST,
+        "jenis": "BANJIR",
+        "tingkat": "SIAGA",
+        "nilai": 130.5,
+        "satuan": "cm",
+        "lokasi": "Kali Kresek, Tempurejo",
+        "kode_wilayah": "35.71.03.1011",
+    }
 
 
 async def test_an_adapter_that_is_killed_again_and_again_loses_and_repeats_nothing(

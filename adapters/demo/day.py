@@ -43,8 +43,8 @@ class Day:
     """One day of the city.
 
     ``tell`` hears what is happening now, ``kill`` kills the adapter of the registry. ``noticed`` waits until the death
-    of a person (NIK) has come to DPMPTSP, where the mistake is found: a polled table shows no state that came and went
-    between two polls.
+    of a person (NIK) has come to DPMPTSP, where the mistake is found: a query that is looked at again after
+    each change shows no state that came and went before the look.
     """
 
     home: Path

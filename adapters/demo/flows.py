@@ -42,6 +42,7 @@ _RECIPIENT = "JOIN bansos.penerima p ON p.nik = k.nik"
 _RECIPIENT_KEY = "p.nik || ' ' || p.program"
 _BAD_NIK = "LENGTH(nik) <> 16 OR nik GLOB '*[^0-9]*'"
 _PERMIT = "SELECT c.kunci, c.waktu FROM perizinan.catatan_sumber c WHERE c.tabel = 'izin' AND c.apa = '{}'"
+_REJECTED = "SELECT COUNT(*) FROM siak.log_penduduk l JOIN warga w ON w.id = l.id_pend WHERE l.kode_peristiwa = {}"
 _NEW_PERMIT = "SELECT kunci FROM perizinan.catatan_sumber WHERE tabel = 'izin' AND apa = 'insert'"
 
 FLOWS = (
@@ -148,10 +149,8 @@ FLOWS = (
 
 #: (application, place) -> how many rows of that source no event can be made of.
 REJECTS = {
-    ("dukcapil/siak", "source-mutasi"): (
-        "SELECT COUNT(*) FROM siak.log_penduduk l JOIN warga w ON w.id = l.id_pend WHERE l.kode_peristiwa IN (1, 3, 5) "
-        "AND (NOT w.nik_sah OR (l.kode_peristiwa = 1 AND NOT w.tanggal_sah))"
-    ),
+    ("dukcapil/siak", "source-kelahiran"): _REJECTED.format(1) + " AND NOT (w.nik_sah AND w.tanggal_sah)",
+    ("dukcapil/siak", "source-kedatangan"): _REJECTED.format(5) + " AND NOT w.nik_sah",
     ("dukcapil/siak", "source-penduduk"): "SELECT COUNT(*) FROM warga WHERE NOT nik_sah",
     ("bppkad/pajak", "source-bank"): (
         f"SELECT COUNT(*) FROM bank.setoran WHERE {_BAD_NIK}"  # noqa: S608

@@ -131,7 +131,7 @@ class Demo:
         if application is BANSOS:
             own["BANSOS_FOLDER"] = str(dtsen_folder(self._home))
         log = logs / f"{application.opd}.{application.app}.log"
-        options = ("--install",) if application in (PERIZINAN, BANSOS) else ()
+        options = ("--install",) if application in (SIAK, PERIZINAN, BANSOS) else ()
         return Adapter(application.name, application.contract, {**environment, **own}, log, options)
 
     def _ready(self) -> bool:

@@ -15,7 +15,8 @@ from adapters.demo.offices import Aid, Bank, Payment, Permits, Registry
 
 TODAY = date(2026, 3, 2)
 LETTERS = {
-    ("dukcapil/siak", "source-mutasi"): 2,
+    ("dukcapil/siak", "source-kelahiran"): 1,
+    ("dukcapil/siak", "source-kedatangan"): 1,
     ("dukcapil/siak", "source-penduduk"): 1,
     ("bppkad/pajak", "source-bank"): 1,
 }

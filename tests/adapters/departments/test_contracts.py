@@ -33,6 +33,8 @@ def test_who_sees_a_name_an_address_or_a_document_number() -> None:
     assert {key: fields for key, fields in seen.items() if fields} == {
         # A newborn has no NIK: the dose at birth finds it by its mother's.
         ("dinkes/epuskesmas", "kesehatan.kelahiran.tercatat.v1"): {"nik_ibu"},
+        # The registry finds the family of a newborn by its mother's NIK.
+        ("dukcapil/siak", "kesehatan.kelahiran.tercatat.v1"): {"nik_ibu"},
         # The national record registers nobody without a name.
         ("dinkes/satusehat", "kesehatan.pasien.terdaftar.v1"): {"nama"},
         # A bedside device shows whom it measures.

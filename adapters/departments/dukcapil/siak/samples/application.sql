@@ -61,3 +61,30 @@ INSERT INTO tweb_penduduk_hubungan VALUES (1, 'KEPALA KELUARGA'), (2, 'SUAMI'), 
     (7, 'ORANGTUA'), (8, 'MERTUA'), (9, 'FAMILI'), (10, 'PEMBANTU'), (11, 'LAINNYA');
 INSERT INTO tweb_penduduk_pekerjaan VALUES (1, 'BELUM/TIDAK BEKERJA'), (2, 'MENGURUS RUMAH TANGGA'), (3, 'PELAJAR/MAHASISWA'), (4, 'PENSIUNAN'),
     (9, 'PETANI/PEKEBUN'), (15, 'KARYAWAN SWASTA'), (84, 'PEDAGANG'), (88, 'WIRASWASTA'), (89, 'LAINNYA');
+
+-- What the registry lets the bus write: deaths and births of health facilities, and those that they withdrew.
+CREATE TABLE bus_kematian (
+    nik CHAR(16) PRIMARY KEY, tanggal_meninggal DATE NOT NULL, jam_meninggal CHAR(5), sumber VARCHAR(60) NOT NULL,
+    event_id CHAR(32) NOT NULL
+);
+CREATE TABLE bus_kematian_batal (membatalkan CHAR(32) PRIMARY KEY, event_id CHAR(32) NOT NULL);
+CREATE TABLE bus_kelahiran (
+    event_id CHAR(32) PRIMARY KEY, nik_ibu CHAR(16) NOT NULL, tanggal_lahir DATE NOT NULL, jam_lahir CHAR(5), jenis_kelamin CHAR(1),
+    no_surat VARCHAR(100), sumber VARCHAR(60) NOT NULL
+);
+CREATE TABLE bus_kelahiran_batal (membatalkan CHAR(32) PRIMARY KEY, event_id CHAR(32) NOT NULL);
+
+-- The clerks' lists: deaths of whom the registry takes for alive, or does not know; births that no registered child explains yet.
+CREATE VIEW kematian_dari_faskes AS
+SELECT k.nik, k.tanggal_meninggal, k.jam_meninggal, k.sumber, p.id AS id_penduduk
+FROM bus_kematian k LEFT JOIN tweb_penduduk p ON p.nik = k.nik
+WHERE (p.id IS NULL OR p.status_dasar = 1) AND k.event_id NOT IN (SELECT membatalkan FROM bus_kematian_batal);
+
+CREATE VIEW kelahiran_dari_faskes AS
+SELECT DISTINCT b.nik_ibu, b.tanggal_lahir, b.jam_lahir, b.jenis_kelamin, b.no_surat, b.sumber
+FROM bus_kelahiran b
+WHERE b.event_id NOT IN (SELECT membatalkan FROM bus_kelahiran_batal)
+  AND (SELECT COUNT(*) FROM tweb_penduduk p WHERE p.ibu_nik = b.nik_ibu AND p.tanggallahir = b.tanggal_lahir)
+    < (SELECT COUNT(DISTINCT COALESCE(z.no_surat, z.jam_lahir, z.event_id)) FROM bus_kelahiran z
+       WHERE z.nik_ibu = b.nik_ibu AND z.tanggal_lahir = b.tanggal_lahir
+         AND z.event_id NOT IN (SELECT membatalkan FROM bus_kelahiran_batal));

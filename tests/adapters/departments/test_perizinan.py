@@ -1,9 +1,8 @@
-"""dpmptsp/perizinan: permits out of the outbox; deaths and payments into its tables."""
+"""dpmptsp/perizinan: permits out of the outbox; deaths, payments and applications into its tables."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,43 +13,86 @@ from bus.contracts import load
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
 from bus.testing.adapters import expected, replay
+from schemas.kependudukan import PendudukMeninggal, PendudukMeninggalDibatalkan
+from schemas.pajak import PembayaranDiterima
+from schemas.perizinan import PermohonanDiterima, PermohonanDiterimaDibatalkan
 from tests.adapters.departments import samples
+from tests.adapters.departments.receiving import deliver
+from tests.servers.server import Database
 
 PERIZINAN = samples.folder("dpmptsp/perizinan")
+Run = Callable[[str], list[tuple[str, ...]]]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs SQL in the application as its program does. It has its outbox, and no permit yet."""
+    tables = PERIZINAN / "samples" / "application.sql"
+    if request.param == "sqlite":
+        path = tmp_path / "perizinan.db"
+        monkeypatch.setenv("PERIZINAN_URL", samples.run(path, tables))
+
+        def run(sql: str) -> list[tuple[str, ...]]:
+            return samples.rows(path, sql)
+
+    else:
+        database: Database = request.getfixturevalue("postgresql")
+        database.load(tables)
+        monkeypatch.setenv("PERIZINAN_URL", database.url)
+        run = database.sql
+    await Adapter(load(PERIZINAN / "adapter.toml"), config.load(), Catalogue.load(), KeyTokens(b"samples")).install()
+    return run
 
 
 @pytest.fixture
-async def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The application with its outbox, before the first permit."""
-    path = tmp_path / "perizinan.db"
-    monkeypatch.setenv("PERIZINAN_URL", samples.run(path, PERIZINAN / "samples" / "application.sql"))
-    await Adapter(load(PERIZINAN / "adapter.toml"), config.load(), Catalogue.load(), KeyTokens(b"samples")).install()
-    return path
+def rows(run: Run) -> None:
+    """What the counter does."""
+    run((PERIZINAN / "samples" / "rows.sql").read_text(encoding="utf-8"))
 
 
-async def test_the_samples_become_the_events_beside_them(database: Path) -> None:
-    samples.run(database, PERIZINAN / "samples" / "rows.sql")
-
+@pytest.mark.usefixtures("rows")
+async def test_the_samples_become_the_events_beside_them() -> None:
     events, rejected = await replay(PERIZINAN)
 
     assert events == expected(PERIZINAN)
     assert rejected == ["kolom nik_pemohon: harus 16 angka, ada 17"]
 
 
-def test_permits_of_the_dead_whichever_event_comes_first(database: Path) -> None:
-    samples.run(database, PERIZINAN / "samples" / "rows.sql")
-
+@pytest.mark.usefixtures("rows")
+async def test_permits_of_the_dead_whichever_event_comes_first(run: Run) -> None:
     def flagged() -> list[str]:
-        with closing(sqlite3.connect(database)) as connection:
-            return [row[0] for row in connection.execute("SELECT nomor FROM pemegang_meninggal ORDER BY nomor")]
+        return [number for (number,) in run("SELECT nomor FROM pemegang_meninggal ORDER BY nomor")]
 
-    samples.run(database, "INSERT INTO bus_kematian VALUES ('3571020508800002', '2026-03-20', 'mati')")
+    def death(nik: str, day: str) -> PendudukMeninggal:
+        return PendudukMeninggal.model_validate({"nik": nik, "tanggal_meninggal": day})
+
+    def withdrawal(nik: str, event_id: str) -> PendudukMeninggalDibatalkan:
+        return PendudukMeninggalDibatalkan(nik=nik, membatalkan=event_id, alasan="salah orang")
+
+    (died,) = await deliver("dpmptsp/perizinan", death("3571020508800002", "2026-03-20"))
     assert flagged() == ["503/0001/419.104/2026"]
-    samples.run(database, "INSERT INTO bus_kematian VALUES ('3571014508820002', '2026-03-20', 'mati2')")
+    await deliver("dpmptsp/perizinan", death("3571014508820002", "2026-03-20"))
     assert flagged() == ["503/0001/419.104/2026"], "a revoked permit needs no flag"
-    samples.run(database, "INSERT INTO bus_kematian_batal VALUES ('mati', 'hidup')")
+    await deliver("dpmptsp/perizinan", withdrawal("3571020508800002", died))
     assert flagged() == []
 
-    samples.run(database, "DELETE FROM bus_kematian; INSERT INTO bus_kematian_batal VALUES ('salah', 'hidup2')")
-    samples.run(database, "INSERT INTO bus_kematian VALUES ('3571020508800002', '2026-03-20', 'salah')")
+    run("DELETE FROM bus_kematian; DELETE FROM bus_kematian_batal")
+    await deliver("dpmptsp/perizinan", withdrawal("3571020508800002", died), death("3571020508800002", "2026-03-20"))
     assert flagged() == [], "the withdrawal came first"
+
+
+async def test_payments_and_applications_are_at_the_counter(run: Run) -> None:
+    first = PermohonanDiterima.model_validate(PermohonanDiterima.contoh)
+    second = first.model_copy(update={"nomor_permohonan": "PMH-2026-000999", "nama_pemohon": "Contoh Rahasia"})
+    paid = PembayaranDiterima.model_validate(PembayaranDiterima.contoh)
+
+    filed, _, _ = await deliver("dpmptsp/perizinan", first, second, paid)
+    withdrawn = PermohonanDiterimaDibatalkan(
+        nomor_permohonan=first.nomor_permohonan, membatalkan=filed, alasan="Ditarik pemohon"
+    )
+    await deliver("dpmptsp/perizinan", withdrawn)
+
+    assert run("SELECT nomor_permohonan, jenis_izin, tanggal FROM permohonan_terbuka") == [
+        ("PMH-2026-000999", "Izin Apotek", "2026-03-01")
+    ]
+    assert run("SELECT nop, tahun_pajak FROM bus_pembayaran") == [(paid.nop, str(paid.tahun_pajak))]

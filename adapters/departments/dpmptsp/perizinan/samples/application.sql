@@ -1,4 +1,4 @@
--- The permit application's own table, and what it lets the bus write beside it.
+-- The permit application's own table, and what it lets the bus write beside it. The same on PostgreSQL and SQLite.
 
 CREATE TABLE izin (
     id INTEGER PRIMARY KEY, nomor TEXT NOT NULL UNIQUE, jenis TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'terbit', nib TEXT, kbli TEXT,
@@ -11,6 +11,17 @@ CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT
 CREATE TABLE bus_pembayaran (
     nop TEXT NOT NULL, tahun_pajak INTEGER NOT NULL, tanggal_bayar DATE NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY (nop, tahun_pajak)
 );
+
+CREATE TABLE bus_permohonan (
+    nomor_permohonan TEXT PRIMARY KEY, jenis_izin TEXT NOT NULL, tanggal DATE NOT NULL, jenis_permohonan TEXT, nomor_izin TEXT,
+    nik_pemohon TEXT, nib TEXT, kbli TEXT, nama_usaha TEXT, kode_wilayah TEXT, event_id TEXT NOT NULL
+);
+CREATE TABLE bus_permohonan_ditarik (membatalkan TEXT PRIMARY KEY, alasan TEXT NOT NULL, event_id TEXT NOT NULL);
+
+CREATE VIEW permohonan_terbuka AS
+SELECT p.nomor_permohonan, p.jenis_izin, p.tanggal, p.nomor_izin, p.nib
+FROM bus_permohonan p
+WHERE p.event_id NOT IN (SELECT membatalkan FROM bus_permohonan_ditarik);
 
 CREATE VIEW pemegang_meninggal AS
 SELECT i.nomor, i.nik_pemohon AS nik, k.tanggal_meninggal

@@ -29,7 +29,7 @@ from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
-from adapters.connectors.hl7_answer import ACCEPTED, Fault, Header, Outcome, answer
+from adapters.connectors.hl7_answer import ACCEPTED, Fault, Header, Outcome, answer, stamp
 from adapters.connectors.hl7_connections import Arrival, Bounds, Connection, Connections
 from adapters.connectors.hl7_options import Hl7MllpConfig
 from adapters.connectors.hl7_records import Records
@@ -113,9 +113,9 @@ class Hl7Mllp:
         self._at_hand.append(some)
         while self._queue and len(some) < BATCH:
             some.append(self._take(self._queue.popleft()))
-        # Without a record too: an answer waits for those before it.
+        # Without a record too: an answer waits for those before it. While these are stored the next ones are awaited.
         records = [taken.record for taken in some if taken.record is not None]
-        return Batch(records, {}, more=bool(self._queue), ahead=True)
+        return Batch(records, {}, more=True, ahead=True)
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Answers the messages of the batch."""
@@ -180,7 +180,7 @@ class Hl7Mllp:
 
     def _answer(self, some: Sequence[_Taken]) -> None:
         """Answers messages, each connection's in one write and in their order."""
-        now = datetime.now(self._context.timezone)
+        stamped = stamp(datetime.now(self._context.timezone))
         answers: dict[Connection, list[bytes]] = {}
         sizes: Counter[Connection] = Counter()
         for taken in some:
@@ -188,8 +188,8 @@ class Hl7Mllp:
             sizes[connection] += len(taken.arrival.frame.content)
             texts = answers.setdefault(connection, [])
             # An answer to an answer would go round for ever.
-            known = taken.header.text(9) != "ACK"
-            texts.append(answer(taken.header, taken.outcome or ACCEPTED, now, taken.encoding) if known else b"")
+            known = not taken.header.shape.type.startswith("ACK")
+            texts.append(answer(taken.header, taken.outcome or ACCEPTED, stamped, taken.encoding) if known else b"")
         for connection, texts in answers.items():
             connection.answer(texts, sizes[connection])
 

@@ -21,25 +21,26 @@ class Records:
 
     def charset(self, header: Header) -> str:
         """The character set that a message declares, or the one that is agreed upon."""
-        return header.text(18) or self._config.charset
+        return header.shape.charset or self._config.charset
 
     def refused(self, header: Header) -> Outcome | None:
         """Why a message is none that is taken; None where it is."""
         if not header.known:
             return Outcome("R", Fault.REQUIRED, "bukan pesan HL7: segmen MSH tidak terbaca")
-        if header.type not in self._config.messages:
+        shape = header.shape
+        if shape.type not in self._config.messages:
             return Outcome("R", Fault.TYPE, "jenis pesan (MSH-9) tidak diterima di sini")
-        if header.text(12) not in self._config.versions:
+        if shape.version not in self._config.versions:
             return Outcome("R", Fault.VERSION, "versi HL7 (MSH-12) tidak diterima di sini")
-        if header.text(11) != self._config.processing:
+        if shape.processing != self._config.processing:
             return Outcome("R", Fault.PROCESSING, "MSH-11 tidak sesuai: pesan uji coba atau produksi")
         return None
 
     def record(self, header: Header, frame: Frame, digest: bytes, peer: str) -> Record:
         """What a message holds. Its version is that of its bytes: sent again unchanged it is the same event."""
         version, moment = digest.hex(), self._moment(header)
-        place = f"{header.type} {moment.isoformat() if moment else ''}, dari {peer}"
-        about = {"_pesan": header.type, "_waktu": moment}
+        place = f"{header.shape.type} {moment.isoformat() if moment else ''}, dari {peer}"
+        about = {"_pesan": header.shape.type, "_waktu": moment}
         try:
             data = {**about, **self._values(header, frame)}
             key = self._key(data) or version
@@ -50,7 +51,7 @@ class Records:
     def _values(self, header: Header, frame: Frame) -> dict[str, Any]:
         if not frame.whole:
             raise Malformed(f"pesan lebih besar dari {self._config.largest} byte")
-        if not header.field(10):
+        if not header.fields[9]:
             raise Malformed("MSH-10 (nomor pesan) kosong")
         charset = self.charset(header)
         if charset not in CHARSETS:
@@ -70,7 +71,7 @@ class Records:
 
     def _moment(self, header: Header) -> datetime | None:
         try:
-            moment = instant(header.text(7), self._timezone)
+            moment = instant(header.fields[6].decode("ascii", "replace"), self._timezone)
         except ValueError:
             return None
         return moment if isinstance(moment, datetime) else None

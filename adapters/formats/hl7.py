@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from datetime import timezone as offset_zone
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 SEGMENT_END = "\r"
@@ -74,13 +75,18 @@ class Message:
         separator, segments = head[1], dict[str, list[str]]()
         for number, line in enumerate(text.split(SEGMENT_END), 1):
             name = line[:3]
-            if _SEGMENT.fullmatch(name) and line[3:4] in {separator, ""}:
+            if line[3:4] in {separator, ""} and (name in segments or _SEGMENT.fullmatch(name)):
                 segments.setdefault(name, []).append(line)
             elif line.strip():
                 raise Malformed(f"segmen ke-{number} tidak terbaca")
         if len(segments["MSH"]) != 1:
             raise Malformed("lebih dari satu segmen MSH dalam satu pesan")
         return cls(Delimiters(separator, *head[2][:4]), encoding, segments)
+
+    def fields(self, segment: str, occurrence: int) -> Sequence[str]:
+        """The fields of a segment, the n-th of its name; none where it is not there."""
+        lines = self.segments.get(segment, ())
+        return lines[occurrence - 1].split(self.delimiters.field) if len(lines) >= occurrence else ()
 
 
 class Path:
@@ -91,17 +97,18 @@ class Path:
     its assigning authority.
     """
 
-    __slots__ = ("_component", "_field", "_repetition", "_sub", "_which", "occurrence", "segment", "text")
+    __slots__ = ("_component", "_field", "_repetition", "_sub", "_which", "place", "text")
 
     def __init__(self, text: str) -> None:
         """Raises Malformed."""
         found = _PATH.fullmatch(text)
         if found is None:
             raise Malformed(f"{text} is no path; write PID-3, PID-3.1, PID-3(MR).1, PID-3[2].1 or NK1[2]-2.1")
-        self.text, self.segment, self._which = text, found[1], found[5]
+        self.text, self._which = text, found[5]
         numbers = (int(found[number] or 1) for number in (2, 3, 4, 6, 7))
-        self.occurrence, self._field, self._repetition, self._component, self._sub = numbers
-        if self.segment == "MSH":
+        occurrence, self._field, self._repetition, self._component, self._sub = numbers
+        self.place = found[1], occurrence  #: the segment, and which of its name
+        if found[1] == "MSH":
             self._field -= 1  # MSH-1 is the separator itself
             if self._field < 2:  # noqa: PLR2004 - MSH-2 are the delimiters
                 raise Malformed(f"{text} holds delimiters, no value")
@@ -110,28 +117,29 @@ class Path:
         """The value in its segment's fields; None where there is none."""
         if self._field >= len(fields) or not (text := fields[self._field]):
             return None
-        by = message.delimiters
-        if by.repetition in text or self._repetition > 1 or self._which is not None:
-            text = self._repeated(text, by)
-        text = _nth(_nth(text, by.component, self._component), by.sub, self._sub)
+        _, component, repetition, escape, sub = message.delimiters
+        if self._which is not None:
+            text = self._named(text, component, repetition, sub)
+        elif repetition in text or self._repetition > 1:
+            text = _nth(text, repetition, self._repetition)
+        if component in text or self._component > 1:
+            text = _nth(text, component, self._component)
+        if sub in text or self._sub > 1:
+            text = _nth(text, sub, self._sub)
         if not text or text == NULL:
             return None
-        return unescaped(text, message) if by.escape in text else text
+        return unescaped(text, message) if escape in text else text
 
-    def _repeated(self, text: str, by: Delimiters) -> str:
-        if self._which is None:
-            return _nth(text, by.repetition, self._repetition)
-        for repetition in text.split(by.repetition):
-            _, *others = repetition.split(by.component)
-            if any(self._which in other.split(by.sub) for other in others):
-                return repetition
+    def _named(self, text: str, component: str, repetition: str, sub: str) -> str:
+        for each in text.split(repetition):
+            _, *others = each.split(component)
+            if self._which in others or any(sub in other and self._which in other.split(sub) for other in others):
+                return each
         return ""
 
 
 def _nth(text: str, by: str, number: int) -> str:
     """The part with this number, from 1; "" where there is none."""
-    if by not in text:
-        return text if number == 1 else ""
     parts = text.split(by)
     return parts[number - 1] if number <= len(parts) else ""
 
@@ -149,39 +157,35 @@ class Paths:
 
     def __init__(self, named: Mapping[str, str], timezone: tzinfo) -> None:
         """Raises Malformed."""
-        self._named: dict[str, tuple[tuple[Path, ...], Kind]] = {}
+        self._named: list[tuple[str, tuple[Path, ...], Kind]] = []
         self._timezone = timezone
         for name, text in named.items():
             paths, colon, kind = text.partition(":")
             if colon and kind not in {"date", "time"}:
                 raise Malformed(f"{text}: behind the colon stands date or time")
-            self._named[name] = (tuple(map(Path, paths.split())), kind)  # type: ignore[assignment]
             if not paths.split():
                 raise Malformed(f"{name}: no path")
+            self._named.append((name, tuple(map(Path, paths.split())), kind))  # type: ignore[arg-type]
 
     def __call__(self, message: Message) -> dict[str, str | date | datetime | None]:
         """The values by name. Raises Malformed, which names the path, for what is no date or time."""
         cut: dict[tuple[str, int], Sequence[str]] = {}
-        return {name: self._value(message, paths, kind, cut) for name, (paths, kind) in self._named.items()}
+        found: dict[str, str | date | datetime | None] = {}
+        for name, paths, kind in self._named:
+            values = []
+            for path in paths:
+                if (fields := cut.get(path.place)) is None:
+                    fields = cut[path.place] = message.fields(*path.place)
+                if (value := path.value(fields, message)) is not None:
+                    values.append(value)
+            found[name] = self._typed(values[0], paths[0], kind) if kind and values else " ".join(values) or None
+        return found
 
-    def _value(
-        self, message: Message, paths: tuple[Path, ...], kind: Kind, cut: dict[tuple[str, int], Sequence[str]]
-    ) -> str | date | datetime | None:
-        values = []
-        for path in paths:
-            place = path.segment, path.occurrence
-            if (fields := cut.get(place)) is None:
-                lines = message.segments.get(path.segment, ())
-                there = len(lines) >= path.occurrence
-                fields = cut[place] = lines[path.occurrence - 1].split(message.delimiters.field) if there else ()
-            if (value := path.value(fields, message)) is not None:
-                values.append(value)
-        if not kind or not values:
-            return " ".join(values) or None
+    def _typed(self, value: str, path: Path, kind: Kind) -> date | datetime | None:
         try:
-            moment = instant(values[0], self._timezone)
+            moment = instant(value, self._timezone)
         except ValueError:
-            raise Malformed(f"{paths[0].text}: tanggal atau waktu tidak terbaca") from None
+            raise Malformed(f"{path.text}: tanggal atau waktu tidak terbaca") from None
         return moment.date() if kind == "date" and isinstance(moment, datetime) else moment
 
 
@@ -211,6 +215,7 @@ def instant(text: str, timezone: tzinfo) -> datetime | date | None:
     return moment if offset[0] is None else moment.astimezone(timezone)
 
 
+@lru_cache(64)
 def _fixed(sign: str, hours: str, minutes: str) -> tzinfo:
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     return offset_zone(-offset if sign == "-" else offset)

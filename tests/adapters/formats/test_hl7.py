@@ -176,4 +176,4 @@ def test_messages_that_another_library_builds(version: str, event: str, structur
 
 def test_a_path_tells_where_it_looks() -> None:
     path = Path("NK1[2]-2.1")
-    assert (path.segment, path.occurrence, path.text) == ("NK1", 2, "NK1[2]-2.1")
+    assert (path.place, path.text) == (("NK1", 2), "NK1[2]-2.1")

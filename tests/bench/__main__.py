@@ -11,13 +11,20 @@ import sys
 import uvloop
 from rich.console import Console
 
-from tests.bench import end_to_end, processes, ratios, report
+from tests.bench import capture, end_to_end, processes, ratios, report, workbook
 from tests.bench.figures import Figure
 
 TARGETS = [
     *(contest.target for contest in ratios.CONTESTS),
     end_to_end.THROUGHPUT,
     end_to_end.LATENCY,
+    end_to_end.CAPTURED,
+    end_to_end.UPSERT,
+    capture.POSTGRESQL,
+    capture.MEMORY,
+    capture.MARIADB,
+    workbook.SECONDS,
+    workbook.MEMORY,
     processes.MEMORY,
     processes.HELP,
     processes.DEMO,
@@ -69,8 +76,9 @@ async def _measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure
     if measuring := asyncio.current_task():  # ended from outside, it ends its servers and adapters too
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
     figures = await ratios.measure(wanted, repeat, quick=quick)
-    figures += await end_to_end.measure(wanted, repeat, quick=quick)
-    return figures + await processes.measure(wanted, repeat, quick=quick)
+    for part in (end_to_end, capture, workbook, processes):
+        figures += await part.measure(wanted, repeat, quick=quick)
+    return figures
 
 
 if __name__ == "__main__":

@@ -7,14 +7,19 @@ from statistics import median, quantiles
 from tests.bench import profiles
 from tests.bench.contest import tell
 from tests.bench.figures import Figure, Target
-from tests.bench.offices import BANSOS, SIAK, Offices, open_offices
+from tests.bench.offices import BANSOS, SIAK, TANGKAP, Offices, open_offices
 
-RATE = 200  #: rows per second of the steady flow
+RATE = 200  #: rows per second of the steady flow that is polled
+CAPTURE_RATE = 500  #: and of the one that is captured
 
 THROUGHPUT = Target(
     "end-to-end", "row in PostgreSQL -> event -> row in another database, 50 ms poll", "rows/s", required=3_000
 )
 LATENCY = Target("row-to-row", f"row to row p99 at {RATE} rows/s with a 50 ms poll", "ms", required=300, ceiling=True)
+CAPTURED = Target(
+    "commit-to-commit", f"commit to commit p99 by capture at {CAPTURE_RATE} rows/s", "ms", required=100, ceiling=True
+)
+UPSERT = Target("upsert", "events of a backlog into PostgreSQL by sql_upsert", "events/s", required=8_000)
 
 # The first NIK and the number of rows go in; numbers give well-formed NIKs, as in tests.bench.rows.
 _ROW = """
@@ -43,12 +48,20 @@ class Flow:
     def __init__(self, offices: Offices) -> None:
         self.offices, self._sent = offices, 0
 
-    async def insert(self, statement: str, count: int) -> dict[str, tuple[float, float]]:
+    async def insert(self, statement: str, count: int, rate: int = RATE) -> dict[str, tuple[float, float]]:
         """Inserts rows and waits until all have arrived; Unix seconds of each NIK at the source and at the target."""
+        await self.send(statement, count, rate)
+        return await self.come(count)
+
+    async def send(self, statement: str, count: int, rate: int = RATE) -> None:
+        """Inserts rows."""
         first, last = self._sent, self._sent + count - 1
         self._sent += count
-        sql = statement.format(row=_ROW, first=first, last=last, rate=RATE)
+        sql = statement.format(row=_ROW, first=first, last=last, rate=rate)
         await self.offices.ask(self.offices.source, sql)
+
+    async def come(self, count: int) -> dict[str, tuple[float, float]]:
+        """Waits until all rows have arrived, and tells of the newest ones."""
         await self.offices.arrived(self._sent)
         sent = await self._times(self.offices.source, "SELECT nik, extract(epoch FROM dibuat) FROM kematian")
         come = await self._times(self.offices.target, "SELECT nik, extract(epoch FROM pada) FROM tiba")
@@ -65,28 +78,33 @@ class Flow:
 
 async def measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]:
     """Measures the figures of ``wanted`` that are made here."""
-    if not wanted & {THROUGHPUT.name, LATENCY.name}:
-        return []
+    burst, seconds = (2_000, 3) if quick else (30_000, 15)
     figures = []
-    async with open_offices() as offices:
-        flow = Flow(offices)
-        await _start(offices, flow)
-        if THROUGHPUT.name in wanted:
-            figures.append(await _throughput(flow, 2_000 if quick else 30_000, repeat))
-        if LATENCY.name in wanted:
-            figures.append(await _latency(flow, RATE * (3 if quick else 15), repeat))
-        short = [figure for figure in figures if figure.short]
-        if short:
-            lines = await _profile(offices, flow, 2_000 if quick else 20_000)
-            for figure in short:
-                figure.profile = lines
+    if wanted & {THROUGHPUT.name, LATENCY.name, UPSERT.name}:
+        async with open_offices() as offices:
+            flow = Flow(offices)
+            await _start(flow, SIAK, BANSOS)
+            if THROUGHPUT.name in wanted:
+                figures.append(await _throughput(flow, burst, repeat))
+            if LATENCY.name in wanted:
+                figures.append(await _latency(LATENCY, flow, RATE, seconds, repeat))
+            if UPSERT.name in wanted:
+                figures.append(await _upsert(flow, burst, repeat))
+            await _profile(flow, SIAK, 2 * burst // 3, [figure for figure in figures if figure.short])
+    if CAPTURED.name in wanted:
+        async with open_offices() as offices:
+            flow = Flow(offices)
+            await _start(flow, TANGKAP, BANSOS)
+            captured = await _latency(CAPTURED, flow, CAPTURE_RATE, seconds, repeat)
+            await _profile(flow, TANGKAP, 2 * burst // 3, [captured] if captured.short else [])
+            figures.append(captured)
     return figures
 
 
-async def _start(offices: Offices, flow: Flow, *, profiled: bool = False) -> None:
-    """Starts both adapters, and waits until rows go through."""
-    for name in (SIAK, BANSOS):
-        await offices.start(name, profiled=profiled)
+async def _start(flow: Flow, *names: str, profiled: bool = False) -> None:
+    """Starts adapters, and waits until rows go through."""
+    for name in names:
+        await flow.offices.start(name, *(["--install"] if name == TANGKAP else []), profiled=profiled)
     await flow.insert(_BURST, 500)
 
 
@@ -103,21 +121,42 @@ async def _throughput(flow: Flow, count: int, repeat: int) -> Figure:
     return Figure(THROUGHPUT, median(runs), runs, details={"rows": count, "cpu_us": cpu})
 
 
-async def _latency(flow: Flow, count: int, repeat: int) -> Figure:
-    runs, middles = [], []
+async def _latency(target: Target, flow: Flow, rate: int, seconds: int, repeat: int) -> Figure:
+    runs, middles, count = [], [], rate * seconds
     for number in range(1, repeat + 1):
-        times = await flow.insert(_STEADY, count)
+        times = await flow.insert(_STEADY, count, rate)
         waits = quantiles([come - sent for sent, come in times.values()], n=100)
         runs.append(round(waits[98] * 1000, 1))
         middles.append(round(waits[49] * 1000, 1))
-        tell(f"{number}/{repeat} {LATENCY.name}: p50 {middles[-1]} ms, p99 {runs[-1]} ms over {count:,} rows")
-    return Figure(LATENCY, median(runs), runs, details={"rows": count, "p50_ms": median(middles)})
+        tell(f"{number}/{repeat} {target.name}: p50 {middles[-1]} ms, p99 {runs[-1]} ms over {count:,} rows")
+    return Figure(target, median(runs), runs, details={"rows": count, "p50_ms": median(middles)})
 
 
-async def _profile(offices: Offices, flow: Flow, count: int) -> list[str]:
-    """Where both adapters spend their time while a burst goes through."""
+async def _upsert(flow: Flow, count: int, repeat: int) -> Figure:
+    """The events are in the stream before the adapter that applies them starts."""
+    runs, offices = [], flow.offices
+    published = sum(each.published for each in offices.platform.index.totals() if each.app == SIAK)
+    for number in range(1, repeat + 1):
+        await offices.stop(BANSOS)
+        published += count
+        await flow.send(_BURST, count)
+        await offices.published(SIAK, published)
+        await offices.start(BANSOS)
+        moments = [come for _, come in (await flow.come(count)).values()]
+        runs.append(round(count / (max(moments) - min(moments))))
+        tell(f"{number}/{repeat} {UPSERT.name}: {runs[-1]:,} events/s over {count:,}")
+    return Figure(UPSERT, median(runs), runs, details={"events": count})
+
+
+async def _profile(flow: Flow, source: str, count: int, short: list[Figure]) -> None:
+    """Where both adapters spend their time while a burst goes through, for figures that fall short."""
+    if not short:
+        return
+    offices = flow.offices
     await offices.stop()
-    await _start(offices, flow, profiled=True)
+    await _start(flow, source, BANSOS, profiled=True)
     await flow.insert(_BURST, count)
     await offices.stop()
-    return [line for name in (SIAK, BANSOS) for line in (f"{name}:", *profiles.of(offices.profile(name)))]
+    lines = [line for name in (source, BANSOS) for line in (f"{name}:", *profiles.of(offices.profile(name)))]
+    for figure in short:
+        figure.profile = lines

@@ -1,6 +1,8 @@
 """Two offices with databases of their own in PostgreSQL, the bus between them, and their adapters as processes.
 
     siak: table kematian --sql_poll--> bus --sql_upsert--> bansos: table meninggal, whose trigger notes each write
+    tangkap: the same table --sql_cdc--> bus, in siak's place
+    berkas: a folder of workbooks --file_drop--> bus
 
 Times are the databases' own: a row's ``dibuat`` in the source, and in the target a trigger that fires at the commit.
 Both databases are on one server, so that one clock is read.
@@ -14,12 +16,13 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bus import config
+from bus.config import Settings
 from bus.contracts import load_all
 from bus.observability import logging
 from bus.platform import Platform
@@ -35,8 +38,14 @@ STOP_TIMEOUT = 20.0
 LOOK = 0.2  #: seconds between two looks at what has changed
 PATIENCE = 120.0  #: seconds until what was inserted must have arrived
 
-SIAK, BANSOS, KOSONG = "dukcapil/siak", "dinsos/bansos", "dinkes/kosong"
+SIAK, TANGKAP, BERKAS = "dukcapil/siak", "dukcapil/tangkap", "dukcapil/berkas"
+BANSOS, KOSONG = "dinsos/bansos", "dinkes/kosong"
 
+CAPTURE_TABLE = """
+CREATE TABLE kematian (
+    id {id}, nik varchar(16) NOT NULL, tanggal date NOT NULL, tempat varchar(60), no_akta varchar(40), dibuat {moment}
+);
+"""
 SOURCE = """
 CREATE TABLE kematian (
     id bigserial PRIMARY KEY, nik text NOT NULL, tanggal date NOT NULL, tempat text, no_akta text,
@@ -65,6 +74,31 @@ query = "SELECT id, nik, tanggal, tempat, no_akta, dibuat FROM kematian"
 key = ["id"]
 watermark = "dibuat"
 poll = 0.05
+
+[[publish]]
+event = "{EVENT}"
+from = "kematian"
+basis = "pengukuran"
+map = {{ nik = "nik", tanggal_meninggal = "tanggal", tempat = "tempat", no_akta = "no_akta" }}
+""",
+    TANGKAP: f"""
+[source.kematian]
+connector = "sql_cdc"
+url = "env:CAPTURE_URL"
+tables.kematian.columns = ["nik", "tanggal", "tempat", "no_akta"]
+
+[[publish]]
+event = "{EVENT}"
+from = "kematian"
+basis = "pengukuran"
+map = {{ nik = "nik", tanggal_meninggal = "tanggal", tempat = "tempat", no_akta = "no_akta" }}
+""",
+    BERKAS: f"""
+[source.kematian]
+connector = "file_drop"
+folder = "env:DROP_FOLDER"
+pattern = "*.xlsx"
+key = ["no_akta"]
 
 [[publish]]
 event = "{EVENT}"
@@ -111,13 +145,15 @@ class Offices:
     """The offices, their databases, and what is started of them."""
 
     home: Path
+    settings: Settings
     source: Database
     target: Database
     platform: Platform
     database_pid: int
+    variables: dict[str, str] = field(default_factory=dict)  #: that the adapters are given
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
-    async def start(self, name: str, *, profiled: bool = False) -> None:
+    async def start(self, name: str, *options: str, profiled: bool = False) -> None:
         """Starts the adapter of an office as a process; its profile, if wanted, is written when it stops."""
         program = [str(PROFILED), str(self.profile(name))] if profiled else ["-m", "bus"]
         with self.log(name).open("ab") as output:
@@ -126,10 +162,9 @@ class Offices:
                 *program,
                 "run",
                 str(self.home / "contracts" / name),
+                *options,
                 cwd=self.home,
-                env=environment(
-                    BUS_HOME=str(self.home / "bus"), SOURCE_URL=self.source.url, TARGET_URL=self.target.url
-                ),
+                env=environment(BUS_HOME=str(self.home / "bus"), **self.variables),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -162,14 +197,30 @@ class Offices:
 
     async def arrived(self, count: int) -> None:
         """Waits until so many rows have arrived in all. Raises RuntimeError where they do not."""
-        seen, ends = 0, asyncio.get_running_loop().time() + PATIENCE
-        while seen < count:
+
+        async def rows() -> int:
+            return int((await self.ask(self.target, "SELECT count(*) FROM tiba"))[0][0])
+
+        await self._reached(rows, count, "rows arrived")
+
+    async def published(self, name: str, count: int) -> None:
+        """Waits until an adapter has published so many events in all. Raises RuntimeError where it does not."""
+
+        async def events() -> int:
+            return sum(each.published for each in self.platform.index.totals() if each.app == name)
+
+        await self._reached(events, count, "events were published")
+
+    async def _reached(self, seen: Callable[[], Awaitable[int]], wanted: int, what: str) -> None:
+        found, ends = 0, asyncio.get_running_loop().time() + PATIENCE
+        while found < wanted:
             await asyncio.sleep(LOOK)
             for name in self.running:
                 self.pid(name)
             if asyncio.get_running_loop().time() > ends:
-                raise RuntimeError(f"{seen:,} of {count:,} rows arrived within {PATIENCE:g} s")
-            seen = int((await self.ask(self.target, "SELECT count(*) FROM tiba"))[0][0])
+                said = "\n".join(self.log(name).read_text()[-1500:] for name in self.running)
+                raise RuntimeError(f"{found:,} of {wanted:,} {what} within {PATIENCE:g} s\n{said}")
+            found = await seen()
 
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU that each part has used; a part of PostgreSQL's is gone with each connection that ends."""
@@ -222,7 +273,10 @@ async def _offices(home: Path, server: PostgreSQL) -> AsyncIterator[Offices]:
     settings = config.load(home=home / "bus", log_level="WARNING")
     logging.setup(settings)
     platform = Platform(settings, load_all([home / "contracts"]))
-    offices = Offices(home, server.create(), server.create(), platform, _pid(server))
+    offices = Offices(home, settings, server.create(), server.create(), platform, _pid(server))
+    offices.variables.update(
+        SOURCE_URL=offices.source.url, CAPTURE_URL=offices.source.url, TARGET_URL=offices.target.url
+    )
     await offices.ask(offices.source, SOURCE)
     await offices.ask(offices.target, TARGET)
     try:

@@ -50,8 +50,13 @@ async def singles(rig: Rig, size: int) -> Lap:
 
 
 async def batches(rig: Rig, size: int) -> Lap:
-    """The product's own path from a source: atomic batches of 500 with their cursor."""
+    """The product's own path from a source: atomic batches of 500 with their cursor, each stored before the next."""
     return await _flow(rig, OURS, size)
+
+
+async def backlog(rig: Rig, size: int) -> Lap:
+    """The same from a source that lets itself be read ahead, as snapshots and logs do."""
+    return await _flow(rig, OURS, size, ahead=True)
 
 
 async def store(rig: Rig, size: int) -> None:
@@ -59,10 +64,10 @@ async def store(rig: Rig, size: int) -> None:
     await _flow(rig, OURS_STORED, size)
 
 
-async def _flow(rig: Rig, opd: str, size: int) -> Lap:
+async def _flow(rig: Rig, opd: str, size: int, *, ahead: bool = False) -> Lap:
     name = f"isi{rig.number()}"
     contract = publisher_contract(opd, name)
-    source = _Memory(size)
+    source = _Memory(size, ahead=ahead)
     ledger = Ledger(rig.settings.home / "state" / f"{opd}.{name}.ledger")
     outflow = Outflow(
         contract.name,
@@ -89,10 +94,10 @@ class _Memory:
     sees: ClassVar = Sees(updates=False, deletes=False)
     idle = 3600.0
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, ahead: bool) -> None:
         records = [Record(row["nik"], row, version=str(number)) for number, row in enumerate(rows(size))]
         self._batches: Iterator[Batch] = iter(
-            Batch(records[at : at + BATCH], {"row": at + BATCH}, more=True, ahead=True) for at in range(0, size, BATCH)
+            Batch(records[at : at + BATCH], {"row": at + BATCH}, more=True, ahead=ahead) for at in range(0, size, BATCH)
         )
         self.drained = asyncio.Event()
 

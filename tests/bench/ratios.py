@@ -23,6 +23,11 @@ CONTESTS = [
         "FastStream publish",
     ),
     Contest(
+        Target("backlog", "a backlog in bulk, read ahead while the server stores / FastStream publish", "x", 5.0),
+        "publish a backlog",
+        "FastStream publish",
+    ),
+    Contest(
         Target("consume-handler", "consume with a handler / FastStream PullSub(200)", "x", 2.5),
         "consume by handler",
         "FastStream consume",
@@ -43,6 +48,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "FastStream publish": peers.publish,
     "publish singles": publishing.singles,
     "publish batches": publishing.batches,
+    "publish a backlog": publishing.backlog,
     "FastStream consume": peers.consume,
     "consume by handler": consuming.handler,
     "consume in bulk": consuming.bulk,
@@ -54,6 +60,7 @@ SIZES = {
     "FastStream publish": 8_000,
     "publish singles": 8_000,
     "publish batches": 30_000,
+    "publish a backlog": 30_000,
     "FastStream consume": PEERS_STORED,
     "consume by handler": STORED,
     "consume in bulk": STORED,

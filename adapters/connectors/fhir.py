@@ -26,6 +26,7 @@ ACCEPT = {"Accept": CONTENT_TYPE}
 _ISSUE = re.compile(r"[a-z][a-z-]{1,39}")  # a code of http://hl7.org/fhir/issue-type
 _ELEMENT = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*|\[[0-9]{1,4}\])*")  # nothing that holds a value
 _MARK = re.compile(r"urn:opd-bus:(?P<stream>[A-Z0-9_]+):(?P<place>[0-9]+):(?P<digest>[0-9a-f]{16})")
+_OF_ACCESS = frozenset(("login", "expired", "forbidden", "security", "unknown"))  # issues that concern every resource
 _OF_SERVERS = frozenset(("id", "meta", "text"))  #: elements that a server adds by itself
 
 
@@ -101,9 +102,16 @@ def _element(issue: Mapping[str, Any]) -> str:
 
 
 def check(answer: Answer, where: str) -> None:
-    """Raises what the status of a written resource means: Rejected with the server's issues where it refused it."""
+    """Raises what the status of a written resource means: Rejected with the server's issues where it refused it.
+
+    A 403 that is about this resource (an issue as ``business-rule``) is such a refusal, and no lack of access.
+    """
     refusals = range(HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
-    special = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+    special = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+    if answer.status == HTTPStatus.FORBIDDEN:
+        codes = {code for code, _ in issues_of(answer)}
+        if not codes or codes & _OF_ACCESS:
+            answer.check(where)
     if answer.status in refusals and answer.status not in special and not answer.busy:
         raise refused(answer, where)
     answer.check(where)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from adapters.connectors.fhir import Mark, digest_of, is_echo, issues_of
+from adapters.connectors.fhir import Mark, check, digest_of, is_echo, issues_of
 from adapters.connectors.fhir_push import FhirPush, FhirPushConfig
 from adapters.connectors.fhir_template import ResourceTemplate
 from adapters.connectors.http import Answer
@@ -240,6 +240,16 @@ def test_what_is_empty_is_left_out_with_what_belongs_to_it_alone() -> None:
     assert "RAHASIA" not in str(caught.value)
     with pytest.raises(ConfigError, match="names no, which is not in `fields`"):
         template.filled({name: value for name, value in values.items() if name != "no"})
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("forbidden", AccessError), ("login", AccessError), ("", AccessError), ("business-rule", Rejected)],
+)
+def test_a_403_may_be_about_one_resource(code: str, error: type[BusError]) -> None:
+    body = json.dumps({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": code}]}).encode()
+    with pytest.raises(error):
+        check(Answer(403, {}, {}, body), "uji")
 
 
 def test_a_mark_knows_what_was_written() -> None:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import asyncssh
@@ -36,10 +36,11 @@ class SftpOptions(ConnectorConfig):
     host_key: str | None = Field(
         default=None,
         description="how the server proves itself: its public key, SHA256:… fingerprints, or known_hosts lines; "
-        "as it is or by reference: file:PATH. Never done without",
+        "as it is or by reference: file:PATH, or env:NAME that may hold file:PATH. Never done without",
     )
     user_key: str | None = Field(
-        default=None, description="the user's private key, without a passphrase, by reference: file:PATH"
+        default=None,
+        description="the user's private key, without a passphrase, by reference, as `host_key`",
     )
     password: str | None = Field(default=None, description="or the user's password, by reference: env:NAME")
     timeout: float = Field(default=30, gt=0, description="seconds that the server may be silent")
@@ -97,11 +98,11 @@ class SftpServer:
             raise ConfigError("`host_key` is missing: the server must prove itself", where=where, hint=hint)
         if not options.user_key and not options.password:
             raise ConfigError("neither user_key nor password", where=where, hint="write one of them, by reference")
-        known, self._fingerprints = _host_keys(secret(options.host_key, where=f"{where}.host_key"), f"{where}.host_key")
+        known, self._fingerprints = _host_keys(_told(options.host_key, f"{where}.host_key"), f"{where}.host_key")
         keys = None
         if options.user_key:
             try:
-                keys = [asyncssh.import_private_key(secret(options.user_key, where=f"{where}.user_key"))]
+                keys = [asyncssh.import_private_key(_told(options.user_key, f"{where}.user_key"))]
             except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
                 hint = "an OpenSSH or PEM file without a passphrase, readable for this user alone"
                 raise ConfigError("no private key that can be used", where=f"{where}.user_key", hint=hint) from None
@@ -220,12 +221,12 @@ class SftpServer:
 class OpenFile:
     """A file on the server, read or written in pieces."""
 
-    def __init__(self, server: SftpServer, file: asyncssh.SFTPClientFile[bytes]) -> None:
+    def __init__(self, server: SftpServer, file: asyncssh.SFTPClientFile) -> None:
         self._server, self._file = server, file
 
     async def read(self) -> bytes:
         """The next piece; empty at the end."""
-        return await self._server.do(lambda _: self._file.read(CHUNK))
+        return cast(bytes, await self._server.do(lambda _: self._file.read(CHUNK)))
 
     async def write(self, content: bytes) -> None:
         """Adds to what was written."""
@@ -245,7 +246,12 @@ class _Verifier(asyncssh.SSHClient):
         return self.offered in self._allowed
 
 
-async def _sync(file: asyncssh.SFTPClientFile[bytes]) -> None:
+def _told(reference: str, where: str) -> str:
+    """The text behind a reference; a variable may say in which file it stands. Raises ConfigError."""
+    return secret(secret(reference, where=where), where=where)
+
+
+async def _sync(file: asyncssh.SFTPClientFile) -> None:
     with suppress(asyncssh.SFTPOpUnsupported):
         await file.fsync()
 

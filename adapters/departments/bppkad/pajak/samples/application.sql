@@ -1,10 +1,18 @@
--- What the tax application lets the bus write; its own tables are its own affair.
+-- The tax application's own bills, and what it lets the bus write beside them. Read by SQLite and by PostgreSQL.
+
+CREATE TABLE sppt (
+    id INTEGER PRIMARY KEY, no_sppt TEXT NOT NULL UNIQUE, nop TEXT NOT NULL, tahun INTEGER NOT NULL, pbb_terutang BIGINT NOT NULL,
+    tanggal_terbit DATE NOT NULL, jatuh_tempo DATE, nik TEXT, kode_wilayah TEXT, status TEXT NOT NULL DEFAULT 'terbit', alasan_batal TEXT,
+    diubah TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
 
 CREATE TABLE bus_izin (
     nomor_izin TEXT PRIMARY KEY, jenis_izin TEXT NOT NULL, tanggal_terbit DATE NOT NULL, nib TEXT, kbli TEXT, nama_usaha TEXT,
     kode_wilayah TEXT, event_id TEXT NOT NULL
 );
 CREATE TABLE bus_izin_dicabut (nomor_izin TEXT PRIMARY KEY, tanggal_dicabut DATE NOT NULL, event_id TEXT NOT NULL);
+CREATE TABLE bus_kematian (nik TEXT PRIMARY KEY, tanggal_meninggal DATE NOT NULL, event_id TEXT NOT NULL);
+CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_pindah_keluar (nik TEXT PRIMARY KEY, tanggal_pindah DATE NOT NULL, event_id TEXT NOT NULL);
 CREATE TABLE bus_penerima (
     nik TEXT NOT NULL, program TEXT NOT NULL, periode TEXT NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY (nik, program)
@@ -12,3 +20,8 @@ CREATE TABLE bus_penerima (
 CREATE TABLE bus_penerima_berhenti (
     nik TEXT NOT NULL, program TEXT NOT NULL, tanggal DATE NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY (nik, program)
 );
+
+CREATE VIEW tagihan_almarhum AS
+SELECT s.no_sppt, s.nop, s.tahun, s.nik, k.tanggal_meninggal
+FROM sppt s JOIN bus_kematian k ON k.nik = s.nik
+WHERE s.status = 'terbit' AND k.event_id NOT IN (SELECT membatalkan FROM bus_kematian_batal);

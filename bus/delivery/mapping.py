@@ -131,6 +131,8 @@ class _Entry:
                 return None
             if not isinstance(data, BaseModel):
                 data = self.kind.model.model_validate(data, extra="forbid")
+        except ContractError:
+            raise
         except ValidationError as error:
             raise ContractError("; ".join(self._of_column(*fault) for fault in reasons(error))) from None
         except KeyError as error:

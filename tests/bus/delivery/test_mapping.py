@@ -1,0 +1,48 @@
+"""Records become drafts, or a clerk reads why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bus.contracts import Contract
+from bus.delivery.mapping import Drafting, Mapper
+from bus.errors import ContractError
+from bus.events import Catalogue
+from bus.events.registry import KeyTokens
+from bus.ports import Record
+
+DIED = "kependudukan.penduduk.meninggal.v1"
+WITHDRAWN = "kependudukan.penduduk.meninggal-dibatalkan.v1"
+ROW = {"nik": "3571010101010001", "tanggal": "2026-03-15", "sebab": "Salah catat"}
+
+
+def mapper(event: str, columns: dict[str, str]) -> Mapper:
+    head = {"app": "siak", "opd": "dukcapil", "title": "-", "owner": "-", "contact": "-", "stage": "pilot"}
+    publish: dict[str, Any] = {"event": event, "from": "baris", "basis": "UU 24/2013 pasal 44", "map": columns}
+    contract = Contract.model_validate({**head, "publish": [publish]})
+    return Mapper(contract, "baris", Catalogue.load(), Drafting(KeyTokens(b"uji")))
+
+
+def test_a_correction_names_the_event_that_it_withdraws() -> None:
+    corrections = mapper(WITHDRAWN, {"nik": "nik", "membatalkan": "$previous", "alasan": "sebab"})
+
+    [draft] = corrections.map(Record("1", ROW), {DIED: "a" * 32})
+
+    assert b'"membatalkan":"' + b"a" * 32 in draft.data
+
+
+@pytest.mark.parametrize(
+    ("event", "columns", "reason"),
+    [
+        (WITHDRAWN, {"nik": "nik", "membatalkan": "$previous", "alasan": "sebab"}, "tidak ada peristiwa terkirim"),
+        (DIED, {"nik": "nik", "tanggal_meninggal": "tgl"}, "kolom tgl: tidak ada di sumber"),
+        (DIED, {"nik": "sebab", "tanggal_meninggal": "tanggal"}, "kolom sebab: harus 16 angka"),
+    ],
+)
+def test_a_clerk_reads_why_a_record_is_no_event(event: str, columns: dict[str, str], reason: str) -> None:
+    with pytest.raises(ContractError, match=reason) as refused:
+        mapper(event, columns).map(Record("1", ROW), {})
+
+    assert "Salah catat" not in refused.value.what

@@ -1,7 +1,8 @@
 """Opens an application's database and turns the errors of its driver into those of the bus.
 
 Texts of drivers carry row values: only their codes, and the names of columns and constraints, are kept. SQLAlchemy is
-imported on first use: not every office has it, and `bus --help` must not wait for it.
+imported on first use: not every office has it, and `bus --help` must not wait for it. What concerns SQL Server and
+Oracle was written by their documentation and reviewed, not tried on a server.
 """
 
 from __future__ import annotations
@@ -23,13 +24,24 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg", "mysql": "asyncmy", "mariadb": "asyncmy"}
+DRIVERS = {
+    "sqlite": "aiosqlite",
+    "postgresql": "asyncpg",
+    "mysql": "asyncmy",
+    "mariadb": "asyncmy",
+    "mssql": "aioodbc",
+    "oracle": "oracledb_async",
+}
+_EXTRAS = {"mysql": "mariadb", "mssql": "sqlserver"}  #: where the extra is not named as the database in the URL
+_ODBC = "ODBC Driver 18 for SQL Server"  #: Microsoft's, beside unixODBC; another by ?driver=… in the URL
 CONNECT_TIMEOUT = 10  #: seconds; SQLite: how long to wait for another writer
 STATEMENT_TIMEOUT = 120  #: seconds until a statement without an answer counts as lost
 
 WRITING_SETTING = "bus.writing"  #: PostgreSQL: set to 1 within a transaction of the bus
 WRITING_TABLE = "bus_writing"  #: SQLite: holds a row within a transaction of the bus, never outside
 WRITING_VARIABLE = "@bus_writing"  #: MariaDB: 1 on a connection of the bus while it writes
+WRITING_CONTEXT = "bus_writing"  #: SQL Server: a key of SESSION_CONTEXT, likewise
+WRITING_CLIENT = "opd-bus"  #: Oracle: the session's CLIENT_INFO, likewise
 
 
 def engine(
@@ -49,6 +61,7 @@ def engine(
         raise ConfigError(
             "SQL databases need an extra", where=where, hint="install opd-bus[postgresql], [mariadb] or [sqlite]"
         ) from None
+    kind = ""
     try:
         parsed = _with_driver(make_url(secret(url, where=where)), must_exist=readonly or not create)
         kind = parsed.get_backend_name()
@@ -63,14 +76,24 @@ def engine(
         raise ConfigError(
             "not a database URL", where=where, hint="write postgresql://user:password@host/name"
         ) from None
-    except (NoSuchModuleError, ImportError):
+    except NoSuchModuleError:
         raise ConfigError(
-            "no driver for this kind of database", where=where, hint="install the extra of its family"
+            "not a kind of database that the bus knows", where=where, hint=f"it knows {', '.join(DRIVERS)}"
         ) from None
+    except ImportError as error:
+        raise _without_driver(kind, error, where) from None
     event.listen(made.sync_engine, "connect", partial(_prepare, kind, readonly, zone))
     if kind == "sqlite" and not readonly:
         event.listen(made.sync_engine, "begin", _begin_immediate)
     return made
+
+
+def _without_driver(kind: str, error: ImportError, where: str) -> ConfigError:
+    """The driver's package is missing, or what that needs of the system."""
+    if kind == "mssql" and "libodbc" in str(error):
+        return ConfigError("SQL Server needs unixODBC", where=where, hint=f"install unixodbc and Microsoft's {_ODBC}")
+    extra = _EXTRAS.get(kind, kind)
+    return ConfigError(f"no driver for {kind}", where=where, hint=f"install opd-bus[{extra}]")
 
 
 def _with_driver(url: URL, *, must_exist: bool) -> URL:
@@ -78,6 +101,8 @@ def _with_driver(url: URL, *, must_exist: bool) -> URL:
     kind = url.get_backend_name()
     if "+" not in url.drivername and kind in DRIVERS:
         url = url.set(drivername=f"{kind}+{DRIVERS[kind]}")
+    if kind == "mssql" and not {"driver", "odbc_connect"} & url.query.keys():
+        url = url.update_query_dict({"driver": _ODBC})
     if kind != "sqlite" or not must_exist or not url.database or url.database == ":memory:" or "uri" in url.query:
         return url
     path = quote(os.path.abspath(url.database))
@@ -113,6 +138,10 @@ def _connect_options(kind: str, readonly: bool) -> dict[str, Any]:
         return {"timeout": CONNECT_TIMEOUT, "command_timeout": STATEMENT_TIMEOUT, "server_settings": settings}
     if kind == "sqlite":
         return {"timeout": CONNECT_TIMEOUT}
+    if kind == "mssql":
+        return {"timeout": CONNECT_TIMEOUT}  # of the login
+    if kind == "oracle":
+        return {"tcp_connect_timeout": CONNECT_TIMEOUT}
     return {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": STATEMENT_TIMEOUT}
 
 
@@ -145,6 +174,10 @@ async def mark_as_bus(connection: AsyncConnection) -> None:
         if (await connection.exec_driver_sql(query)).first():
             await connection.exec_driver_sql(f"INSERT INTO {WRITING_TABLE} (writing) VALUES (1)")  # noqa: S608
             await connection.run_sync(_unmark_at_commit)
+    elif kind == "mssql":
+        await connection.exec_driver_sql(f"EXEC sp_set_session_context N'{WRITING_CONTEXT}', 1")
+    elif kind == "oracle":
+        await connection.exec_driver_sql(f"BEGIN DBMS_APPLICATION_INFO.SET_CLIENT_INFO('{WRITING_CLIENT}'); END;")
     else:
         await connection.exec_driver_sql(f"SET {WRITING_VARIABLE} = 1")
 
@@ -182,12 +215,13 @@ def errors(where: str) -> Iterator[None]:
     except OverflowError:
         raise Rejected("angka terlalu besar untuk kolomnya", where=where) from None
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in {"asyncpg", "asyncmy", "aiosqlite", "sqlite3"}:
+        if type(error).__module__.partition(".")[0] not in _MODULES:
             raise
         raise _translate(error, where, gone=False) from None
 
 
-# Who must act, by prefix of the SQLSTATE (PostgreSQL) or the error's name (SQLite), or by number (MariaDB).
+_MODULES = frozenset(("asyncpg", "asyncmy", "aiosqlite", "sqlite3", "pyodbc", "oracledb"))
+# Who must act: by prefix of a SQLSTATE (PostgreSQL, ODBC) or an error's name (SQLite, Oracle), or by number (MariaDB).
 _UNAVAILABLE, _ACCESS, _CONFIG, _REJECTED = "unavailable", "access", "config", "rejected"
 _SQLSTATES = {
     "08": _UNAVAILABLE, "25006": _UNAVAILABLE, "40": _UNAVAILABLE, "53": _UNAVAILABLE, "55": _UNAVAILABLE,
@@ -197,6 +231,7 @@ _SQLSTATES = {
     "22": _REJECTED, "23": _REJECTED, "44": _REJECTED, "54": _REJECTED, "P0": _REJECTED,
 }  # fmt: skip
 # What an application's own procedure raises: SQLSTATEs that the standard leaves to it, numbers of none of the server's.
+_STATE = re.compile(r"[0-9A-Z]{5}")
 _OWN_STATE, _OWN_NUMBERS = re.compile(r"45|[I-OQ-WYZ][0-9A-Z]{4}$"), 5000
 _NUMBERS = (
     dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1370, 1419, 1698, 1820, 1862, 4151), _ACCESS)
@@ -210,6 +245,10 @@ _NAMES = {
     "SQLITE_RANGE": _CONFIG,
     "SQLITE_CONSTRAINT": _REJECTED, "SQLITE_MISMATCH": _REJECTED, "SQLITE_TOOBIG": _REJECTED,
     "DataError": _REJECTED, "ProgrammingError": _CONFIG, "InterfaceError": _UNAVAILABLE,
+    "ORA-01017": _ACCESS, "ORA-01031": _ACCESS, "ORA-01045": _ACCESS, "ORA-2800": _ACCESS,
+    "ORA-009": _CONFIG, "ORA-017": _CONFIG, "ORA-04043": _CONFIG, "ORA-12505": _CONFIG, "ORA-12514": _CONFIG,
+    "ORA-00001": _REJECTED, "ORA-014": _REJECTED, "ORA-01722": _REJECTED, "ORA-018": _REJECTED, "ORA-0229": _REJECTED,
+    "ORA-12899": _REJECTED, "ORA-20": _REJECTED,
 }  # fmt: skip
 
 
@@ -234,29 +273,29 @@ def _who(code: str) -> str:
         return _NUMBERS.get(int(code), _UNAVAILABLE if int(code) < _OWN_NUMBERS else _REJECTED)
     if _OWN_STATE.match(code):
         return _REJECTED
-    table = _NAMES if code.startswith("SQLITE_") or code in _NAMES else _SQLSTATES
+    table = _NAMES if code.startswith(("SQLITE_", "ORA-")) or code in _NAMES else _SQLSTATES
     known = max((prefix for prefix in table if code.startswith(prefix)), key=len, default="")
     return table.get(known, _UNAVAILABLE)
 
 
 def _fault(code: str) -> str:
     """What a person must repair, where the code says it."""
-    if code in {"3D000", "1049"}:
+    if code in {"3D000", "1049", "ORA-12505", "ORA-12514"}:
         return f"there is no such database (code {code})"
-    if code in {"42P01", "1146"}:
+    if code in {"42P01", "1146", "42S02", "ORA-00942"}:
         return f"there is no such table (code {code})"
-    if code in {"42703", "1054"}:
+    if code in {"42703", "1054", "42S22", "ORA-00904"}:
         return f"there is no such column (code {code})"
     return f"the query does not fit the database (code {code})"
 
 
 _REASONS = {
-    "data yang sama sudah ada": "23505 1062 SQLITE_CONSTRAINT_UNIQUE SQLITE_CONSTRAINT_PRIMARYKEY",
-    "isian wajib kosong": "23502 1048 1364 SQLITE_CONSTRAINT_NOTNULL",
+    "data yang sama sudah ada": "23505 1062 ORA-00001 SQLITE_CONSTRAINT_UNIQUE SQLITE_CONSTRAINT_PRIMARYKEY",
+    "isian wajib kosong": "23502 1048 1364 ORA-01400 SQLITE_CONSTRAINT_NOTNULL",
     "data rujukan tidak ada": "23503 1452 1216 SQLITE_CONSTRAINT_FOREIGNKEY",
     "masih dirujuk data lain": "1451 1217 23001",
     "isian melanggar aturan tabel": "23514 4025 SQLITE_CONSTRAINT_CHECK",
-    "isian terlalu panjang": "22001 1406 SQLITE_TOOBIG",
+    "isian terlalu panjang": "22001 1406 ORA-12899 SQLITE_TOOBIG",
     "angka di luar batas kolom": "22003 1264 1690",
     "isian tidak cocok dengan jenis kolom": "22007 22008 22P02 1292 1366 1265 SQLITE_MISMATCH",
 }
@@ -292,6 +331,10 @@ def _code(orig: Any) -> str:
     arguments = getattr(orig, "args", ())
     if arguments and isinstance(arguments[0], int):
         return str(min(arguments[0], 9999))  # larger ones are an application's own, and no SQLSTATE
+    if arguments and type(orig).__module__ == "pyodbc" and _STATE.fullmatch(str(arguments[0])):
+        return str(arguments[0])
+    if full_code := getattr(arguments[0] if arguments else None, "full_code", ""):
+        return str(full_code)  # oracledb: ORA-00942
     for name in ("sqlstate", "sqlite_errorname"):
         if value := getattr(orig, name, None):
             return str(value)

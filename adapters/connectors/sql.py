@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Select, select, text
 
 from adapters.connectors.keys import key_of, parts_of, place_of, text_of
 from bus.database import errors
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 __all__ = [
+    "chosen",
     "column_named",
     "derived",
     "key_of",
@@ -69,7 +70,13 @@ def unpack(packed: Sequence[str]) -> Any:
 
 def derived(query: str) -> str:
     """The owner's SELECT as a derived table ``src``, its colons kept from being taken for parameters."""
-    return "(" + query.strip().rstrip(";").replace(":", r"\:") + ") AS src"
+    return "(" + query.strip().rstrip(";").replace(":", r"\:") + ") src"  # Oracle takes no AS here
+
+
+def chosen(columns: str, table: str, condition: str = "1 = 1", *, size: int, order: Sequence[str] = ()) -> Select[Any]:
+    """The first rows of a query as each dialect says it: LIMIT, TOP, FETCH FIRST."""
+    query: Select[Any] = select(text(columns)).select_from(text(table)).where(text(condition))
+    return query.order_by(*map(text, order)).limit(size)
 
 
 def parameters(dialect: Dialect, count: int) -> list[str]:
@@ -80,8 +87,9 @@ def parameters(dialect: Dialect, count: int) -> list[str]:
 
 
 def quoted(dialect: Dialect, name: str) -> str:
-    """A column as the database quotes it, a table with or without its schema."""
-    return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in name.split("."))
+    """A column as the database quotes it, a table with or without its schema. Oracle's own names are upper case."""
+    stored = dialect.denormalize_name if dialect.requires_name_normalize else str
+    return ".".join(dialect.identifier_preparer.quote_identifier(stored(part)) for part in name.split("."))
 
 
 def column_named(wanted: str, columns: Iterable[str], where: str) -> str:
@@ -111,7 +119,7 @@ def reading(where: str) -> Iterator[None]:
 async def row_by_key(connection: AsyncConnection, table: str, keys: Sequence[str], key: str) -> RowMapping | None:
     """One row of a derived table by its key; None where it is gone. The key's types are those of any row."""
     parts = parts_of(key, len(keys))
-    sample = (await connection.execute(text(f"SELECT src.* FROM {table} LIMIT 1"))).mappings().first()  # noqa: S608
+    sample = (await connection.execute(chosen("src.*", table, size=1))).mappings().first()
     if parts is None or sample is None:
         return None
     try:
@@ -119,6 +127,6 @@ async def row_by_key(connection: AsyncConnection, table: str, keys: Sequence[str
     except (ValueError, ArithmeticError):
         return None
     where = " AND ".join(f"src.{quoted(connection.dialect, name)} = :k{place}" for place, name in enumerate(keys))
-    statement = text(f"SELECT src.* FROM {table} WHERE {where} LIMIT 1")  # noqa: S608 - the owner's query, bound values
-    found = await connection.execute(statement, {f"k{place}": value for place, value in enumerate(values)})
+    query = chosen("src.*", table, where, size=1)
+    found = await connection.execute(query, {f"k{place}": value for place, value in enumerate(values)})
     return found.mappings().first()

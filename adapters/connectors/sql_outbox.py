@@ -17,10 +17,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import Select, inspect, literal_column, select, text
+from sqlalchemy import inspect, text
 
-from adapters.connectors.sql import key_of, pack, quoted, row_by_key, text_of, unpack
-from adapters.connectors.sql_outbox_ddl import Watch, script, statements, trigger_name
+from adapters.connectors.sql import chosen, key_of, pack, quoted, row_by_key, text_of, unpack
+from adapters.connectors.sql_outbox_ddl import script, statements
+from adapters.connectors.sql_outbox_watch import Watch, trigger_name
 from bus.database import engine, errors
 from bus.errors import ConfigError
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 PURGE_EVERY = 3600.0  #: seconds
+COLUMNS = "id, watch, operation, payload, created_at"
 AT_ONCE = 1_000  #: rows deleted or searched
 COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
 
@@ -97,7 +99,7 @@ class SqlOutbox:
         if not await connection.run_sync(lambda sync: inspect(sync).has_table(name, schema=schema or None)):
             raise ConfigError(f"there is no outbox table {name}", where=self._where, hint="install it, see its ddl")
         query = _TRIGGERS.get(connection.dialect.name, _TRIGGERS["mysql"])
-        known = set((await connection.exec_driver_sql(query)).scalars())
+        known = {name.lower() for name in (await connection.exec_driver_sql(query)).scalars()}
         for watch, options in self._config.watch.items():
             for operation in options.on:
                 if (trigger := trigger_name(watch, operation)) not in known:
@@ -108,14 +110,12 @@ class SqlOutbox:
     async def read(self) -> Batch | None:
         """The oldest rows that are not sent."""
         names = ", ".join(f":w{place}" for place in range(len(self._config.watch)))
-        statement = (
-            f"SELECT id, watch, operation, payload, created_at FROM {self._table} "  # noqa: S608
-            f"WHERE sent_at IS NULL AND watch IN ({names}) ORDER BY id LIMIT :size"
-        )
+        unsent = f"sent_at IS NULL AND watch IN ({names})"
+        query = chosen(COLUMNS, self._table, unsent, size=self._config.batch, order=["id"])
         parameters = {f"w{place}": name for place, name in enumerate(self._config.watch)}
         with errors(self._where):
             async with self._opened(self._reader).connect() as connection:
-                rows = (await connection.execute(text(statement), {**parameters, "size": self._config.batch})).all()
+                rows = (await connection.execute(query, parameters)).all()
         if not rows:
             return None
         position = {
@@ -154,7 +154,7 @@ class SqlOutbox:
     async def _purge(self) -> None:
         """Deletes rows that were sent more than ``keep_days`` ago, in small transactions."""
         before = self._now(timedelta(days=-self._config.keep_days))
-        find = text(f"SELECT id FROM {self._table} WHERE sent_at < :before ORDER BY id LIMIT {AT_ONCE}")  # noqa: S608
+        find = chosen("id", self._table, "sent_at < :before", size=AT_ONCE, order=["id"])
         delete = text(f"DELETE FROM {self._table} WHERE id BETWEEN :low AND :high AND sent_at < :before")  # noqa: S608
         found = AT_ONCE
         while found == AT_ONCE:
@@ -186,8 +186,8 @@ class SqlOutbox:
         if last and last.data["_operasi"] == "delete":
             return last
         opened = self._opened(self._reader)
-        columns = ", ".join(opened.dialect.identifier_preparer.quote_identifier(name) for name in options.all_columns)
-        table = f"(SELECT {columns} FROM {quoted(opened.dialect, options.table)}) AS src"  # noqa: S608
+        columns = ", ".join(quoted(opened.dialect, name) for name in options.all_columns)
+        table = f"(SELECT {columns} FROM {quoted(opened.dialect, options.table)}) src"  # noqa: S608
         with errors(self._where):
             async with opened.connect() as connection:
                 row = await row_by_key(connection, table, options.key, key_of(parts))
@@ -196,10 +196,7 @@ class SqlOutbox:
 
     async def _last(self, watch: str, key: str) -> Record | None:
         """The newest row of the outbox with that key."""
-        query = text(
-            f"SELECT id, watch, operation, payload, created_at FROM {self._table} "  # noqa: S608
-            f"WHERE watch = :watch AND id < :before ORDER BY id DESC LIMIT {AT_ONCE}"
-        )
+        query = chosen(COLUMNS, self._table, "watch = :watch AND id < :before", size=AT_ONCE, order=["id DESC"])
         before = 2**63 - 1
         with errors(self._where):
             async with self._opened(self._reader).connect() as connection:
@@ -218,11 +215,8 @@ class SqlOutbox:
     async def state(self) -> SourceState:
         """The rows of the outbox that are not sent."""
         opened, names = self._opened(self._reader), tuple(self._config.watch)
-        unsent = text(f"sent_at IS NULL AND watch IN ({', '.join(f':w{place}' for place in range(len(names)))})")
-        query: Select[Any, Any] = (
-            select(literal_column("id"), literal_column("created_at")).select_from(text(self._table)).where(unsent)
-        )
-        query = query.order_by(literal_column("id")).limit(COUNTED)
+        unsent = f"sent_at IS NULL AND watch IN ({', '.join(f':w{place}' for place in range(len(names)))})"
+        query = chosen("id, created_at", self._table, unsent, size=COUNTED, order=["id"])
         with errors(self._where):
             async with opened.connect() as connection:
                 rows = (await connection.execute(query, {f"w{place}": name for place, name in enumerate(names)})).all()
@@ -240,6 +234,8 @@ class SqlOutbox:
 _TRIGGERS = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": "SELECT tgname FROM pg_catalog.pg_trigger WHERE NOT tgisinternal",
+    "mssql": "SELECT name FROM sys.triggers",
+    "oracle": "SELECT trigger_name FROM all_triggers",
     "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
 }
 

@@ -2,7 +2,8 @@
 
 A trigger writes down each change of the watched columns in the transaction that makes it, but not what the bus itself
 writes (``bus.database.mark_as_bus``). Every statement can be run again. Not seen: TRUNCATE, cascades of foreign keys on
-MariaDB, the delete half of SQLite's INSERT OR REPLACE. A changed key is an update under the new key.
+MariaDB, the delete half of SQLite's INSERT OR REPLACE. A changed key is an update under the new key. SQL Server and
+Oracle are in ``sql_outbox_servers``.
 """
 
 # ruff: noqa: S608 - names are quoted, and the owner reads and approves what is made of the contract
@@ -10,38 +11,15 @@ MariaDB, the delete half of SQLite's INSERT OR REPLACE. A changed key is an upda
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING
 
 from adapters.connectors.sql import quoted
+from adapters.connectors.sql_outbox_servers import Oracle, SqlServer
+from adapters.connectors.sql_outbox_watch import Watch, literal, trigger_name
 from bus.database import WRITING_SETTING, WRITING_TABLE, WRITING_VARIABLE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
-
-Operation = Literal["insert", "update", "delete"]
-
-
-class Watch(BaseModel):
-    """A table that is watched, ``[source.<name>.watch.<watch>]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    table: str = Field(description="the table, with its schema where needed")
-    key: tuple[str, ...] = Field(min_length=1, description="columns that name a row")
-    columns: tuple[str, ...] = Field(default=(), description="further columns that an event needs")
-    on: tuple[Operation, ...] = Field(default=("insert", "update", "delete"), min_length=1)
-
-    @property
-    def all_columns(self) -> tuple[str, ...]:
-        """The key's columns and the others, each once."""
-        return tuple(dict.fromkeys((*self.key, *self.columns)))
-
-
-def trigger_name(watch: str, operation: Operation) -> str:
-    """The name of the trigger of one operation."""
-    return f"bus_{watch.replace('-', '_')}_{operation}"
 
 
 def script(dialect: Dialect, table: str, watches: Mapping[str, Watch]) -> str:
@@ -49,12 +27,15 @@ def script(dialect: Dialect, table: str, watches: Mapping[str, Watch]) -> str:
     made = statements(dialect, table, watches)
     if dialect.name in {"sqlite", "postgresql"}:
         return ";\n\n".join(["BEGIN", *made, "COMMIT"]) + ";\n"
+    if dialect.name in {"mssql", "oracle"}:  # sqlcmd's and sqlplus's own way to end a statement
+        end = "GO" if dialect.name == "mssql" else "/"
+        return "".join(f"{statement}\n{end}\n\n" for statement in made)
     return "DELIMITER //\n\n" + "\n//\n\n".join(made) + "\n//\n\nDELIMITER ;\n"
 
 
 def statements(dialect: Dialect, table: str, watches: Mapping[str, Watch]) -> list[str]:
     """Everything to run, in order."""
-    make = {"sqlite": _Sqlite, "postgresql": _Postgresql}.get(dialect.name, _Mariadb)(dialect, table)
+    make = _KINDS.get(dialect.name, _Mariadb)(dialect, table)
     made = list(make.tables())
     for name, watch in watches.items():
         made += make.triggers(name, watch)
@@ -97,7 +78,7 @@ class _Sqlite:
         # A BLOB has no place in JSON: json_object would fail, and with it the application's own statement.
         values = (f"{row}.{self._name(column)}" for column in columns)
         return ", ".join(
-            f"{_literal(column)}, CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE {value} END"
+            f"{literal(column)}, CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE {value} END"
             for column, value in zip(columns, values, strict=True)
         )
 
@@ -167,7 +148,7 @@ class _Mariadb(_Sqlite):
             if operation == "update":
                 same = (f"NEW.{self._name(c)} <=> OLD.{self._name(c)}" for c in watch.all_columns)
                 when += f" AND NOT ({' AND '.join(same)})"
-            pairs = ", ".join(f"{_literal(column)}, {row}.{self._name(column)}" for column in watch.all_columns)
+            pairs = ", ".join(f"{literal(column)}, {row}.{self._name(column)}" for column in watch.all_columns)
             yield (
                 f"CREATE TRIGGER {trigger} AFTER {operation.upper()} ON {self._name(watch.table)} FOR EACH ROW\n"
                 f"IF {when} THEN\n  INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
@@ -175,5 +156,9 @@ class _Mariadb(_Sqlite):
             )
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+_KINDS: Mapping[str, type[_Sqlite] | type[SqlServer] | type[Oracle]] = {
+    "sqlite": _Sqlite,
+    "postgresql": _Postgresql,
+    "mssql": SqlServer,
+    "oracle": Oracle,
+}

@@ -19,9 +19,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
-from sqlalchemy import Select, literal_column, select, text
+from sqlalchemy import text
 
 from adapters.connectors.sql import (
+    chosen,
     column_named,
     derived,
     key_of,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+HAVE_ZERO_DATES = {"mysql", "mariadb", "sqlite"}  #: where ``0000-00-00`` can stand in a column
 REMEMBERED = 20_000  #: rows whose last content is kept in memory, some 200 bytes each
 COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
 REST = 4  #: a sweep is followed by a rest of at least so many times its own duration
@@ -103,7 +105,7 @@ class SqlPoll:
         self._mark_at = self._columns.index(self._mark) if self._mark else 0
         self._quoted = {name: f"src.{quoted(connection.dialect, name)}" for name in self._columns}
         null = " OR ".join(f"{self._quoted[name]} IS NULL" for name in key)
-        if (await connection.execute(text(f"SELECT 1 FROM {self._table} WHERE {null} LIMIT 1"))).first():  # noqa: S608
+        if (await connection.execute(chosen("1", self._table, null, size=1))).first():
             raise ConfigError("a key column is NULL in some rows", where=self._where, hint="choose another key")
 
     def _go_to(self, position: Position) -> None:
@@ -190,7 +192,7 @@ class SqlPoll:
         if moment(self._like, self._zone):
             outside += f" OR {column} > :horizon"
             parameters["horizon"] = at(self._horizon(), self._like, self._zone)
-            if self._engine and self._engine.dialect.name != "postgresql":  # it has no 0000-00-00
+            if self._engine and self._engine.dialect.name in HAVE_ZERO_DATES:
                 outside += f" OR {column} < '1000-01-01'"
         walks = [Walk(self._key, f"({outside})", parameters)]
         if top is not None:
@@ -267,8 +269,7 @@ class SqlPoll:
         if moment(self._like, self._zone):
             condition += f" AND {column} <= :horizon"
             parameters["horizon"] = at(self._horizon(), self._like, self._zone)
-        query: Select[Any] = select(literal_column(column)).select_from(text(self._table)).where(text(condition))
-        query = query.order_by(literal_column(column)).limit(COUNTED)
+        query = chosen(column, self._table, condition, size=COUNTED, order=[column])
         with reading(self._where):
             async with self._engine.connect() as connection:
                 waiting = list((await connection.execute(query, parameters)).scalars())

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-
-from adapters.connectors.sql import quoted
+from adapters.connectors.sql import chosen, quoted
 from bus.errors import ConfigError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.engine import Dialect, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,16 +32,20 @@ class Walk:
         self.order, self.after = tuple(order), after
         self._condition, self._parameters = condition, dict(parameters or {})
 
+    def query(self, dialect: Dialect, table: str, size: int) -> tuple[Select[Any], dict[str, Any]]:
+        """The statement of the next page, and its parameters."""
+        columns = [f"src.{quoted(dialect, name)}" for name in self.order]
+        condition, parameters = self._condition, dict(self._parameters)
+        if self.after is not None:
+            condition += f" AND {_behind(dialect, columns)}"
+            parameters |= {f"after{place}": value for place, value in enumerate(self.after)}
+        return chosen("src.*", table, condition, size=size, order=columns), parameters
+
     async def page(self, connection: AsyncConnection, table: str, size: int, where: str) -> Sequence[Row[Any]]:
         """The next rows, and goes on behind them. Raises ConfigError for rows that are equal in the order's columns."""
-        columns = [f"src.{quoted(connection.dialect, name)}" for name in self.order]
-        condition, parameters = self._condition, self._parameters | {"size": size}
-        if self.after is not None:
-            condition += f" AND {_behind(connection.dialect, columns)}"
-            parameters |= {f"after{place}": value for place, value in enumerate(self.after)}
-        statement = f"SELECT src.* FROM {table} WHERE {condition} ORDER BY {', '.join(columns)} LIMIT :size"  # noqa: S608
-        result = await connection.execute(text(statement), parameters)
-        names, rows = list(result.keys()), result.all()
+        result = await connection.execute(*self.query(connection.dialect, table, size))
+        names = list(result.keys())
+        rows: Sequence[Row[Any]] = result.all()
         if rows:
             places = [names.index(name) for name in self.order]
             marks = [tuple(row[place] for place in places) for row in rows]

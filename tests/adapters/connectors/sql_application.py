@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -119,6 +120,13 @@ class Door:
             holder.execute("ROLLBACK")
 
         return cls(own.url, hold, let_go)
+
+
+async def let_threads_end() -> None:
+    """Waits for the thread of a SQLite connection that failed: it still has something to say to the event loop."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join)
 
 
 async def read_all(source: SqlPoll | SqlOutbox, *, commit: bool = True) -> list[Batch]:

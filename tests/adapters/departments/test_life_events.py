@@ -1,20 +1,41 @@
-"""What happens to a citizen goes from office to office: each in its own MariaDB, out of its log and into its tables."""
+"""What happens to a citizen goes from office to office: over a real bus, each in a database or server of its own."""
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.adapters.connectors.http_server import HttpServer, serving
 from tests.adapters.departments import samples
-from tests.adapters.departments.office import Office
+from tests.adapters.departments.puskesmas import KEY
+from tests.adapters.departments.receiver import local
+from tests.adapters.departments.test_pengaduan_city import running
 from tests.servers.server import Database
 
-SIAK, SIMRS, SIMPEG = (samples.folder(each) for each in ("dukcapil/siak", "rsud/simrs", "bkpsdm/simpeg"))
-PATIENT = "3571010101500001"  #: who dies in the samples of the hospital, and has a pension in those of the city
-MOTHER = "3571014508950002"  #: who gives birth there
-HOSPITAL_DEATH, HOSPITAL_LIFE = "kesehatan.kematian.tercatat.v1", "kesehatan.kematian.tercatat-dibatalkan.v1"
-DEATH, LIFE = "kependudukan.penduduk.meninggal.v1", "kependudukan.penduduk.meninggal-dibatalkan.v1"
+SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, EPUSKESMAS = (
+    samples.folder(each)
+    for each in (
+        "dukcapil/siak",
+        "rsud/simrs",
+        "bkpsdm/simpeg",
+        "dinsos/bansos",
+        "dpmptsp/perizinan",
+        "dinkes/epuskesmas",
+    )
+)
+PATIENT = "3571010101500001"  #: who dies in the samples of the hospital, has a pension, aid and a permit
+MOTHER, CHILD = "3571014508950002", "3571011503260002"  #: who gives birth there, and who is registered
+SIBLING = "3571011503260001"  #: a birth of the registry's samples
+IN_MARIADB = {
+    "strftime('%Y-%m-%d %H:%M:%f', 'now', '+7 hours')": "now()",
+    "INTEGER PRIMARY KEY": "INT PRIMARY KEY AUTO_INCREMENT",
+    " TEXT": " VARCHAR(190)",
+}
 
 
 @pytest.fixture
@@ -31,19 +52,15 @@ def personnel(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
 
 @pytest.fixture
 def registry(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """The registry's database, in MariaDB's words."""
-    words = {
-        "strftime('%Y-%m-%d %H:%M:%f', 'now', '+7 hours')": "now()",
-        "INTEGER PRIMARY KEY": "INT PRIMARY KEY AUTO_INCREMENT",
-        " TEXT": " VARCHAR(190)",
-    }
+    """The registry's database, in MariaDB's words; the patient lives."""
     script = (SIAK / "samples" / "application.sql").read_text(encoding="utf-8")
-    for sqlite, here in words.items():
+    for sqlite, here in IN_MARIADB.items():
         script = script.replace(sqlite, here)
     head, _, rest = script.partition("CREATE TRIGGER")  # MariaDB stamps rows by itself
     database = mariadb.server.create()
     database.sql("SET sql_mode = '';" + head + rest.partition("END;")[2])
     database.sql("SET sql_mode = '';" + (SIAK / "samples" / "rows.sql").read_text(encoding="utf-8"))
+    database.sql("UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 4; DELETE FROM log_penduduk WHERE id_pend = 4")
     monkeypatch.setenv("SIAK_URL", database.url)
     return database
 
@@ -55,54 +72,108 @@ def filled(database: Database, folder: Path, variable: str, monkeypatch: pytest.
     return database
 
 
-async def test_a_death_in_hospital_stops_a_pension_and_its_withdrawal_resumes_it(
-    hospital: Database, registry: Database, personnel: Database, tmp_path: Path
+@pytest.fixture
+def aid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The aid office's database: the patient gets rice."""
+    (tmp_path / "dtsen").mkdir()
+    monkeypatch.setenv("BANSOS_FOLDER", str(tmp_path / "dtsen"))
+    row = f"VALUES (1, '{PATIENT}', 'Contoh Kakek', 'BPNT', '2026-TW1', '2026-01-05')"
+    script = f"INSERT INTO penerima (id, nik, nama, program, periode, tanggal_ditetapkan) {row}"
+    path = tmp_path / "bansos.db"
+    monkeypatch.setenv("BANSOS_URL", samples.run(path, BANSOS / "samples" / "application.sql", script))
+    return path
+
+
+@pytest.fixture
+def permits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The permit office's database: the patient has a shop."""
+    row = f"VALUES (1, '503/0001/2026', 'Izin Toko', '{PATIENT}', '2026-01-15')"
+    script = f"INSERT INTO izin (id, nomor, jenis, nik_pemohon, tanggal_terbit) {row}"
+    path = tmp_path / "perizinan.db"
+    monkeypatch.setenv("PERIZINAN_URL", samples.run(path, PERIZINAN / "samples" / "application.sql", script))
+    return path
+
+
+@pytest.fixture
+def puskesmas(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    """The community health centre's application in a process of its own."""
+    with serving("tests.adapters.departments.puskesmas:app") as server:
+        monkeypatch.setenv("EPUSKESMAS_URL", f"{server.url}/api/v1")
+        monkeypatch.setenv("EPUSKESMAS_KEY", KEY)
+        yield server
+
+
+def shows(database: Database | Path, query: str, *wanted: tuple[str, ...]) -> Callable[[], Awaitable[bool]]:
+    """Whether a query has these rows by now; asked beside the adapters, which run here too and may hold a lock."""
+
+    def rows() -> list[tuple[str, ...]]:
+        if isinstance(database, Database):
+            return database.sql(query)
+        with closing(sqlite3.connect(database, timeout=20)) as connection:
+            return [tuple(map(str, row)) for row in connection.execute(query)]
+
+    async def asked() -> bool:
+        return await asyncio.to_thread(rows) == [*wanted]
+
+    return asked
+
+
+async def test_a_death_in_hospital_and_its_withdrawal(
+    hospital: Database, registry: Database, personnel: Database, aid: Path, permits: Path, tmp_path: Path
 ) -> None:
-    simrs, siak, simpeg = (Office(each, tmp_path / each.name) for each in (SIMRS, SIAK, SIMPEG))
-    registry.sql("UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 4; DELETE FROM log_penduduk WHERE id_pend = 4")
     listed = "SELECT id_penduduk, tanggal_meninggal, sumber FROM kematian_dari_faskes"
+    withdrawn = "SELECT COUNT(*) FROM bus_kematian k JOIN bus_kematian_batal b ON b.membatalkan = k.event_id"
     pension = f"SELECT status, tanggal_berhenti FROM pensiunan WHERE nik = '{PATIENT}'"
-
-    async with simrs.running(), siak.running():
-        await simrs.until_told(HOSPITAL_DEATH, 1)
-        await siak.take(simrs)
-        assert registry.sql(listed) == [("4", "2026-03-18", "/kediri/rsud/simrs")]
-
+    stopped, flagged = "SELECT status FROM penerima", "SELECT nomor FROM pemegang_meninggal"
+    offices = (SIMRS, SIAK, SIMPEG, BANSOS, PERIZINAN)
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        await city.until(shows(registry, listed, ("4", "2026-03-18", "/kediri/rsud/simrs")), "it is on the list")
         registry.sql(
             "UPDATE tweb_penduduk SET status_dasar = 2 WHERE id = 4;"
             "INSERT INTO log_penduduk (id_pend, kode_peristiwa, meninggal_di, tgl_peristiwa) "
             "VALUES (4, 2, 'RSUD Gambiran', '2026-03-18')"
         )
-        await siak.until_told(DEATH, 1)
-        await simpeg.take(siak)
-        assert registry.sql(listed) == []
-        assert personnel.sql(pension) == [("dihentikan", "2026-03-18")]
+        await city.until(shows(registry, listed), "it is done")
+        await city.until(shows(personnel, pension, ("dihentikan", "2026-03-18")), "the pension stops")
+        await city.until(shows(aid, stopped, ("dihentikan",)), "the aid stops")
+        await city.until(shows(permits, flagged, ("503/0001/2026",)), "the permit is flagged")
 
         hospital.sql("UPDATE kamar_inap SET stts_pulang = 'Membaik' WHERE stts_pulang = 'Meninggal'")
-        await simrs.until_told(HOSPITAL_LIFE, 1)
+        await city.until(shows(registry, withdrawn, ("1",)), "the hospital takes it back")
         registry.sql(
             "UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 4; DELETE FROM log_penduduk WHERE id_pend = 4"
         )
-        await siak.take(simrs)
-        assert registry.sql(listed) == [], "the hospital took it back"
-        await siak.until_told(LIFE, 1)
-        await simpeg.take(siak)
-        assert personnel.sql(pension) == [("aktif", "NULL")]
+        await city.until(shows(personnel, pension, ("aktif", "NULL")), "the pension goes on")
+        await city.until(shows(aid, stopped, ("aktif",)), "the aid goes on")
+        await city.until(shows(permits, flagged), "the permit is as before")
+        assert await shows(registry, listed)(), "nobody is asked to register it again"
 
 
-async def test_a_birth_in_hospital_is_on_the_registry_s_list_until_the_child_is_registered(
-    hospital: Database, registry: Database, tmp_path: Path
+async def test_a_birth_in_hospital(
+    hospital: Database, registry: Database, puskesmas: HttpServer, tmp_path: Path
 ) -> None:
-    simrs, siak = Office(SIMRS, tmp_path / "simrs"), Office(SIAK, tmp_path / "siak")
     listed = "SELECT nik_ibu, jam_lahir, jenis_kelamin, no_surat FROM kelahiran_dari_faskes"
-    async with simrs.running():
-        await simrs.until_told("kesehatan.kelahiran.tercatat.v1", 1)
-    await siak.take(simrs)
-    await siak.take(simrs)
-    assert registry.sql(listed) == [(MOTHER, "07:30", "L", "445/0001/SKL/2026")]
+    offices = (SIMRS, SIAK, local(EPUSKESMAS, tmp_path))
 
-    registry.sql(
-        "INSERT INTO tweb_penduduk (nama, nik, ibu_nik, sex, tanggallahir, id_cluster) "
-        f"VALUES ('Contoh Bayi', 3571011503260002, '{MOTHER}', 1, '2026-03-15', 1)"
-    )
-    assert registry.sql(listed) == []
+    def immunises(kind: str, *wanted: str) -> Callable[[], Awaitable[bool]]:
+        """Whether these are the children on a list of the health centre, by their or their mothers' NIK."""
+
+        async def asked() -> bool:
+            entries = (await puskesmas.control("lihat"))[kind].values()
+            return sorted(each.get("nik") or each["nik_ibu"] for each in entries) == sorted(wanted)
+
+        return asked
+
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        await city.until(shows(registry, listed, (MOTHER, "07:30", "L", "445/0001/SKL/2026")), "it is on the list")
+        await city.until(immunises("kelahiran", MOTHER), "the health centre knows of a newborn")
+        registry.sql(
+            "INSERT INTO tweb_penduduk (id, nama, nik, ibu_nik, sex, tanggallahir, id_cluster) "
+            f"VALUES (90, 'Contoh Bayi', {CHILD}, '{MOTHER}', 1, '2026-03-15', 1);"
+            "INSERT INTO log_penduduk (id_pend, kode_peristiwa, tgl_peristiwa) VALUES (90, 1, '2026-03-15')"
+        )
+        assert await shows(registry, listed)(), "the child is registered"
+        await city.until(immunises("sasaran", SIBLING, CHILD), "the health centre knows the child")
+
+        hospital.sql("DELETE FROM pasien_bayi WHERE no_rkm_medis = '000102'")
+        await city.until(immunises("kelahiran"), "the hospital takes it back")

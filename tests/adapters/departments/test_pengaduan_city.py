@@ -28,6 +28,7 @@ from tests.servers.server import PASSWORD, USER, Database
 PENERTIBAN, SENSOR = samples.folder("satpolpp/penertiban"), samples.folder("bpbd/sensor")
 POST = "tma-kresek-01"  #: the broker stays, with what it retains and keeps: this test has a post of its own
 OWN = "opd.kominfo.pengaduan.pengaduan.>"  #: the subjects of the desk's events
+SMALL = 64 * 1024**2  #: bytes of a stream: many departments have room on any disk
 KILLS = 2
 CALLS, ENTRIES, STEPS = 30, 10, 60  #: of each round: calls of the desk, entries in each; another department's steps
 STEP = "INSERT INTO tindak_lanjut VALUES ('LPR-2026-000123', {}, 'Petugas memeriksa lokasi.', 'DIPROSES', '2026-03-16')"
@@ -57,7 +58,7 @@ def duty_room(postgresql: Database, mosquitto: Mosquitto, monkeypatch: pytest.Mo
 @asynccontextmanager
 async def running(folder: Path, offices: Sequence[Path], here: Sequence[Path]) -> AsyncIterator[City]:
     """A bus for these offices; the adapters of those that are ``here`` run in this process."""
-    async with City(folder) as city:
+    async with City(folder, max_bytes=SMALL) as city:
         copies = {each: _copied(each, city) for each in offices}
         await city.start()
         stopping, catalogue = asyncio.Event(), Catalogue.load()

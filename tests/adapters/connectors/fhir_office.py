@@ -1,8 +1,8 @@
-"""The FHIR server as an office has it: behind a door that can be shut, with connectors over it."""
+"""The FHIR server as an office has it, with connectors over it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from adapters.connectors.fhir_rest import FhirRest, FhirRestConfig
 from bus.ports import Context, Sink, Source
 from bus.subjects import AppName
 from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET, EVENT, KEY
-from tests.adapters.connectors.http_server import HttpServer
-from tests.servers.proxy import Proxy
+from tests.adapters.connectors.http_office import HttpOffice
 
 CONTEXT = Context(AppName("dinkes", "satusehat"), "kirim", Path(), ZoneInfo("Asia/Jakarta"))
 COLUMNS = {"kunci": f"identifier.where(system='{KEY}').value", "nilai": "name[0].text"}
@@ -56,64 +55,21 @@ async def opened(connector: Any) -> AsyncIterator[Any]:
         await connector.close()
 
 
-class FhirOffice:
-    """The server of a test, both ways."""
-
-    def __init__(self, server: HttpServer, door: Proxy, **options: Any) -> None:
-        self._server, self._url, self._options = server, door.url(server.url), options
-        self.away, self.back = door.refuse, door.accept
-        self._door = door
-
-    def source(self) -> Source:
-        return rest(self._url, **self._options)
-
-    def sink(self) -> Sink:
-        return push(self._url, **self._options)
-
-    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
-        await self._server.control("tulis", list(rows))
-
-    async def delete(self, key: int) -> None:
-        await self._server.control("hapus", key)
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self._server.control("tulis-awal", [early])
-
-    async def write_oversized(self, key: int) -> None:
-        await self.write([(key, "x" * 1_500_000)])
-
-    async def rows(self) -> Mapping[str, str]:
-        rows: Mapping[str, str] = (await self._server.control("lihat"))["rows"]
-        return rows
-
-    async def writes(self) -> Sequence[str]:
-        writes: Sequence[str] = (await self._server.control("lihat"))["writes"]
-        return writes
-
-    async def refuse(self, value: str | None) -> None:
-        await self._server.control("atur", {"refused": value})
-
-    async def disturb(self) -> bool:
-        await self._door.disturb()
-        return True
-
-    async def calm(self) -> None:
-        await self._door.calm()
-
-
-class SourceOffice(FhirOffice):
+class SourceOffice(HttpOffice):
     """The server as a source."""
 
+    def source(self) -> Source:
+        return rest(self.url, **self._options)
+
     def stranger(self) -> Source:
-        return rest(self._url, client_secret="salah", **self._options)
+        return rest(self.url, client_secret="salah", **self._options)
 
 
-class SinkOffice(FhirOffice):
+class SinkOffice(HttpOffice):
     """The server as a target."""
 
+    def sink(self) -> Sink:
+        return push(self.url, **self._options)
+
     def stranger(self) -> Sink:
-        return push(self._url, client_secret="salah", **self._options)
+        return push(self.url, client_secret="salah", **self._options)

@@ -19,8 +19,8 @@ from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 from bus.testing.sinks import Target, numbered
 from tests.adapters.connectors.fhir_application import EVENT, KEY
 from tests.adapters.connectors.fhir_office import CONTEXT, PATIENT, SinkOffice, opened, push
+from tests.adapters.connectors.http_office import delivery
 from tests.adapters.connectors.http_server import HttpServer
-from tests.adapters.connectors.test_http_push import delivery
 from tests.servers.proxy import Proxy
 
 DOSE = {

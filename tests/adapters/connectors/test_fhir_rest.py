@@ -13,9 +13,9 @@ from adapters.connectors.fhir_rest import FhirRest, FhirRestConfig
 from bus.errors import AccessError, ConfigError, Unavailable
 from tests.adapters.connectors.fhir_application import KEY
 from tests.adapters.connectors.fhir_office import opened, push, rest
+from tests.adapters.connectors.http_office import delivery
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sql_application import stored
-from tests.adapters.connectors.test_http_push import delivery
 
 NIK = "https://fhir.kemkes.go.id/id/nik"
 PATIENT: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from bus.errors import ConfigError, Rejected, Unavailable
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
+from tests.adapters.connectors.http_office import HttpOffice
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.proxy import Proxy
@@ -55,40 +56,14 @@ async def read_all(source: HttpPoll) -> list[str]:
     return keys
 
 
-class Office:
-    """The application behind a door that can be shut."""
-
-    def __init__(self, server: HttpServer, door: Proxy, **options: Any) -> None:
-        self._server, self._url, self._options = server, door.url(server.url), options
-        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
-        self._door = door
+class Office(HttpOffice):
+    """The application as a source."""
 
     def source(self) -> Source:
-        return poll(self._url, **self._options)
+        return poll(self.url, **self._options)
 
     def stranger(self) -> Source:
-        return poll(self._url, api_key="salah", **self._options)
-
-    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
-        listed = list(rows)
-        await self._server.control("tulis", listed)
-
-    async def delete(self, key: int) -> None:
-        await self._server.control("hapus", key)
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self._server.control("tulis-awal", [early])
-
-    async def write_oversized(self, key: int) -> None:
-        await self.write([(key, "x" * 1_500_000)])
-
-    async def disturb(self) -> bool:
-        await self._door.disturb()
-        return True
+        return poll(self.url, api_key="salah", **self._options)
 
 
 class TestHttpPoll(SourceContract):

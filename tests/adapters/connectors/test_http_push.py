@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from pydantic import ValidationError
 
 from adapters.connectors.http_push import HttpPush, HttpPushConfig
 from adapters.connectors.http_signature import ID, SIGNATURE, TIMESTAMP, SigningKey
-from bus.envelope import Event
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
-from bus.ports import Context, Delivery, Sink
+from bus.ports import Context, Sink
 from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
-from bus.testing.events import APP, NAME, BarisBerubah
+from bus.testing.events import APP, NAME
 from bus.testing.sinks import Target, numbered
+from tests.adapters.connectors.http_office import HttpOffice, delivery
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 
@@ -47,46 +47,14 @@ async def opened(url: str, **options: Any) -> AsyncIterator[HttpPush]:
         await sink.close()
 
 
-def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7) -> Delivery:
-    event = Event(
-        id="e" * 32,
-        source=APP.ce_source,
-        type=NAME.ce_type,
-        subject="abcdefghijklmnop",
-        time="2026-01-31T08:00:00+07:00",
-        data=b"{}",
-    )
-    return Delivery(event, BarisBerubah(kunci=kunci, nilai=nilai), frozenset(("kunci", "nilai")), APP.stream, version)
-
-
-class Office:
-    """The application behind a door that can be shut."""
-
-    def __init__(self, server: HttpServer, door: Proxy) -> None:
-        self._server, self._url = server, door.url(server.url)
-        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
-        self._door = door
+class Office(HttpOffice):
+    """The application as a target."""
 
     def sink(self) -> Sink:
-        return push(f"{self._url}/terima")
+        return push(f"{self.url}/terima")
 
     def stranger(self) -> Sink:
-        return push(f"{self._url}/terima", api_key="salah")
-
-    async def disturb(self) -> bool:
-        await self._door.disturb()
-        return True
-
-    async def rows(self) -> Mapping[str, str]:
-        rows: Mapping[str, str] = (await self._server.control("lihat"))["rows"]
-        return rows
-
-    async def writes(self) -> Sequence[str]:
-        writes: Sequence[str] = (await self._server.control("lihat"))["writes"]
-        return writes
-
-    async def refuse(self, value: str | None) -> None:
-        await self._server.control("atur", {"refused": value})
+        return push(f"{self.url}/terima", api_key="salah")
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""An application that is served by uvicorn, as the conformance suites see it: behind a door that can be shut."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bus.envelope import Event
+from bus.ports import Delivery
+from bus.testing.events import APP, NAME, BarisBerubah
+from tests.adapters.connectors.http_server import HttpServer
+from tests.servers.proxy import Proxy
+
+
+class HttpOffice:
+    """Rows go in and out by the application's ``/kendali``, past the door; connectors go through it, to ``url``."""
+
+    def __init__(self, server: HttpServer, door: Proxy, **options: Any) -> None:
+        self._server, self._door, self.url, self._options = server, door, door.url(server.url), options
+        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
+
+    async def disturb(self) -> bool:
+        await self._door.disturb()
+        return True
+
+    # --- as a source
+
+    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
+        await self._server.control("tulis", list(rows))
+
+    async def write_oversized(self, key: int) -> None:
+        await self.write([(key, "x" * 1_500_000)])
+
+    async def delete(self, key: int) -> None:
+        await self._server.control("hapus", key)
+
+    async def write_late(
+        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
+    ) -> None:
+        await self.write([late])
+        await between()
+        await self._server.control("tulis-awal", [early])
+
+    # --- as a target
+
+    async def rows(self) -> Mapping[str, str]:
+        rows: Mapping[str, str] = (await self._server.control("lihat"))["rows"]
+        return rows
+
+    async def writes(self) -> Sequence[str]:
+        writes: Sequence[str] = (await self._server.control("lihat"))["writes"]
+        return writes
+
+    async def refuse(self, value: str | None) -> None:
+        await self._server.control("atur", {"refused": value})
+
+
+def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7) -> Delivery:
+    """An event on its way into a target."""
+    event = Event(
+        id="e" * 32,
+        source=APP.ce_source,
+        type=NAME.ce_type,
+        subject="abcdefghijklmnop",
+        time="2026-01-31T08:00:00+07:00",
+        data=b"{}",
+    )
+    return Delivery(event, BarisBerubah(kunci=kunci, nilai=nilai), frozenset(("kunci", "nilai")), APP.stream, version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -74,7 +74,7 @@ class Decoder:
             document = message.payload.decode() if self.text else _parsed(message.payload)
         except (ValueError, RecursionError):
             fault = "isi pesan bukan teks UTF-8" if self.text else "isi pesan bukan JSON"
-            return [replace(self._record(message, levels, {}), fault=fault)]
+            return [self._record(message, levels, {})._replace(fault=fault)]
         listed = document if isinstance(document, list) else [document]
         return [
             self._record(message, levels, item if isinstance(item, Mapping) else {self.value: item}) for item in listed

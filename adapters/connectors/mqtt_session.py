@@ -62,6 +62,18 @@ class Message:
     arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+class _ClosedOnFailure(ssl.SSLSocket):
+    """A socket that paho forgets where TLS is not agreed on."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Agrees on TLS. Raises OSError."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class Session:
     """One connection of a session that may have had others before."""
 
@@ -97,6 +109,7 @@ class Session:
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
         if broker.tls is not None:
+            broker.tls.sslsocket_class = _ClosedOnFailure
             client.tls_set_context(broker.tls)
         client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
         client.on_message, client.on_disconnect = self._on_message, self._on_disconnect
@@ -117,6 +130,9 @@ class Session:
             connecting.add_done_callback(lambda _: self._drop())
             raise
         self._watched = self._client.socket()
+        if self._watched is None:
+            self.check()
+            raise Unavailable("the broker ends the connection at once", where=self._where)
         self._loop.add_reader(self._watched, self._readable)
         self._timers = asyncio.create_task(self._keep_alive())
         self._judge_connection(await self._answer(self._connected))

@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import which
 from typing import ClassVar
 
-from tests.servers.server import HOST, PASSWORD, USER, Server, ServerError
+from tests.servers.server import HOST, PASSWORD, USER, Server, ServerError, free_port
 
 READER = "pembaca"  #: a second user, who may read the topics below umum/ alone; same password
 
@@ -60,9 +60,13 @@ class MqttServer(Server):
 
 
 class Mosquitto(MqttServer):
-    """mosquitto with users, and sessions that survive its end (but not a kill)."""
+    """mosquitto with users, and sessions that survive its end (but not a kill).
+
+    On ``tls_port`` it asks for a certificate; ``ca.pem``, ``client.pem`` and ``client.key`` lie in its folder.
+    """
 
     account: ClassVar[str] = "mosquitto"
+    tls_port = 0
 
     def initialise(self) -> None:
         self.run(["mkdir", "data"])
@@ -72,6 +76,12 @@ class Mosquitto(MqttServer):
         acl = self.folder / "acl"
         acl.write_text(f"user {USER}\ntopic readwrite #\nuser {READER}\ntopic read umum/#\n", encoding="ascii")
         acl.chmod(0o644)
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        self.run(["openssl", "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca"])
+        sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", f"subjectAltName=IP:{HOST}"]
+        for name in ("server", "client"):
+            made = ["-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"]
+            self.run(["openssl", "req", "-x509", *key, *sign, *made])
 
     def command(self) -> list[str]:
         config = self.folder / "config"
@@ -85,7 +95,16 @@ class Mosquitto(MqttServer):
             "max_queued_messages": "0",
             "set_tcp_nodelay": "true",
         }
-        config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()), encoding="ascii")
+        self.tls_port = self.tls_port or free_port()
+        tls = {
+            "listener": f"{self.tls_port} {HOST}",
+            "cafile": str(self.folder / "ca.pem"),
+            "certfile": str(self.folder / "server.pem"),
+            "keyfile": str(self.folder / "server.key"),
+            "require_certificate": "true",
+        }
+        lines = [f"{name} {value}\n" for name, value in (*settings.items(), *tls.items())]
+        config.write_text("".join(lines), encoding="ascii")
         config.chmod(0o644)
         return [str(self.programs / "mosquitto"), "-c", str(config)]
 
@@ -103,9 +122,10 @@ class NatsMqtt(MqttServer):
         reader = {"user": READER, "password": PASSWORD, "permissions": {"subscribe": ["umum.>", "$MQTT.>"]}}
         settings = {
             "server_name": "mqtt-test",
+            "max_payload": 4 * 1024 * 1024,
             "listen": f"{HOST}:-1",
             "jetstream": {"store_dir": str(self.folder / "data")},
-            "mqtt": {"listen": f"{HOST}:{self.port}", "max_ack_pending": 500},
+            "mqtt": {"listen": f"{HOST}:{self.port}", "max_ack_pending": 500, "ack_wait": "1s"},
             "accounts": {"A": {"jetstream": "enabled", "users": [{"user": USER, "password": PASSWORD}, reader]}},
         }
         config.write_text(json.dumps(settings), encoding="ascii")

@@ -97,19 +97,20 @@ class Sensors:
 
 
 class TestMqtt(SourceContract):
-    """mosquitto, MQTT 5."""
+    """mosquitto by MQTT 5, nats-server by 3.1.1."""
 
-    @pytest_asyncio.fixture
+    @pytest_asyncio.fixture(params=["mosquitto", "nats_mqtt"])
     async def application(
-        self, mosquitto: Mosquitto, proxy: Callable[[str], Awaitable[Proxy]]
+        self, request: pytest.FixtureRequest, proxy: Callable[[str], Awaitable[Proxy]]
     ) -> AsyncIterator[SourceApplication]:
-        sensors = Sensors(mosquitto, await proxy(mosquitto.url))
+        server: MqttServer = request.getfixturevalue(request.param)
+        sensors = Sensors(server, await proxy(server.url))
         await sensors.begin()
         yield sensors
 
     @pytest.fixture
-    def large(self) -> int:
-        return 20_000
+    def large(self, request: pytest.FixtureRequest) -> int:
+        return 20_000 if "mosquitto" in request.node.name else 3_000  # one broker has them all
 
 
 @pytest_asyncio.fixture
@@ -315,6 +316,21 @@ async def test_what_is_not_there_and_what_is_no_broker(
         ).open(None)
     with pytest.raises(Unavailable, match="cannot be reached"):
         await opened(nats_mqtt, root, url=f"mqtt://{HOST}:{unused_tcp_port}")
+
+
+async def test_tls_proves_the_broker_and_the_client(mosquitto: Mosquitto, root: str, opened: Open) -> None:
+    url = f"mqtts://{HOST}:{mosquitto.tls_port}"
+    ca, certificate, key = (str(mosquitto.folder / name) for name in ("ca.pem", "client.pem", "client.key"))
+    source = await opened(mosquitto, f"{root}/a", url=url, ca=ca, certificate=certificate, private_key=key, window=5)
+    await mosquitto.publish(f"{root}/a", [str(number) for number in range(200)])
+
+    assert [record.data["value"] for record in await read(source, 200)] == list(range(200))
+    with pytest.raises(ConfigError, match=r"certificate is not trusted.*check the host"):
+        await opened(mosquitto, f"{root}/a", url=url)
+    with pytest.raises(Unavailable):
+        await opened(mosquitto, f"{root}/a", url=url, ca=ca)
+    with pytest.raises(ConfigError, match="cannot read the authority"):
+        await opened(mosquitto, f"{root}/a", url=url, ca=key)
 
 
 @pytest.mark.parametrize(

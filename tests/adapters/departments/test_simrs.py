@@ -9,7 +9,7 @@ import pytest
 from bus.testing.adapters import expected, replay
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
-from tests.servers.server import Database
+from tests.servers.server import HOST, PASSWORD, USER, Database
 
 SIMRS = samples.folder("rsud/simrs")
 PATIENT = "kesehatan.pasien.terdaftar.v1"
@@ -19,15 +19,31 @@ DIED, LIVES = "kesehatan.kematian.tercatat.v1", "kesehatan.kematian.tercatat-dib
 BORN, NOT_BORN = "kesehatan.kelahiran.tercatat.v1", "kesehatan.kelahiran.tercatat-dibatalkan.v1"
 MOTHER, WITHOUT_NIK = "3571014508950002", "3571014302990003"
 STAY = "no_rawat = '2026/03/15/000001'"  #: the mother's
+READER = f"pembaca@{HOST!r}"
+TABLES = (
+    "pasien",
+    "pasien_bayi",
+    "pasien_mati",
+    "poliklinik",
+    "reg_periksa",
+    "diagnosa_pasien",
+    "kamar_inap",
+    "ranap_gabung",
+)
 REJECTED = ["kolom nik: harus 16 angka, ada 15", "kolom nik_ibu: belum diisi"]
 
 
 @pytest.fixture
 def hospital(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """The samples in MariaDB, where the contract finds them."""
+    """The samples in MariaDB, where the contract finds them, with a user who may read these tables alone."""
     for script in ("application.sql", "rows.sql"):
         mariadb.load(SIMRS / "samples" / script)
-    monkeypatch.setenv("SIMRS_URL", mariadb.url)
+    grants = "".join(f"GRANT SELECT ON {each} TO {READER};" for each in TABLES)
+    mariadb.sql(
+        f"CREATE OR REPLACE USER {READER} IDENTIFIED BY '{PASSWORD}';"
+        f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {READER}; {grants}"
+    )
+    monkeypatch.setenv("SIMRS_URL", mariadb.url.replace(f"{USER}:", "pembaca:"))
     return mariadb
 
 

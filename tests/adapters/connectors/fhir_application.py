@@ -108,9 +108,10 @@ class Store:
         newest: dict[str, tuple[int, str]] = {}
         for (body,) in self.db.execute("SELECT body FROM resource WHERE type = 'Patient'"):
             patient = json.loads(body)
-            key = next((i["value"] for i in patient.get("identifier", ()) if i.get("system") == KEY), "")
-            found = PLACE.match(patient["meta"].get("source", ""))
-            newest[key] = max(newest.get(key, (0, "")), (int(found[1]) if found else 0, patient["name"][0]["text"]))
+            for key in (each["value"] for each in patient.get("identifier", ()) if each.get("system") == KEY):
+                found = PLACE.match(patient["meta"].get("source", ""))
+                name = (int(found[1]) if found else 0, patient["name"][0]["text"])
+                newest[key] = max(newest.get(key, (0, "")), name)
         return {key: name for key, (_, name) in newest.items()}
 
 

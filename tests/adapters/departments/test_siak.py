@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -21,25 +16,11 @@ from bus.events.registry import KeyTokens
 from bus.testing.adapters import expected, replay
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
+from tests.adapters.departments.registry import LISTS, OPENSID, Registry, SqliteRegistry, ask, tables_of
 from tests.servers.server import Database
 
 SIAK = samples.folder("dukcapil/siak")
 SAMPLES = SIAK / "samples"
-OPENSID = Path(__file__).parents[4] / "shared" / "data" / "opensid-contoh.sql"
-LISTS = "-- What the registry lets the bus write"  #: where application.sql ceases to be OpenSID's
-TABLES = (
-    "config",
-    "ref_peristiwa",
-    "ref_pindah",
-    "tweb_penduduk",
-    "tweb_keluarga",
-    "tweb_wil_clusterdesa",
-    "log_penduduk",
-    "tweb_penduduk_hubungan",
-    "tweb_penduduk_agama",
-    "tweb_penduduk_kawin",
-    "tweb_penduduk_pekerjaan",
-)
 BORN, ARRIVED, DIED = (f"kependudukan.penduduk.{each}.v1" for each in ("lahir", "pindah-datang", "meninggal"))
 REVIVED = "kependudukan.penduduk.meninggal-dibatalkan.v1"
 LEFT, STAYED = (f"kependudukan.penduduk.pindah-keluar{each}.v1" for each in ("", "-dibatalkan"))
@@ -49,25 +30,6 @@ REJECTED = [
     "kolom nik: harus 16 angka, ada 15",
     "kolom nik: harus 16 angka, ada 15",
 ]
-
-
-class Registry(Protocol):
-    """The registry's database."""
-
-    def sql(self, text: str) -> list[tuple[str, ...]]:
-        """Runs statements; returns the rows of the last one."""
-
-
-class SqliteRegistry:
-    """The samples in SQLite."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def sql(self, text: str) -> list[tuple[str, ...]]:
-        with closing(sqlite3.connect(self._path, timeout=20)) as connection, connection:
-            rows = [connection.execute(each).fetchall() for each in text.split(";") if each.strip()][-1]
-        return [tuple(map(str, row)) for row in rows]
 
 
 @pytest.fixture
@@ -336,22 +298,8 @@ def test_what_a_hospital_tells_is_on_the_clerks_lists_until_it_is_done_or_withdr
     assert registry.sql(born) == []
 
 
-async def ask(registry: Registry, text: str) -> list[tuple[str, ...]]:
-    """Runs statements while the sources, which may hold a lock in SQLite, go on."""
-    return await asyncio.to_thread(registry.sql, text)
-
-
 async def snapshot(office: Office, registry: Registry) -> None:
     """Waits until what stood in the registry has been told."""
     counted = "SELECT COUNT(*), SUM(LENGTH(nik) <> 16), (SELECT COUNT(*) FROM tweb_keluarga) FROM tweb_penduduk"
     people, rejected, cards = (int(number) for number in (await ask(registry, counted))[0])
     await office.until(lambda: len(office.told(RECORDED)) == people - rejected and len(office.told(CARD)) == cards)
-
-
-def tables_of(dump: str) -> str:
-    """The statements of a dump that make and fill the tables that the contract reads."""
-    names = "|".join(TABLES)
-    made = re.findall(rf"^CREATE TABLE `(?:{names})` \(.*?;$", dump, re.MULTILINE | re.DOTALL)
-    filled = re.findall(rf"^INSERT INTO `(?:{names})` .*$", dump, re.MULTILINE)
-    assert len(made) == len(TABLES)
-    return "\n".join(("SET sql_mode = ''; SET foreign_key_checks = 0;", *made, *filled))

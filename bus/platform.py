@@ -80,10 +80,10 @@ async def push_claims(settings: Settings, url: str) -> None:
 
 
 class Platform:
-    """The bus itself, running."""
+    """The bus itself, running. Without ``indexed`` nobody keeps its index: it can be caught up later."""
 
-    def __init__(self, settings: Settings, contracts: Sequence[Contract]) -> None:
-        self._settings, self._contracts = settings, contracts
+    def __init__(self, settings: Settings, contracts: Sequence[Contract], *, indexed: bool = True) -> None:
+        self._settings, self._contracts, self._indexed = settings, contracts, indexed
         self._server = None if settings.nats_url else EmbeddedServer(settings.home)
         self._ops: Connection | None = None
         self._indexing: asyncio.Task[None] | None = None
@@ -108,9 +108,10 @@ class Platform:
             await self._server.start()
             await push_claims(self._settings, self.url)
         changes = await apply(self._settings, self.url, self._contracts)
-        self._ops = await connect(self._settings, self.url, Role.OPS)
-        indexer = Indexer(self._ops, self.index, [subjects.stream(opd) for opd in _opds(self._contracts)])
-        self._indexing = asyncio.create_task(indexer.run())
+        if self._indexed:
+            self._ops = await connect(self._settings, self.url, Role.OPS)
+            indexer = Indexer(self._ops, self.index, [subjects.stream(opd) for opd in _opds(self._contracts)])
+            self._indexing = asyncio.create_task(indexer.run())
         return changes
 
     async def wait(self) -> None:

@@ -6,13 +6,15 @@ to the last. On PostgreSQL Debezium's embedded engine reads the same rows of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from statistics import median
 from typing import NamedTuple
 
-from bus.broker.connection import Connection
+from bus.broker.connection import ApiError, Connection
 from bus.platform import administrator
 from tests.bench import debezium, system
 from tests.bench.contest import tell
@@ -29,6 +31,7 @@ MEMORY = Target("capture-memory", "peak memory of that capture / Debezium's", "x
 MARIADB = Target("capture-mariadb", "MariaDB capture to acknowledged events", "rows/s", required=10_000)
 
 STREAM, EVENTS = "OPD_DUKCAPIL", "opd.dukcapil.tangkap.kependudukan.>"
+NEWEST = {"last_by_subj": EVENTS}
 TRANSACTION = 100  #: rows in each of the application's transactions
 
 # The first number and the number behind the last go in; numbers give well-formed NIKs, as in tests.bench.rows.
@@ -93,7 +96,10 @@ async def measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]
 
 
 async def _postgresql(count: int, repeat: int) -> list[Figure]:
-    async with open_offices() as offices, administrator(offices.settings, offices.platform.url) as connection:
+    async with (
+        open_offices(indexed=False) as offices,
+        administrator(offices.settings, offices.platform.url) as connection,
+    ):
         backlog = Backlog(offices, connection, offices.source, KINDS[POSTGRESQL.name])
         await backlog.begin()
         await offices.ask(offices.source, debezium.prepared("kematian"))
@@ -136,7 +142,10 @@ async def _postgresql(count: int, repeat: int) -> list[Figure]:
 async def _mariadb(count: int, repeat: int) -> Figure:
     runs = []
     with _running_mariadb() as database:
-        async with open_offices() as offices, administrator(offices.settings, offices.platform.url) as connection:
+        async with (
+            open_offices(indexed=False) as offices,
+            administrator(offices.settings, offices.platform.url) as connection,
+        ):
             backlog = Backlog(offices, connection, database, KINDS[MARIADB.name])
             await backlog.begin()
             for number in range(1, repeat + 1):
@@ -162,7 +171,7 @@ class Backlog:
         self._offices.variables["CAPTURE_URL"] = self._database.url
         await self.insert(1)
         await self._offices.start(TANGKAP, "--install")
-        await self._offices.published(TANGKAP, self._inserted)
+        await self._offices.reached(self._events, self._inserted, "rows were captured")
         await self._offices.stop(TANGKAP)
 
     async def insert(self, count: int) -> None:
@@ -176,21 +185,32 @@ class Backlog:
         """Runs the adapter until it has captured them all; times are of the server's storing."""
         before = await self._last()
         await self._offices.start(TANGKAP)
-        await self._offices.published(TANGKAP, self._inserted)
+        await self._offices.reached(self._events, self._inserted, "rows were captured")
         peak = system.megabytes(self._offices.pid(TANGKAP), "status", "VmHWM")
         await self._offices.stop(TANGKAP)
-        first = await self._moment({"seq": before + 1, "next_by_subj": EVENTS})
-        last = await self._moment({"last_by_subj": EVENTS})
-        return Captured(count / (last - first), peak)
+        first, last = await self._event({"seq": before + 1, "next_by_subj": EVENTS}), await self._event(NEWEST)
+        return Captured(count / (_moment(last) - _moment(first)), peak)
+
+    async def _events(self) -> int:
+        """How many rows have become events: they are numbered, and come in their order."""
+        try:
+            newest = await self._event(NEWEST)
+        except ApiError:
+            return 0  # none yet
+        return int(json.loads(b64decode(newest["data"]))["no_akta"].rpartition("-")[2]) + 1
 
     async def _last(self) -> int:
         """The sequence of the stream's last message."""
         return int((await self._connection.api(f"STREAM.INFO.{STREAM}", {}))["state"]["last_seq"])
 
-    async def _moment(self, wanted: dict[str, object]) -> float:
-        """When the server stored an event."""
-        answer = await self._connection.api(f"STREAM.MSG.GET.{STREAM}", wanted)
-        return datetime.fromisoformat(answer["message"]["time"]).timestamp()
+    async def _event(self, wanted: Mapping[str, object]) -> dict[str, str]:
+        message: dict[str, str] = (await self._connection.api(f"STREAM.MSG.GET.{STREAM}", wanted))["message"]
+        return message
+
+
+def _moment(message: Mapping[str, str]) -> float:
+    """When the server stored it."""
+    return datetime.fromisoformat(message["time"]).timestamp()
 
 
 @contextmanager

@@ -201,7 +201,7 @@ class Offices:
         async def rows() -> int:
             return int((await self.ask(self.target, "SELECT count(*) FROM tiba"))[0][0])
 
-        await self._reached(rows, count, "rows arrived")
+        await self.reached(rows, count, "rows arrived")
 
     async def published(self, name: str, count: int) -> None:
         """Waits until an adapter has published so many events in all. Raises RuntimeError where it does not."""
@@ -209,9 +209,10 @@ class Offices:
         async def events() -> int:
             return sum(each.published for each in self.platform.index.totals() if each.app == name)
 
-        await self._reached(events, count, "events were published")
+        await self.reached(events, count, "events were published")
 
-    async def _reached(self, seen: Callable[[], Awaitable[int]], wanted: int, what: str) -> None:
+    async def reached(self, seen: Callable[[], Awaitable[int]], wanted: int, what: str) -> None:
+        """Waits until so many of something are seen. Raises RuntimeError where they are not, or an adapter ends."""
         found, ends = 0, asyncio.get_running_loop().time() + PATIENCE
         while found < wanted:
             await asyncio.sleep(LOOK)
@@ -245,8 +246,11 @@ class Offices:
 
 
 @asynccontextmanager
-async def open_offices() -> AsyncIterator[Offices]:
-    """Starts PostgreSQL and the bus, without the adapters. Raises RuntimeError where PostgreSQL is not installed."""
+async def open_offices(*, indexed: bool = True) -> AsyncIterator[Offices]:
+    """Starts PostgreSQL and the bus, without the adapters. Raises RuntimeError where PostgreSQL is not installed.
+
+    Without ``indexed`` the bus keeps no index: what is measured then has both cores for itself and the server.
+    """
     programs = postgresql.installed()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed (apt-get install postgresql)")
@@ -254,7 +258,7 @@ async def open_offices() -> AsyncIterator[Offices]:
     try:
         server.start()
         with tempfile.TemporaryDirectory(prefix="bus-bench-") as folder:
-            async with _offices(Path(folder), server) as offices:
+            async with _offices(Path(folder), server, indexed=indexed) as offices:
                 try:
                     yield offices
                 finally:
@@ -264,7 +268,7 @@ async def open_offices() -> AsyncIterator[Offices]:
 
 
 @asynccontextmanager
-async def _offices(home: Path, server: PostgreSQL) -> AsyncIterator[Offices]:
+async def _offices(home: Path, server: PostgreSQL, *, indexed: bool) -> AsyncIterator[Offices]:
     for name, text in CONTRACTS.items():
         opd, app = name.split("/")
         path = home / "contracts" / name / "adapter.toml"
@@ -272,7 +276,7 @@ async def _offices(home: Path, server: PostgreSQL) -> AsyncIterator[Offices]:
         path.write_text(HEAD.format(opd=opd, app=app) + text, encoding="utf-8")
     settings = config.load(home=home / "bus", log_level="WARNING")
     logging.setup(settings)
-    platform = Platform(settings, load_all([home / "contracts"]))
+    platform = Platform(settings, load_all([home / "contracts"]), indexed=indexed)
     offices = Offices(home, settings, server.create(), server.create(), platform, _pid(server))
     offices.variables.update(
         SOURCE_URL=offices.source.url, CAPTURE_URL=offices.source.url, TARGET_URL=offices.target.url

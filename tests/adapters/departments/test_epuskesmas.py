@@ -102,7 +102,10 @@ async def test_births_become_the_targets_of_immunisation(puskesmas: HttpServer, 
 
     wrong = {"nik_ibu": MOTHER, "membatalkan": twins[1].id, "alasan": "Salah catat"}
     withdrawal = receiver.event("rsud/simrs", NOT_BORN, wrong)
-    await receiver.receive([withdrawal])
-    await receiver.receive([withdrawal])
-    assert list((await puskesmas.control("lihat"))["kelahiran"]) == [twins[0].id]
+    wrong = {"nik": CHILD, "membatalkan": registered.id, "alasan": "Salah catat"}
+    unregistered = receiver.event("dukcapil/siak", "kependudukan.penduduk.lahir-dibatalkan.v1", wrong)
+    for _ in range(2):  # also when they are gone already
+        await receiver.receive([withdrawal, unregistered])
+    seen = await puskesmas.control("lihat")
+    assert (list(seen["kelahiran"]), seen["sasaran"]) == ([twins[0].id], {})
     assert receiver.reasons() == []

@@ -7,13 +7,14 @@ commit, and only there a reading can begin again, since row events need the tabl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from pymysqlreplication.event import MariadbGtidEvent, QueryEvent, RotateEvent, XidEvent
 from pymysqlreplication.row_event import DeleteRowsEvent, RowsEvent, UpdateRowsEvent, WriteRowsEvent
 
+from adapters.connectors.cdc_binlog_rows import rows_of
 from adapters.connectors.cdc_binlog_values import Convert, key_texts, logged
 from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_tables import INBOX, Operation, Row, Tracked, moved
@@ -77,11 +78,20 @@ class Changes:
         tracked = self._tables.get((event.schema, event.table))
         if tracked is None:
             return
-        columns = {column.name: column for column in event.columns}
-        tracked.check(tuple(columns), self._where)
-        converts = {
-            name: convert for name in tracked.columns if (convert := logged(columns[name], self._zone)) is not None
-        }
+        self._check(event, tracked)
+        rows = rows_of(event, tracked.columns, self._zone)
+        if rows is None:
+            rows = self._slowly(event, tracked)
+        if isinstance(event, UpdateRowsEvent):
+            for old in rows:
+                self._update(tracked, old, next(rows))
+        else:
+            operation: Operation = "insert" if isinstance(event, WriteRowsEvent) else "delete"
+            for row in rows:
+                self._add(tracked, row, operation)
+
+    def _check(self, event: Any, tracked: Tracked) -> None:
+        tracked.check([column.name for column in event.columns], self._where)
         bitmaps = [event.columns_present_bitmap, getattr(event, "columns_present_bitmap2", b"")]
         if any(sum(byte.bit_count() for byte in each) not in {0, len(event.columns)} for each in bitmaps):
             raise ConfigError(
@@ -89,15 +99,17 @@ class Changes:
                 where=self._where,
                 hint="leave binlog_row_image FULL in every session, and raise `resnapshot`",
             )
-        if isinstance(event, UpdateRowsEvent):
-            for row in event.rows:
-                old = _row(tracked, row["before_values"], row["before_none_sources"], converts)
-                new = _row(tracked, row["after_values"], row["after_none_sources"], converts)
-                self._update(tracked, old, new)
-        else:
-            operation: Operation = "insert" if isinstance(event, WriteRowsEvent) else "delete"
-            for row in event.rows:
-                self._add(tracked, _row(tracked, row["values"], row["none_sources"], converts), operation)
+
+    def _slowly(self, event: Any, tracked: Tracked) -> Iterator[Row]:
+        """The rows as the library reads them: it knows every type."""
+        columns = {column.name: column for column in event.columns}
+        converts = {
+            name: convert for name in tracked.columns if (convert := logged(columns[name], self._zone)) is not None
+        }
+        for row in event.rows:
+            for values in ("before_values", "after_values", "values"):
+                if values in row:
+                    yield _row(tracked, row[values], row[values.replace("values", "none_sources")], converts)
 
     def _update(self, tracked: Tracked, old: Row, new: Row) -> None:
         if moved(tracked, old, new):

@@ -34,7 +34,7 @@ def selected(zone: tzinfo) -> dict[Any, Callable[[Any], Any]]:
         FIELD_TYPE.DATE: partial(_date, convert_date),
         FIELD_TYPE.NEWDATE: partial(_date, convert_date),
         FIELD_TYPE.DATETIME: partial(_date, convert_datetime),
-        FIELD_TYPE.TIMESTAMP: lambda text: _local(_date(convert_datetime, text), zone),
+        FIELD_TYPE.TIMESTAMP: lambda text: local(_date(convert_datetime, text), zone),
         FIELD_TYPE.BIT: lambda value: int.from_bytes(value, "big"),
         FIELD_TYPE.STRING: lambda value: value.rstrip(b"\0") if isinstance(value, bytes) else value,
     }
@@ -45,7 +45,7 @@ def _date(convert: Callable[[str], Any], text: str) -> Any:
     return None if isinstance(value, str) else value  # PyMySQL leaves what is no date as it is
 
 
-def _local(moment: datetime | None, zone: tzinfo) -> datetime | None:
+def local(moment: datetime | None, zone: tzinfo) -> datetime | None:
     """A TIMESTAMP in the application's own time. Its zero is no moment."""
     if moment is None or moment == datetime(1970, 1, 1):  # noqa: DTZ001 - as the log has it
         return None
@@ -56,7 +56,7 @@ def logged(column: Any, zone: tzinfo) -> Convert | None:  # noqa: PLR0911 - one 
     """How a column's value in the binlog becomes that of a SELECT; None: it is the same."""
     match column.type:
         case LOGGED.TIMESTAMP | LOGGED.TIMESTAMP2:
-            return lambda value, _: _local(value, zone)
+            return lambda value, _: local(value, zone)
         case LOGGED.FLOAT:
             return lambda value, _: None if value is None else float(f"{value:.6g}")
         case LOGGED.YEAR:

@@ -147,9 +147,7 @@ def _structured(body: bytes, headers: Mapping[str, str]) -> tuple[dict[str, str]
 
 def event_id(source: str, key: str, version: str, content: bytes) -> str:
     """The deterministic ``ce-id``: the same change of the same row is the same event, however often it is read."""
-    digest = hashlib.blake2b(content, digest_size=16)
-    digest.update(f"\0{source}\0{key}\0{version}".encode())
-    return digest.hexdigest()
+    return hashlib.blake2b(content + f"\0{source}\0{key}\0{version}".encode(), digest_size=16).hexdigest()
 
 
 def follow_up_id(consumer: str, cause: str, index: int) -> str:

@@ -106,6 +106,7 @@ class _Entry:
         self.named = frozenset(columns.values()) | frozenset(entry.match)
         self._match = {name: str(value) for name, value in entry.match.items()}
         self._function = function
+        self._validate = kind.model.__pydantic_validator__.validate_python  # without the method's own bookkeeping
         self._columns = columns
         self._drafting = drafting
 
@@ -126,11 +127,11 @@ class _Entry:
             if name not in row or str(row[name]) != wanted:
                 return None
         try:
-            data = self._function(self._with_previous(row, previous))
+            data = self._function(self._with_previous(row, previous) if self.kind.corrects else row)
             if data is None:
                 return None
             if not isinstance(data, BaseModel):
-                data = self.kind.model.model_validate(data, extra="forbid")
+                data = self._validate(data, extra="forbid")
         except ContractError:
             raise
         except ValidationError as error:
@@ -148,8 +149,6 @@ class _Entry:
         return f"kolom {self._columns.get(field, field)}: {text}" if field else text
 
     def _with_previous(self, row: Mapping[str, Any], previous: Mapping[str, str]) -> Mapping[str, Any]:
-        if self.kind.corrects is None:
-            return row
         earlier = previous.get(str(self.kind.corrects))
         # A function decides for itself: rows of persons who never died are no corrections.
         if earlier is None and self._columns:

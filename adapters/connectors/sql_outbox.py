@@ -17,17 +17,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from adapters.connectors.sql import chosen, key_of, pack, quoted, row_by_key, text_of, unpack
 from adapters.connectors.sql_outbox_ddl import script, statements
-from adapters.connectors.sql_outbox_watch import Watch, trigger_name
+from adapters.connectors.sql_outbox_installed import check
+from adapters.connectors.sql_outbox_watch import Watch
 from bus.database import engine, errors
 from bus.errors import ConfigError
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 PURGE_EVERY = 3600.0  #: seconds
 COLUMNS = "id, watch, operation, payload, created_at"
@@ -43,6 +44,9 @@ class SqlOutboxConfig(ConnectorConfig):
     url: str = Field(description="the database, by reference: env:NAME")
     table: str = Field(default="bus_event", description="the outbox table, with its schema where needed")
     watch: Mapping[WatchName, Watch] = Field(min_length=1, description="the watched tables, each by a name")
+    transactions: bool = Field(
+        default=True, description="MariaDB: false where the watched tables are MyISAM; the outbox is MyISAM then, too"
+    )
     poll: float = Field(default=1.0, gt=0, description="seconds between two reads while there is nothing new")
     batch: int = Field(default=500, ge=1, le=10_000, description="rows per read")
     keep_days: float = Field(default=7, ge=0, description="how long sent rows are kept")
@@ -69,15 +73,17 @@ class SqlOutbox:
     def ddl(self) -> str:
         """The table and triggers as SQL, for the owner. Raises ConfigError; connects to nothing."""
         dialect = engine(self._config.url, where=self._where, create=False).dialect
-        return script(dialect, self._config.table, self._config.watch)
+        return script(dialect, self._config.table, self._config.watch, transactions=self._config.transactions)
 
     async def install(self) -> None:
         """Makes the table and the triggers; running it again replaces the triggers."""
         made = engine(self._config.url, where=self._where, create=False)
         try:
             with errors(self._where):
+                config = self._config
+                made_of = statements(made.dialect, config.table, config.watch, transactions=config.transactions)
                 async with made.begin() as connection:
-                    for statement in statements(made.dialect, self._config.table, self._config.watch):
+                    for statement in made_of:
                         await connection.exec_driver_sql(statement)
         finally:
             await made.dispose()
@@ -90,22 +96,9 @@ class SqlOutbox:
         self._table = quoted(self._reader.dialect, self._config.table)
         with errors(self._where):
             async with self._reader.connect() as connection:
-                await self._check(connection)
+                await check(connection, self._config.table, self._config.watch, self._config.transactions, self._where)
         if position and position.get("sent"):
             await self._mark_sent(position["sent"], unpack(position["until"]))
-
-    async def _check(self, connection: AsyncConnection) -> None:
-        schema, _, name = self._config.table.rpartition(".")
-        if not await connection.run_sync(lambda sync: inspect(sync).has_table(name, schema=schema or None)):
-            raise ConfigError(f"there is no outbox table {name}", where=self._where, hint="install it, see its ddl")
-        query = _TRIGGERS.get(connection.dialect.name, _TRIGGERS["mysql"])
-        known = {name.lower() for name in (await connection.exec_driver_sql(query)).scalars()}
-        for watch, options in self._config.watch.items():
-            for operation in options.on:
-                if (trigger := trigger_name(watch, operation)) not in known:
-                    raise ConfigError(
-                        f"there is no trigger {trigger}", where=self._where, hint="install it, see its ddl"
-                    )
 
     async def read(self) -> Batch | None:
         """The oldest rows that are not sent."""
@@ -229,15 +222,6 @@ class SqlOutbox:
             if made:
                 await made.dispose()
         self._reader = self._writer = None
-
-
-_TRIGGERS = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname FROM pg_catalog.pg_trigger WHERE NOT tgisinternal",
-    "mssql": "SELECT name FROM sys.triggers",
-    "oracle": "SELECT trigger_name FROM all_triggers",
-    "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
-}
 
 
 def _spans(numbers: Iterable[int]) -> list[list[int]]:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
 
-def script(dialect: Dialect, table: str, watches: Mapping[str, Watch]) -> str:
+def script(dialect: Dialect, table: str, watches: Mapping[str, Watch], *, transactions: bool = True) -> str:
     """Everything as one script for the database's own client."""
-    made = statements(dialect, table, watches)
+    made = statements(dialect, table, watches, transactions=transactions)
     if dialect.name in {"sqlite", "postgresql"}:
         return ";\n\n".join(["BEGIN", *made, "COMMIT"]) + ";\n"
     if dialect.name in {"mssql", "oracle"}:  # sqlcmd's and sqlplus's own way to end a statement
@@ -33,9 +33,10 @@ def script(dialect: Dialect, table: str, watches: Mapping[str, Watch]) -> str:
     return "DELIMITER //\n\n" + "\n//\n\n".join(made) + "\n//\n\nDELIMITER ;\n"
 
 
-def statements(dialect: Dialect, table: str, watches: Mapping[str, Watch]) -> list[str]:
-    """Everything to run, in order."""
-    make = _KINDS.get(dialect.name, _Mariadb)(dialect, table)
+def statements(dialect: Dialect, table: str, watches: Mapping[str, Watch], *, transactions: bool = True) -> list[str]:
+    """Everything to run, in order. ``transactions``: whether the watched tables have them (MariaDB)."""
+    kind = _KINDS.get(dialect.name)
+    make = kind(dialect, table) if kind else _Mariadb(dialect, table, transactions=transactions)
     made = list(make.tables())
     for name, watch in watches.items():
         made += make.triggers(name, watch)
@@ -128,7 +129,15 @@ class _Postgresql(_Sqlite):
 
 
 class _Mariadb(_Sqlite):
-    """MariaDB: the bus's own connections carry a variable."""
+    """MariaDB: the bus's own connections carry a variable.
+
+    The outbox is of the kind of its tables. A statement that fails takes back what its triggers have written where that
+    is InnoDB, but leaves the rows of a MyISAM table as they are by then.
+    """
+
+    def __init__(self, dialect: Dialect, table: str, *, transactions: bool = True) -> None:
+        super().__init__(dialect, table)
+        self._engine = "InnoDB" if transactions else "MyISAM"
 
     def tables(self) -> Iterator[str]:
         yield (
@@ -136,7 +145,7 @@ class _Mariadb(_Sqlite):
             "  id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,\n  watch varchar(64) NOT NULL,\n"
             "  operation varchar(6) NOT NULL,\n  payload longtext NOT NULL,\n"
             "  created_at datetime(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6)),\n  sent_at datetime(6) NULL,\n"
-            "  KEY unsent (sent_at, id)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+            f"  KEY unsent (sent_at, id)\n) ENGINE={self._engine} DEFAULT CHARSET=utf8mb4"
         )
 
     def triggers(self, name: str, watch: Watch) -> Iterator[str]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.exc import IntegrityError
 
 from adapters.connectors.sql_outbox import SqlOutbox, SqlOutboxConfig
 from bus.database import mark_as_bus
 from bus.errors import ConfigError
 from bus.ports import Batch, Source
-from tests.adapters.connectors.sql_application import CONTEXT, KINDS, Application, keys, read_all, stored
+from tests.adapters.connectors.sql_application import CONTEXT, Application, keys, read_all, stored
 
 TABLE = (
     "CREATE TABLE izin (nomor varchar(20) PRIMARY KEY, status varchar(20), nilai decimal(20,2), rahasia varchar(20))"
@@ -23,12 +23,10 @@ TABLE = (
 WATCH = {"izin": {"table": "izin", "key": ["nomor"], "columns": ["status", "nilai"]}}
 
 
-@pytest_asyncio.fixture(params=KINDS)
-async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    made = Application.of(request.param, request)
-    await made.run(TABLE)
-    yield made
-    await made.engine.dispose()
+@pytest_asyncio.fixture
+async def application(application: Application) -> Application:
+    await application.run(TABLE)
+    return application
 
 
 def outbox(application: Application, **options: Any) -> SqlOutbox:
@@ -313,3 +311,34 @@ async def test_a_position_is_small_and_exact(application: Application) -> None:
     assert batch.position["sent"] == [[1, 99], [101, 500]]
     assert len(json.dumps(batch.position)) < 200
     await source.close()
+
+
+async def test_a_table_without_transactions_is_watched_too(mariadb: Any) -> None:
+    """MyISAM keeps the rows of a statement that fails behind them."""
+    application = Application("mariadb", mariadb.url)
+    await application.run(f"{TABLE} ENGINE=MyISAM")
+    other = outbox(application, table="lama")
+    await other.install()
+    with pytest.raises(ConfigError, match=r"the table izin has no transactions \(MyISAM\).*transactions = false"):
+        await other.open(None)
+    await other.close()
+    source = await installed(application, transactions=False)
+    await issue(application, 1)
+    with pytest.raises(IntegrityError):
+        await application.run("INSERT INTO izin (nomor, status) VALUES ('2', 'A'), ('3', 'A'), ('1', 'A'), ('4', 'A')")
+    await application.run("UPDATE izin SET status = 'B'", "DELETE FROM izin WHERE nomor = '1'")
+
+    assert mariadb.sql("SELECT nomor FROM izin ORDER BY nomor") == [("2",), ("3",)]
+    told = [
+        (record.data["_operasi"], record.data["nomor"]) for batch in await read_all(source) for record in batch.records
+    ]
+    assert sorted(told) == [
+        ("delete", "1"),
+        *(("insert", number) for number in "123"),
+        *(("update", number) for number in "123"),
+    ]
+    await application.run("ALTER TABLE izin ENGINE=InnoDB")
+    with pytest.raises(ConfigError, match=r"the table izin has transactions.*transactions = true"):
+        await source.open(None)
+    await source.close()
+    await application.engine.dispose()

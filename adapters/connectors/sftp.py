@@ -13,44 +13,17 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import asyncssh
-from pydantic import Field, field_validator
 
-from bus.config import secret
+from adapters.connectors.sftp_proofs import SftpOptions, Verifier, proofs
 from bus.errors import AccessError, ConfigError, Unavailable
-from bus.ports import ConnectorConfig
 
 SCHEME = "sftp://"
 PORT = 22
-CHUNK = 1024 * 1024  #: bytes that are read or written at a time
+LARGEST = 256 * 1024  #: bytes that are asked for or sent at a time, where the server takes so many
+AHEAD = 8  #: pieces that are asked for at once
 SILENCE = 3  #: questions without an answer after which a connection counts as lost, within `timeout`
 
-_FINGERPRINT = "SHA256:"
-_KEY_TYPES = ("ssh-", "ecdsa-", "sk-")  # how a public key begins; what else there is begins with a host
-
 _Result = TypeVar("_Result")
-
-
-class SftpOptions(ConnectorConfig):
-    """How a server is recognised, and how one logs in."""
-
-    host_key: str | None = Field(
-        default=None,
-        description="how the server proves itself: its public key, SHA256:… fingerprints, or known_hosts lines; "
-        "as it is or by reference: file:PATH, or env:NAME that may hold file:PATH. Never done without",
-    )
-    user_key: str | None = Field(
-        default=None,
-        description="the user's private key, without a passphrase, by reference, as `host_key`",
-    )
-    password: str | None = Field(default=None, description="or the user's password, by reference: env:NAME")
-    timeout: float = Field(default=30, gt=0, description="seconds that the server may be silent")
-
-    @field_validator("user_key", "password")
-    @classmethod
-    def _by_reference(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("env:", "file:")):
-            raise ValueError("stands in no contract: write env:NAME or file:PATH")
-        return value
 
 
 class SftpServer:
@@ -85,39 +58,25 @@ class SftpServer:
         if parts.password is not None:
             raise ConfigError("a password in the address", where=where, hint="write it as `password`, by reference")
         self.name = host if port == PORT else f"{host}:{port}"
-        self._arguments = {"host": host, "port": port, "username": unquote(parts.username), **self._proofs()}
+        told = proofs(self._options, self._where)
+        self._fingerprints = told.fingerprints
+        self._arguments = {
+            "host": host,
+            "port": port,
+            "username": unquote(parts.username),
+            "known_hosts": told.known_hosts,
+            "client_keys": told.client_keys,
+            "password": told.password,
+            "config": None,  # neither the files nor the agent of whoever runs this
+            "agent_path": None,
+            "connect_timeout": self._options.timeout,
+            "login_timeout": self._options.timeout,
+            "keepalive_interval": self._options.timeout / SILENCE,
+            "keepalive_count_max": SILENCE,
+        }
         await self.do(lambda client: client.realpath("."))
         path = unquote(parts.path) or "/"
         return PurePosixPath(path.removeprefix("/~/") or ".") if path.startswith("/~/") else PurePosixPath(path)
-
-    def _proofs(self) -> dict[str, Any]:
-        """The server's key and the user's. Raises ConfigError."""
-        options, where = self._options, self._where
-        if not options.host_key:
-            hint = "ask its owner for the public key or its fingerprint"
-            raise ConfigError("`host_key` is missing: the server must prove itself", where=where, hint=hint)
-        if not options.user_key and not options.password:
-            raise ConfigError("neither user_key nor password", where=where, hint="write one of them, by reference")
-        known, self._fingerprints = _host_keys(_told(options.host_key, f"{where}.host_key"), f"{where}.host_key")
-        keys = None
-        if options.user_key:
-            try:
-                keys = [asyncssh.import_private_key(_told(options.user_key, f"{where}.user_key"))]
-            except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-                hint = "an OpenSSH or PEM file without a passphrase, readable for this user alone"
-                raise ConfigError("no private key that can be used", where=f"{where}.user_key", hint=hint) from None
-        password = secret(options.password, where=f"{where}.password") if options.password else None
-        return {
-            "known_hosts": known,
-            "client_keys": keys,
-            "password": password,
-            "config": None,  # neither the files nor the agent of whoever runs this
-            "agent_path": None,
-            "connect_timeout": options.timeout,
-            "login_timeout": options.timeout,
-            "keepalive_interval": options.timeout / SILENCE,
-            "keepalive_count_max": SILENCE,
-        }
 
     async def do(self, operation: Callable[[asyncssh.SFTPClient], Awaitable[_Result]]) -> _Result:
         """The result of something that is done over the connection, within `timeout`."""
@@ -128,9 +87,9 @@ class SftpServer:
     @asynccontextmanager
     async def file(self, path: PurePosixPath, mode: str) -> AsyncIterator[OpenFile]:
         """An open file; one that was written is on the server's disk at the end, where the server can tell."""
-        opened = await self.do(lambda client: client.open(str(path), mode))
+        opened, limits = await self.do(lambda client: _open(client, str(path), mode))
         try:
-            yield OpenFile(self, opened)
+            yield OpenFile(self, opened, limits)
         except BaseException:
             self._drop()  # the server closes the file, whatever it is busy with
             raise
@@ -158,13 +117,13 @@ class SftpServer:
     async def _connected(self) -> asyncssh.SFTPClient:
         async with self._connecting:
             if self._client is None or self._connection is None or self._connection.is_closed():
-                self._drop()
+                await self.close()
                 self._connection = await self._connect()
                 self._client = await self._connection.start_sftp_client(path_errors="surrogateescape")
             return self._client
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
-        verifier = _Verifier(self._fingerprints)
+        verifier = Verifier(self._fingerprints)
         try:
             return await asyncssh.connect(**self._arguments, client_factory=lambda: verifier)
         except asyncssh.HostKeyNotVerifiable:
@@ -197,6 +156,8 @@ class SftpServer:
             raise Unavailable(f"{self.name}: {reason}", where=self._where, hint=hint) from None
         except TimeoutError:
             raise self._lost("no answer in time") from None
+        except asyncssh.ChannelOpenError:
+            raise self._lost("it opens no SFTP session") from None
         except (OSError, asyncssh.Error) as error:
             reason = (error.strerror if isinstance(error, OSError) else "") or "no connection"
             raise self._lost(reason) from None
@@ -219,53 +180,43 @@ class SftpServer:
 
 
 class OpenFile:
-    """A file on the server, read or written in pieces."""
+    """A file on the server, read or written from its beginning on, in pieces that the server can take.
 
-    def __init__(self, server: SftpServer, file: asyncssh.SFTPClientFile) -> None:
-        self._server, self._file = server, file
+    Several pieces are asked for at once, since a line may be long. asyncssh's own way of doing so leaves an error in
+    the log for each that was on its way when a connection broke.
+    """
+
+    def __init__(self, server: SftpServer, file: asyncssh.SFTPClientFile, limits: asyncssh.SFTPLimits) -> None:
+        self._server, self._file, self._offset = server, file, 0
+        self._longest, self._largest = min(limits.max_read_len, LARGEST), min(limits.max_write_len, LARGEST)
 
     async def read(self) -> bytes:
-        """The next piece; empty at the end."""
-        return cast(bytes, await self._server.do(lambda _: self._file.read(CHUNK)))
+        """The next bytes; none at the end."""
+        starts = range(self._offset, self._offset + AHEAD * self._longest, self._longest)
+        pieces = await self._server.do(
+            lambda _: asyncio.gather(*(self._file.read(self._longest, start) for start in starts))
+        )
+        content = b""
+        for piece in pieces:
+            content += cast(bytes, piece)
+            if len(piece) < self._longest:
+                break  # the end, or all that the server gives at a time: what lies behind is asked for again
+        self._offset += len(content)
+        return content
 
     async def write(self, content: bytes) -> None:
         """Adds to what was written."""
-        for start in range(0, len(content), CHUNK):
-            await self._server.do(lambda _, start=start: self._file.write(content[start : start + CHUNK]))  # type: ignore[misc]
+        for start in range(0, len(content), self._largest):
+            piece = content[start : start + self._largest]
+            await self._server.do(lambda _, piece=piece: self._file.write(piece))  # type: ignore[misc]
 
 
-class _Verifier(asyncssh.SSHClient):
-    """Knows a server by its fingerprints; notes which one an unknown server has."""
-
-    def __init__(self, allowed: frozenset[str]) -> None:
-        self._allowed = allowed
-        self.offered = ""
-
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        self.offered = key.get_fingerprint()
-        return self.offered in self._allowed
-
-
-def _told(reference: str, where: str) -> str:
-    """The text behind a reference; a variable may say in which file it stands. Raises ConfigError."""
-    return secret(secret(reference, where=where), where=where)
+async def _open(
+    client: asyncssh.SFTPClient, path: str, mode: str
+) -> tuple[asyncssh.SFTPClientFile, asyncssh.SFTPLimits]:
+    return await client.open(path, mode, block_size=0), client.limits
 
 
 async def _sync(file: asyncssh.SFTPClientFile) -> None:
     with suppress(asyncssh.SFTPOpUnsupported):
         await file.fsync()
-
-
-def _host_keys(text: str, where: str) -> tuple[Any, frozenset[str]]:
-    """What may prove a server: keys as asyncssh takes them, and fingerprints. Raises ConfigError."""
-    words = text.split()
-    if words and all(word.startswith(_FINGERPRINT) for word in words):
-        return ([], [], []), frozenset(words)
-    try:
-        if text.startswith(_KEY_TYPES):
-            keys = [asyncssh.import_public_key(line) for line in text.splitlines() if line.strip()]
-            return (keys, [], []), frozenset()
-        return asyncssh.import_known_hosts(text), frozenset()
-    except (asyncssh.KeyImportError, ValueError):
-        hint = "write a public key, SHA256:… or known_hosts lines"
-        raise ConfigError("no host key", where=where, hint=hint) from None

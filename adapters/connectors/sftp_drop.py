@@ -22,8 +22,9 @@ from pydantic import Field
 
 from adapters.connectors.drop_options import DropOptions
 from adapters.connectors.file_drop import FileDrop, FileDropConfig
-from adapters.connectors.sftp import SCHEME, SftpOptions, SftpServer
+from adapters.connectors.sftp import SCHEME, SftpServer
 from adapters.connectors.sftp_folder import RemoteFolder
+from adapters.connectors.sftp_proofs import SftpOptions
 from adapters.connectors.sftp_reading import RemoteDrop
 from adapters.connectors.sftp_spool import Spool
 from bus.config import secret

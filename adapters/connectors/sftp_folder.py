@@ -16,8 +16,10 @@ import asyncssh
 
 from adapters.connectors.drop_folder import DONE, FAILED, READING
 from adapters.connectors.drop_settling import REPORT, Settling, free_name, wanted
-from adapters.connectors.sftp import CHUNK, SftpServer
+from adapters.connectors.sftp import SftpServer
 from bus.errors import ConfigError, Unavailable
+
+CHUNK = 1024 * 1024  #: bytes of a report that are in memory at a time
 
 _NANOSECONDS = 10**9
 

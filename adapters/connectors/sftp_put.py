@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from adapters.connectors.daily_sink import DailyOptions, DailyRows, fields_of
-from adapters.connectors.sftp import SCHEME, SftpOptions, SftpServer
+from adapters.connectors.sftp import SCHEME, SftpServer
+from adapters.connectors.sftp_proofs import SftpOptions
 from bus.config import secret
 from bus.errors import ConfigError, Unavailable
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp

@@ -246,9 +246,8 @@ class SqlCdc:
         """The database may forget its log up to there."""
         self._stored = Progress.load(batch.position, self._where)
         self._stored_at = next((each.at for each in reversed(batch.records) if each.at), self._stored_at)
-        if batch in self._in_hand:
-            while self._in_hand.popleft() is not batch:
-                pass
+        while self._in_hand and self._in_hand.popleft() is not batch:
+            continue
         if self._reader:
             self._reader.confirm(self._stored)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tomllib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from tests.docs.blocks import block
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import Database
 
+OPENSID = Path(__file__).parents[4] / "shared" / "data" / "opensid-contoh.sql"
 KINDS = ("sqlite", "postgresql", "mariadb")
 QUERY = (
     "SELECT p.id, p.nama, l.tgl, CASE WHEN l.tgl = '10:00' THEN 'a' END AS pagi "
@@ -197,6 +201,81 @@ async def reloaded(database: Database, standbys: str) -> None:
         async with asyncio.timeout(PATIENCE):
             while database.sql(query) != [(standbys,)]:  # noqa: ASYNC110 - a server
                 await asyncio.sleep(0.02)
+
+
+POSITIONS = {"sqlite": r"bus_change \d+", "postgresql": r"[0-9A-F]+/[0-9A-F]+", "mariadb": r"binlog\.\d{6}:\d+"}
+
+
+@pytest.mark.parametrize("form", ["tables", "query"])
+async def test_it_tells_how_far_it_is_and_since_when_something_waits(own: Application, form: str) -> None:
+    plain = captured(own.url, {"penduduk": {"columns": ["nama"]}})
+    async with reading(source(own) if form == "query" else plain) as opened:
+        await records(opened, 2)
+        before = datetime.now(UTC)
+        await own.run("INSERT INTO penduduk VALUES (3, 'c', '')")
+        found = await batches(opened, lambda found: bool(all_of(found)), commit=False)
+        busy = await opened.state()
+        for batch in found:
+            await opened.commit(batch, [])
+        async with asyncio.timeout(PATIENCE):
+            while (idle := await opened.state()).waiting is None:
+                await opened.read()
+    assert busy.oldest
+    assert abs(busy.oldest - before) < timedelta(seconds=30)
+    assert (idle.waiting, idle.oldest) == (0, None)
+    assert re.fullmatch(POSITIONS[own.kind], idle.position)
+    assert idle.position != busy.position
+    assert (await opened.state()).position == idle.position  # also closed
+
+
+async def test_a_schema_may_change_meanwhile(own: Application) -> None:
+    async with reading(source(own)) as opened:
+        await records(opened, 2)
+        await own.run("ALTER TABLE penduduk ADD baru int", "UPDATE penduduk SET nama = 'c' WHERE id = 1")
+        assert [shown(each)[:3] for each in await records(opened, 1)] == [("update", 1, "c")]
+        await own.run("ALTER TABLE penduduk RENAME COLUMN nama TO nama_lengkap")
+        await own.run("UPDATE penduduk SET nama_lengkap = 'd' WHERE id = 1")
+        with pytest.raises(ConfigError):
+            await records(opened, 1)
+
+
+@pytest.mark.parametrize("own", ["mariadb"], indirect=True)
+async def test_tables_without_transactions_are_looked_at_too(own: Application) -> None:
+    await own.run("ALTER TABLE penduduk ENGINE=MyISAM", "ALTER TABLE log_penduduk ENGINE=MyISAM")
+    async with reading(source(own)) as opened:
+        await records(opened, 2)
+        for number in range(20):
+            await own.run(f"UPDATE penduduk SET nama = 'n{number}' WHERE id = 1")
+            assert [shown(each)[:3] for each in await records(opened, 1)] == [("update", 1, f"n{number}")]
+        await own.run("FLUSH BINARY LOGS", "DELETE FROM penduduk WHERE id = 1")
+        assert [shown(each) for each in await records(opened, 1)] == [("delete", 1)]
+
+
+@pytest.mark.skipif(not OPENSID.exists(), reason="the OpenSID sample is not at hand")
+@pytest.mark.parametrize("own", ["mariadb"], indirect=True)
+async def test_a_death_in_opensid_is_a_row_with_the_persons_nik(own: Application, database: Database) -> None:
+    database.sql("DROP TABLE penduduk, log_penduduk")
+    database.load(OPENSID)
+    query = (
+        "SELECT p.id, p.nik, p.nama, p.status_dasar, l.tgl_peristiwa FROM tweb_penduduk p "
+        "LEFT JOIN log_penduduk l ON l.id_pend = p.id AND l.kode_peristiwa = 2"
+    )
+    tables = {"tweb_penduduk": {"belongs_to": {"id": "id"}}, "log_penduduk": {"belongs_to": {"id": "id_pend"}}}
+    ((count, person),) = database.sql(
+        "SELECT count(*), min(id) FROM tweb_penduduk WHERE id NOT IN "
+        "(SELECT id_pend FROM log_penduduk WHERE kode_peristiwa = 2)"
+    )
+    async with reading(source(own, tables=tables, query=query)) as opened:
+        first = await records(opened, int(count))
+        database.sql(
+            f"SET sql_mode = ''; BEGIN; UPDATE tweb_penduduk SET status_dasar = 2 WHERE id = {person}; "
+            "INSERT INTO log_penduduk (id_pend, kode_peristiwa, tgl_peristiwa, tgl_lapor) "
+            f"VALUES ({person}, 2, '2026-11-01', '2026-11-02'); COMMIT"
+        )
+        (death,) = await records(opened, 1)
+    before = next(each for each in first if each.key == person)
+    assert death.data["tgl_peristiwa"].isoformat()[:10] == "2026-11-01"
+    assert {**death.data, "status_dasar": before.data["status_dasar"], "tgl_peristiwa": None} == dict(before.data)
 
 
 async def test_what_does_not_fit_is_told(own: Application) -> None:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from adapters.demo.applications import APPLICATIONS, OUTSIDE
 from adapters.demo.flows import FLOWS, REJECTS, Flow
 
-DATABASES = ("siak", "perizinan", "pajak", "bansos", "bank")
-TARGETS = ("perizinan", "pajak", "bansos")
+DATABASES = tuple(each.app for each in APPLICATIONS if each.targets or each.sources)
+TARGETS = tuple(each.app for each in APPLICATIONS if each.targets)
 
 DeadLetters = Mapping[tuple[str, str], int]  #: (application, place) -> how many distinct ones
 
@@ -95,7 +96,7 @@ def first_write(folder: Path) -> str | None:
 
 
 def _attach(folder: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", timeout=20)
+    connection = sqlite3.connect(folder / OUTSIDE, timeout=20)  # SQLite attaches ten more, and not one above
     for name in DATABASES:
         connection.execute(f"ATTACH DATABASE ? AS {name}", (str(folder / f"{name}.db"),))
     connection.executescript(_VIEWS)

@@ -12,15 +12,20 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
-from adapters.demo.applications import APPLICATIONS, BANSOS, away, create, watch
+from adapters.demo.applications import APPLICATIONS, BANSOS
+from adapters.demo.bank import Bank, Bills, Payment
 from adapters.demo.city import City, Resident, build
-from adapters.demo.offices import Aid, Bank, Payment, Permits, Registry
+from adapters.demo.databases import away, create, watch
+from adapters.demo.people import Aid, Personnel
+from adapters.demo.permits import Permits
+from adapters.demo.registry import Registry
 
 Act = Callable[[], None]
 Tell = Callable[[str], None]
 
 BIRTHS, DEATHS, MOVED_OUT, MOVED_IN, PERMITS, FILES, LINES = 30, 24, 20, 16, 60, 4, 40
 RECIPIENTS, HOLDERS = 240, 80
+OTHERS, EMPLOYEES = 60, 8  #: who has a pension and pays tax, and to whom nothing happens; civil servants who die
 AWAY = 11.5  #: seconds that Dinsos's database takes no writes: longer than an adapter waits for a lock (10 s)
 SPREADSHEET_NIK = "3,57102E+15"  #: what is left of a NIK once a spreadsheet took it for a number
 
@@ -71,7 +76,12 @@ class Day:
         Aid(self.home).fill(aid, date(self.today.year, 1, 5))
         for number, holder in enumerate(holders, 1):
             self._permits.grant(self._permit(number), *_KINDS[number % len(_KINDS)], holder, self.today - timedelta(90))
-        self._people = iter(self._mixed(recipients, holders, grown_up))
+        people = self._mixed(recipients, holders, grown_up)
+        dying, others = people[:DEATHS], people[-OTHERS:]
+        old, young = sorted(dying, key=lambda each: each.born)[: DEATHS // 2], dying[-EMPLOYEES:]
+        Personnel(self.home).fill([*old, *others], [each for each in young if each not in old])
+        Bills(self.home).fill([*dying, *others], date(self.today.year, 1, 2))
+        self._people = iter(people)
         self._bank.open()
 
     def open(self) -> None:
@@ -205,8 +215,8 @@ class Day:
     def _mixed(
         self, recipients: Sequence[Resident], holders: Sequence[Resident], everyone: Sequence[Resident]
     ) -> list[Resident]:
-        """Whom the day happens to, each once: the first are recipients who hold a permit too."""
-        both = [each for each in recipients if each in holders][:12]
+        """Whom the day happens to, each once: the first are recipients who hold a permit too, the eldest first."""
+        both = sorted((each for each in recipients if each in holders), key=lambda each: each.born)[:12]
         only = [each for each in recipients if each not in holders][:12]
         known = {each.id for each in (*recipients, *holders)}
         return [*both, *only, *(each for each in everyone if each.id not in known)]

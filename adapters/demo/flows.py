@@ -1,7 +1,8 @@
 """What must be where at the end of the day: for each flow of events, SQL for what is expected and for what is there.
 
-The databases are attached under their applications' names; ``warga`` and ``kematian`` are views over the registry
-(see ``audit.py``). Each query yields (key, content); ``origin`` yields (key, time of the write in the source).
+The databases are attached under their applications' names; `main` are the books of those outside the city's offices.
+``warga`` and ``kematian`` are views over the registry (see ``audit.py``). Each query yields (key, content); ``origin``
+yields (key, time of the write in the source).
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Flow:
-    """One event type on its way into one application, or what several together must have made of it."""
+    """What happens in one office on its way into another, or what several events together must have made of it."""
 
+    story: str  #: what a citizen would call it
     name: str
     expected: str
     actual: str
@@ -38,16 +40,26 @@ def _deaths(what: str, join: str, key: str, content: str) -> str:
     return f"SELECT {key}, {content} FROM kematian k {join} WHERE k.apa = '{what}'"  # noqa: S608
 
 
+RESIDENT = "every resident is known to the aid office"
+BIRTH = "a birth reaches aid"
+DEATH = "a death stops aid and pension, flags permits and tax; its withdrawal undoes that"
+MOVE = "a move reaches aid and tax"
+PERMIT = "a permit opens a tax object"
+TAX = "a tax payment is known to the permit counter"
+
 _RECIPIENT = "JOIN bansos.penerima p ON p.nik = k.nik"
 _RECIPIENT_KEY = "p.nik || ' ' || p.program"
+_PENSIONER = "JOIN simpeg.pensiunan p ON p.nik = k.nik"
 _BAD_NIK = "LENGTH(nik) <> 16 OR nik GLOB '*[^0-9]*'"
 _PERMIT = "SELECT c.kunci, c.waktu FROM perizinan.catatan_sumber c WHERE c.tabel = 'izin' AND c.apa = '{}'"
 _REJECTED = "SELECT COUNT(*) FROM siak.log_penduduk l JOIN warga w ON w.id = l.id_pend WHERE l.kode_peristiwa = {}"
 _NEW_PERMIT = "SELECT kunci FROM perizinan.catatan_sumber WHERE tabel = 'izin' AND apa = 'insert'"
+_WITHDRAWN = "SELECT k.nik, '' FROM {0}.bus_kematian_batal b JOIN {0}.bus_kematian k ON k.event_id = b.membatalkan"
 
-FLOWS = (
+_CITIZENS = (
     Flow(
-        "penduduk.tercatat > dinsos/bansos",
+        RESIDENT,
+        "residents in the aid office's register",
         "SELECT w.nik, w.nama || s.nama FROM warga w JOIN siak.tweb_status_dasar s ON s.id = w.status_dasar "
         "WHERE w.nik_sah",
         "SELECT nik, nama || status FROM bansos.bus_penduduk",
@@ -56,54 +68,16 @@ FLOWS = (
         "WHERE c.tabel = 'tweb_penduduk'",
     ),
     Flow(
-        "penduduk.lahir > dinsos/bansos",
+        BIRTH,
+        "registered children on the aid office's list",
         _log(1, "w.tanggallahir") + " AND w.tanggal_sah",
         "SELECT nik, tanggal_lahir FROM bansos.bus_kelahiran",
         "bansos.bus_kelahiran",
         _logged(1),
     ),
     Flow(
-        "penduduk.pindah-keluar > dinsos/bansos",
-        _log(3, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
-        "SELECT nik, tanggal_pindah FROM bansos.bus_pindah",
-        "bansos.bus_pindah",
-        _logged(3),
-    ),
-    Flow(
-        "penduduk.pindah-keluar > bppkad/pajak",
-        _log(3, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
-        "SELECT nik, tanggal_pindah FROM pajak.bus_pindah_keluar",
-        "pajak.bus_pindah_keluar",
-        _logged(3),
-    ),
-    Flow(
-        "penduduk.pindah-datang > dinsos/bansos",
-        _log(5, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
-        "SELECT nik, tanggal_datang FROM bansos.bus_kedatangan",
-        "bansos.bus_kedatangan",
-        _logged(5),
-    ),
-    Flow(
-        "penduduk.meninggal > dpmptsp/perizinan",
-        _deaths("meninggal", "", "k.nik", "''"),
-        "SELECT nik, '' FROM perizinan.bus_kematian",
-        "perizinan.bus_kematian",
-        _deaths("meninggal", "", "k.nik", "k.waktu"),
-    ),
-    Flow(
-        "penduduk.meninggal-dibatalkan > dpmptsp/perizinan",
-        _deaths("batal", "", "k.nik", "''"),
-        "SELECT k.nik, '' FROM perizinan.bus_kematian_batal b "
-        "JOIN perizinan.bus_kematian k ON k.event_id = b.membatalkan",
-    ),
-    Flow(
-        "permits whose holder is dead",
-        "SELECT i.nomor, i.nik_pemohon FROM perizinan.izin i JOIN warga w ON w.nik = i.nik_pemohon "
-        "WHERE i.status = 'terbit' AND w.status_dasar = 2",
-        "SELECT nomor, nik FROM perizinan.pemegang_meninggal",
-    ),
-    Flow(
-        "penduduk.meninggal > dinsos/bansos (aid stops, resumes)",
+        DEATH,
+        "aid of the dead stops, that of the living goes on",
         f"SELECT {_RECIPIENT_KEY}, CASE w.status_dasar WHEN 2 THEN 'dihentikan' ELSE 'aktif' END "  # noqa: S608
         "FROM bansos.penerima p JOIN warga w ON w.nik = p.nik",
         f"SELECT {_RECIPIENT_KEY}, p.status FROM bansos.penerima p",  # noqa: S608
@@ -111,41 +85,125 @@ FLOWS = (
         _deaths("meninggal", _RECIPIENT, _RECIPIENT_KEY, "k.waktu"),
     ),
     Flow(
-        "penerima.dihentikan > bppkad/pajak (follow-up)",
+        DEATH,
+        "aid that stopped, told to the tax office",
         _deaths("meninggal", _RECIPIENT, _RECIPIENT_KEY, "''"),
         "SELECT nik || ' ' || program, '' FROM pajak.bus_penerima_berhenti",
         "pajak.bus_penerima_berhenti",
         _deaths("meninggal", _RECIPIENT, _RECIPIENT_KEY, "k.waktu"),
     ),
     Flow(
-        "penerima.ditetapkan > bppkad/pajak (follow-up)",
+        DEATH,
+        "aid that goes on again, told to the tax office",
         _deaths("batal", _RECIPIENT, _RECIPIENT_KEY, "p.periode"),
         "SELECT nik || ' ' || program, periode FROM pajak.bus_penerima",
         "pajak.bus_penerima",
         _deaths("batal", _RECIPIENT, _RECIPIENT_KEY, "k.waktu"),
     ),
     Flow(
-        "izin.terbit > bppkad/pajak",
+        DEATH,
+        "pensions of the dead stop, those of the living go on",
+        "SELECT p.nip, CASE w.status_dasar WHEN 2 THEN 'dihentikan' ELSE 'aktif' END "
+        "FROM simpeg.pensiunan p JOIN warga w ON w.nik = p.nik",
+        "SELECT nip, status FROM simpeg.pensiunan",
+        "simpeg.pensiunan",
+        _deaths("meninggal", _PENSIONER, "p.nip", "k.waktu"),
+    ),
+    Flow(
+        DEATH,
+        "civil servants who died, on the personnel office's list",
+        "SELECT p.nip, p.nik FROM simpeg.pegawai p JOIN warga w ON w.nik = p.nik WHERE w.status_dasar = 2",
+        "SELECT nip, nik FROM simpeg.bus_kematian_pegawai",
+        "simpeg.bus_kematian_pegawai",
+        _deaths("meninggal", "JOIN simpeg.pegawai p ON p.nik = k.nik", "p.nip", "k.waktu"),
+    ),
+    Flow(
+        DEATH,
+        "deaths known to the permit office",
+        _deaths("meninggal", "", "k.nik", "''"),
+        "SELECT nik, '' FROM perizinan.bus_kematian",
+        "perizinan.bus_kematian",
+        _deaths("meninggal", "", "k.nik", "k.waktu"),
+    ),
+    Flow(
+        DEATH,
+        "permits whose holder is dead, flagged",
+        "SELECT i.nomor, i.nik_pemohon FROM perizinan.izin i JOIN warga w ON w.nik = i.nik_pemohon "
+        "WHERE i.status = 'terbit' AND w.status_dasar = 2",
+        "SELECT nomor, nik FROM perizinan.pemegang_meninggal",
+    ),
+    Flow(
+        DEATH,
+        "deaths known to the tax office",
+        _deaths("meninggal", "", "k.nik", "''"),
+        "SELECT nik, '' FROM pajak.bus_kematian",
+        "pajak.bus_kematian",
+        _deaths("meninggal", "", "k.nik", "k.waktu"),
+    ),
+    Flow(
+        DEATH,
+        "tax bills of the dead, flagged",
+        "SELECT s.no_sppt, s.nik FROM pajak.sppt s JOIN warga w ON w.nik = s.nik WHERE w.status_dasar = 2",
+        "SELECT no_sppt, nik FROM pajak.tagihan_almarhum",
+    ),
+    *(
+        Flow(DEATH, f"a withdrawn death, told to {office}", _deaths("batal", "", "k.nik", "''"), _WITHDRAWN.format(app))
+        for office, app in (("the permit office", "perizinan"), ("the tax office", "pajak"))
+    ),
+    Flow(
+        MOVE,
+        "who moved out, on the aid office's list",
+        _log(3, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
+        "SELECT nik, tanggal_pindah FROM bansos.bus_pindah",
+        "bansos.bus_pindah",
+        _logged(3),
+    ),
+    Flow(
+        MOVE,
+        "who moved out, on the tax office's list",
+        _log(3, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
+        "SELECT nik, tanggal_pindah FROM pajak.bus_pindah_keluar",
+        "pajak.bus_pindah_keluar",
+        _logged(3),
+    ),
+    Flow(
+        MOVE,
+        "who moved in, on the aid office's list",
+        _log(5, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
+        "SELECT nik, tanggal_datang FROM bansos.bus_kedatangan",
+        "bansos.bus_kedatangan",
+        _logged(5),
+    ),
+)
+
+_OFFICES = (
+    Flow(
+        PERMIT,
+        "new permits at the tax office",
         f"SELECT i.nomor, i.nama_usaha || i.kbli FROM perizinan.izin i WHERE i.nomor IN ({_NEW_PERMIT})",  # noqa: S608
         "SELECT nomor_izin, nama_usaha || kbli FROM pajak.bus_izin",
         "pajak.bus_izin",
         _PERMIT.format("insert"),
     ),
     Flow(
-        "izin.dicabut > bppkad/pajak",
+        PERMIT,
+        "revoked permits at the tax office",
         "SELECT nomor, tanggal_cabut FROM perizinan.izin WHERE status = 'dicabut'",
         "SELECT nomor_izin, tanggal_dicabut FROM pajak.bus_izin_dicabut",
         "pajak.bus_izin_dicabut",
         _PERMIT.format("update"),
     ),
     Flow(
-        "pembayaran.diterima > dpmptsp/perizinan",
-        f"SELECT nop || ' ' || tahun, tanggal_bayar FROM bank.setoran WHERE NOT ({_BAD_NIK})",  # noqa: S608
+        TAX,
+        "payments in the bank's files, at the permit counter",
+        f"SELECT nop || ' ' || tahun, tanggal_bayar FROM main.setoran WHERE NOT ({_BAD_NIK})",  # noqa: S608
         "SELECT nop || ' ' || tahun_pajak, tanggal_bayar FROM perizinan.bus_pembayaran",
         "perizinan.bus_pembayaran",
-        "SELECT nop, waktu FROM bank.setoran",
+        "SELECT nop, waktu FROM main.setoran",
     ),
 )
+
+FLOWS = (*_CITIZENS, *_OFFICES)
 
 #: (application, place) -> how many rows of that source no event can be made of.
 REJECTS = {
@@ -153,6 +211,6 @@ REJECTS = {
     ("dukcapil/siak", "source-kedatangan"): _REJECTED.format(5) + " AND NOT w.nik_sah",
     ("dukcapil/siak", "source-penduduk"): "SELECT COUNT(*) FROM warga WHERE NOT nik_sah",
     ("bppkad/pajak", "source-bank"): (
-        f"SELECT COUNT(*) FROM bank.setoran WHERE {_BAD_NIK}"  # noqa: S608
+        f"SELECT COUNT(*) FROM main.setoran WHERE {_BAD_NIK}"  # noqa: S608
     ),
 }

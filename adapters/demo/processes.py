@@ -1,4 +1,4 @@
-"""The adapters of the demo as processes of their own: `bus run` of one contract, own credential, settings and log."""
+"""The adapters of the demo in processes: `bus run` of some contracts, each with its own credential and connection."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Adapter:
-    """One adapter process. ``log`` collects its output; ``environment`` is all it gets beyond what Python needs."""
+    """A process of adapters. ``log`` collects its output; ``environment`` is all it gets beyond what Python needs."""
 
     name: str
-    contract: Path
+    contracts: Sequence[Path]
     environment: Mapping[str, str]
     log: Path
     options: Sequence[str] = ()
@@ -42,7 +42,7 @@ class Adapter:
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *COMMAND,
-                str(self.contract),
+                *map(str, self.contracts),
                 *self.options,
                 env=_environment(self.environment),
                 stdin=asyncio.subprocess.DEVNULL,

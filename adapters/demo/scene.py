@@ -7,22 +7,13 @@ import json
 import sqlite3
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.demo.applications import (
-    APPLICATIONS,
-    BANSOS,
-    PAJAK,
-    PERIZINAN,
-    SIAK,
-    Application,
-    drop_folder,
-    dtsen_folder,
-)
+from adapters.demo.applications import APPLICATIONS, GROUPS, PERIZINAN, Application, folder
 from adapters.demo.audit import TARGETS, Audit, audit, first_write
 from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
@@ -38,7 +29,7 @@ INTERRUPTED = 130  #: exit code of a demo that was ended before its audit
 
 
 class Demo:
-    """The four departments of Kota Kediri. ``home`` belongs to this demo alone."""
+    """Departments of Kota Kediri. ``home`` belongs to this demo alone."""
 
     contracts = tuple(application.contract for application in APPLICATIONS)
 
@@ -46,8 +37,8 @@ class Demo:
         self._home, self._once, self._as_json = home.absolute(), once, as_json
         self._started, self._began = time.monotonic(), _now()
         self._console, self._view = view(as_json)
-        self._adapters = {each.name: self._adapter(each, environment or {}) for each in APPLICATIONS}
-        self._day = Day(self._home, self._view.tell, self._adapters[SIAK.name].kill, self._noticed)
+        self._adapters = [self._adapter(group, environment or {}) for group in GROUPS]
+        self._day = Day(self._home, self._view.tell, self._adapters[0].kill, self._noticed)
         self._tasks: list[asyncio.Task[None]] = []
         self._first = 0.0
 
@@ -87,13 +78,13 @@ class Demo:
     async def _story(self) -> Audit:
         self._day.open()
         self._view.tell("the adapters start, each a process with a credential of its own")
-        await self._start(SIAK, BANSOS)
+        await self._start(*self._adapters[:2])
         await self._wait_until(lambda: first_write(self._folder) is not None)
         self._first = _seconds(self._began, first_write(self._folder))
         self._view.tell(
             f"{len(self._day.city.residents)} residents flow to Dinsos; first event after {self._first:.1f} s"
         )
-        await self._start(PERIZINAN, PAJAK)
+        await self._start(*self._adapters[2:])
         await self._wait_until(self._ready)
         since = _now()
         await self._day.live()
@@ -101,9 +92,8 @@ class Demo:
         await asyncio.sleep(QUIET)
         return self._audit(since)
 
-    async def _start(self, *applications: Application) -> None:
-        for application in applications:
-            adapter = self._adapters[application.name]
+    async def _start(self, *adapters: Adapter) -> None:
+        for adapter in adapters:
             await adapter.start()
             self._tasks.append(asyncio.create_task(adapter.supervise(self._view.tell)))
 
@@ -113,26 +103,21 @@ class Demo:
 
     @property
     def _folder(self) -> Path:
-        return self._home / "applications"
+        return folder(self._home)
 
     def _audit(self, since: str) -> Audit:
         return audit(self._folder, self._counts.dead_letters(), since=since)
 
-    def _adapter(self, application: Application, environment: Mapping[str, str]) -> Adapter:
+    def _adapter(self, group: Sequence[Application], environment: Mapping[str, str]) -> Adapter:
         logs = self._home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        own = {
-            "BUS_HOME": str(self._home),
-            "BUS_LOG_FORMAT": "json",
-            application.variable: f"sqlite:///{application.database(self._home)}",
-        }
-        if application is PAJAK:
-            own["PAJAK_FOLDER"] = str(drop_folder(self._home))
-        if application is BANSOS:
-            own["BANSOS_FOLDER"] = str(dtsen_folder(self._home))
-        log = logs / f"{application.opd}.{application.app}.log"
-        options = ("--install",) if application in (SIAK, PERIZINAN, BANSOS) else ()
-        return Adapter(application.name, application.contract, {**environment, **own}, log, options)
+        own = {"BUS_HOME": str(self._home), "BUS_LOG_FORMAT": "json"}
+        for each in group:
+            own |= each.environment(self._home, {})
+        name = " ".join(each.name for each in group)
+        contracts = [each.contract_here(self._home) for each in group]
+        log = logs / f"{group[0].opd}.{group[0].app}.log"
+        return Adapter(name, contracts, {**environment, **own}, log, ("--install",))
 
     def _ready(self) -> bool:
         """Every adapter works: its inbox stands in its application's database, and so does the outbox of permits."""
@@ -164,11 +149,12 @@ class Demo:
                 running=adapter.running,
                 restarts=adapter.restarts,
             )
-            for name, adapter in self._adapters.items()
+            for group, adapter in zip(GROUPS, self._adapters, strict=True)
+            for name in (each.name for each in group)
         ]
 
     async def _stop(self) -> None:
-        await asyncio.gather(*(adapter.stop() for adapter in self._adapters.values()))
+        await asyncio.gather(*(adapter.stop() for adapter in self._adapters))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._view.close()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bus.config import Settings
 
 AT_ONCE = 100  #: demos on one machine
+STREAM = 64 * 1024**2  #: bytes of a department's stream: the server sets the room of all of them aside at once
 
 
 def demo(
@@ -28,7 +29,7 @@ def demo(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the audit's figures as the last line.")] = False,
 ) -> None:
-    """Let a day pass in a city of four departments, with faults, and audit that nothing is lost or applied twice.
+    """Let a day pass in the departments of a city, with faults, and audit that nothing is lost or applied twice.
 
     Example:
 
@@ -44,7 +45,8 @@ async def _demo(settings: Settings, once: bool, as_json: bool) -> int:
 
     stopping = running.stopping()
     with _own_home(settings.home / "demo") as home, _log_to(home / "bus.log"):
-        own = settings.model_copy(update={"home": home, "nats_url": None, "credential": None, "entity_key": None})
+        changed = {"home": home, "nats_url": None, "credential": None, "entity_key": None, "max_bytes": STREAM}
+        own = settings.model_copy(update=changed)
         city = _city()(home, once=once, as_json=as_json, environment=_shared(settings))
         platform = Platform(own, load_all(city.contracts))
         try:

@@ -13,6 +13,13 @@ INSERT INTO perizinan.bus_kematian SELECT p.nik, '2026-03-02', 'mati' || p.id FR
     JOIN siak.catatan_sumber c ON c.tabel = 'kematian' AND c.apa = 'meninggal' AND c.kunci = p.id;
 INSERT INTO perizinan.bus_kematian_batal SELECT 'mati' || c.kunci, 'hidup' || c.kunci FROM siak.catatan_sumber c
     WHERE c.tabel = 'kematian' AND c.apa = 'batal';
+INSERT INTO pajak.bus_kematian SELECT * FROM perizinan.bus_kematian;
+INSERT INTO pajak.bus_kematian_batal SELECT * FROM perizinan.bus_kematian_batal;
+UPDATE simpeg.pensiunan SET status = 'dihentikan', event_id = 'mati' WHERE nik IN (SELECT nik FROM perizinan.bus_kematian);
+UPDATE simpeg.pensiunan SET status = 'aktif', event_id = 'hidup'
+    WHERE nik IN (SELECT nik FROM siak.tweb_penduduk WHERE status_dasar = 1) AND status = 'dihentikan';
+INSERT INTO simpeg.bus_kematian_pegawai SELECT nip, nik, '2026-03-02', 'mati' FROM simpeg.pegawai
+    WHERE nik IN (SELECT nik FROM siak.tweb_penduduk WHERE status_dasar = 2);
 INSERT INTO pajak.bus_penerima_berhenti SELECT r.nik, r.program, '2026-03-02', 'henti' || r.id FROM bansos.penerima r
     WHERE r.nik IN (SELECT nik FROM perizinan.bus_kematian);
 UPDATE bansos.penerima SET status = 'dihentikan', event_id = 'mati'
@@ -22,5 +29,5 @@ UPDATE bansos.penerima SET status = 'aktif', event_id = 'hidup'
 INSERT INTO pajak.bus_penerima SELECT nik, program, periode, event_id || id FROM bansos.penerima WHERE event_id = 'hidup';
 INSERT INTO pajak.bus_izin SELECT nomor, jenis, tanggal_terbit, nib, kbli, nama_usaha, '', 'izin' || id FROM perizinan.izin;
 INSERT INTO pajak.bus_izin_dicabut SELECT nomor, tanggal_cabut, 'cabut' || id FROM perizinan.izin WHERE status = 'dicabut';
-INSERT INTO perizinan.bus_pembayaran SELECT nop, tahun, tanggal_bayar, 'bayar' || rowid FROM bank.setoran
+INSERT INTO perizinan.bus_pembayaran SELECT nop, tahun, tanggal_bayar, 'bayar' || rowid FROM main.setoran
     WHERE LENGTH(nik) = 16;

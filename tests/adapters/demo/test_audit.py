@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.demo.applications import APPLICATIONS, BANSOS, PAJAK, PERIZINAN, connect, create, watch
-from adapters.demo.audit import Audit, audit, first_write
+from adapters.demo.applications import APPLICATIONS, BANSOS, PAJAK, PERIZINAN, SIMPEG, outside
+from adapters.demo.audit import DATABASES, Audit, audit, first_write
+from adapters.demo.bank import Bank, Bills, Payment
 from adapters.demo.city import build
-from adapters.demo.offices import Aid, Bank, Payment, Permits, Registry
+from adapters.demo.databases import connect, create, watch
+from adapters.demo.people import Aid, Personnel
+from adapters.demo.permits import Permits
+from adapters.demo.registry import Registry
 
 TODAY = date(2026, 3, 2)
 LETTERS = {
@@ -34,6 +38,8 @@ def home(tmp_path: Path) -> Path:
         create(application, tmp_path)
     registry.fill(city)
     Aid(tmp_path).fill([(each, "BPNT") for each in people[:9]], date(2026, 1, 5))
+    Personnel(tmp_path).fill([*people[:2], people[5]], [people[20], people[21]])
+    Bills(tmp_path).fill(people[:6], date(2026, 1, 2))
     for application in APPLICATIONS:
         watch(application, tmp_path)
     bank.open()
@@ -55,8 +61,8 @@ def home(tmp_path: Path) -> Path:
     good = Payment("T1", "357100100100100010", "2026", "185000", "0", "2026-03-02", "Bank Jatim", people[5].nik)
     bank.send("a.csv", [good, good._replace(no_transaksi="T2", nop="357100100100100020", nik="3,57101E+15")])
 
-    with connect(PAJAK.database(tmp_path)) as connection:
-        for name in ("siak", "perizinan", "pajak", "bansos", "bank"):
+    with connect(outside(tmp_path)) as connection:
+        for name in DATABASES:
             connection.execute(f"ATTACH ? AS {name}", (str(tmp_path / "applications" / f"{name}.db"),))
         connection.executescript(ARRIVED.read_text(encoding="utf-8"))
     return tmp_path
@@ -88,6 +94,11 @@ DELETED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a fact": (PAJAK.database, "DELETE FROM bus_izin_dicabut"),
     "a follow-up": (PAJAK.database, "DELETE FROM bus_penerima"),
     "a payment": (PERIZINAN.database, "DELETE FROM bus_pembayaran"),
+    "a pension that stops": (
+        SIMPEG.database,
+        "UPDATE pensiunan SET status = 'aktif', event_id = 'x' WHERE status = 'dihentikan'",
+    ),
+    "a flag": (PAJAK.database, "UPDATE sppt SET status = 'batal' WHERE id = 1"),
     "a withdrawal": (PAJAK.database, "DELETE FROM bus_penerima_berhenti WHERE rowid = 1"),
 }
 

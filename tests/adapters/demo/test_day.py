@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from adapters.demo import day as script
-from adapters.demo.applications import APPLICATIONS, drop_folder
+from adapters.demo.applications import APPLICATIONS
+from adapters.demo.bank import drop_folder
 from adapters.demo.day import Day, Pace
 
 QUICK = Pace(morning=0.05, part=0.05, outage=0.1)
@@ -49,8 +50,8 @@ async def test_what_happens_on_that_day(tmp_path: Path) -> None:
     assert count(tmp_path, "siak", "SELECT COUNT(*) FROM catatan_sumber WHERE apa = 'batal'") == 1
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM catatan_sumber WHERE apa = 'insert'") == script.PERMITS
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM izin WHERE status = 'dicabut'") == 5
-    assert count(tmp_path, "bank", "SELECT COUNT(DISTINCT berkas) FROM setoran") == script.FILES
-    assert count(tmp_path, "bank", "SELECT COUNT(*) FROM setoran") == script.FILES * script.LINES
+    assert count(tmp_path, "luar", "SELECT COUNT(DISTINCT berkas) FROM setoran") == script.FILES
+    assert count(tmp_path, "luar", "SELECT COUNT(*) FROM setoran") == script.FILES * script.LINES
     assert len(list(drop_folder(tmp_path).glob("*.csv"))) == script.FILES
     assert kills == 1
     assert len(told) == 7
@@ -78,7 +79,10 @@ async def test_every_day_is_the_same(tmp_path: Path) -> None:
         ("siak", "log_penduduk", "id_pend, kode_peristiwa, tgl_peristiwa, meninggal_di"),
         ("perizinan", "izin", "nomor, nik_pemohon, status"),
         ("bansos", "penerima", "nik, program"),
-        ("bank", "setoran", "no_transaksi, nop, jumlah, nik"),
+        ("simpeg", "pensiunan", "nip, nik, status"),
+        ("simpeg", "pegawai", "nip, nik"),
+        ("pajak", "sppt", "nop, nik"),
+        ("luar", "setoran", "no_transaksi, nop, jumlah, nik"),
     ):
         rows = []
         for home in (first, second):
@@ -90,4 +94,5 @@ async def test_every_day_is_the_same(tmp_path: Path) -> None:
 
 def test_each_application_s_variable_stands_in_its_contract() -> None:
     for application in APPLICATIONS:
-        assert f'"env:{application.variable}"' in (application.contract / "adapter.toml").read_text(encoding="utf-8")
+        contract = (application.contract / "adapter.toml").read_text(encoding="utf-8")
+        assert [each for each in application.settings if f'"env:{each}"' not in contract] == []

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.demo.applications import APPLICATIONS, BANSOS, PAJAK, Application, connect
+from adapters.demo.applications import BANSOS, GROUPS, PAJAK, Application
 from adapters.demo.audit import audit
+from adapters.demo.databases import connect
 
 LETTERS = {
     ("dukcapil/siak", "source-kelahiran"): 1,
@@ -117,7 +118,7 @@ def test_no_personal_data_in_the_logs(finished: tuple[Path, int, str, str]) -> N
     def found(texts: list[str]) -> list[str]:
         return [value for pair in people for value in pair if any(value in text for text in texts)]
 
-    assert len(logs) == len(APPLICATIONS) + 1
+    assert len(logs) == len(GROUPS) + 1
     assert planted in found([*logs.values(), f"planted {planted}"]), "what is there is found"
     assert found([*logs.values(), *finished[2:]]) == []
 
@@ -129,7 +130,7 @@ def test_ctrl_c_in_the_middle_of_the_day_ends_everything(tmp_path: Path) -> None
         for line in process.stdout:
             if "the counters open" in line:
                 break
-        assert len(processes_of(tmp_path)) > len(APPLICATIONS)
+        assert len(processes_of(tmp_path)) > len(GROUPS)
 
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)

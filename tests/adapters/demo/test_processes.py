@@ -34,7 +34,7 @@ PARENT = """
 import asyncio, pathlib, sys
 from adapters.demo import processes
 processes.COMMAND = (sys.executable, sys.argv[1])
-adapter = processes.Adapter("a/b", pathlib.Path(sys.argv[2]), {}, pathlib.Path(sys.argv[2] + ".log"))
+adapter = processes.Adapter("a/b", [pathlib.Path(sys.argv[2])], {}, pathlib.Path(sys.argv[2] + ".log"))
 async def main():
     await adapter.start()
     await asyncio.sleep(600)
@@ -52,11 +52,11 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Starting:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, str(program)))
     monkeypatch.setattr(processes, "RESTART_PAUSE", 0.01)
     monkeypatch.setattr(processes, "STOP_TIMEOUT", 0.5)
-    return lambda name: Adapter("opd/app", tmp_path / name, {"BUS_HOME": "here"}, tmp_path / f"{name}.log")
+    return lambda name: Adapter("opd/app", [tmp_path / name], {"BUS_HOME": "here"}, tmp_path / f"{name}.log")
 
 
 def pids(adapter: Adapter) -> list[int]:
-    path = adapter.contract.with_suffix(".pids")
+    path = adapter.contracts[0].with_suffix(".pids")
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
@@ -106,7 +106,7 @@ async def test_an_adapter_that_does_not_stop_is_killed(adapter: Starting) -> Non
     deaf = adapter("deaf")
     await deaf.start()
     supervising = asyncio.create_task(deaf.supervise(print))
-    await until(deaf.contract.with_suffix(".ready").exists)
+    await until(deaf.contracts[0].with_suffix(".ready").exists)
 
     await deaf.stop()
     await supervising
@@ -118,9 +118,9 @@ async def test_no_setting_of_the_caller_reaches_an_adapter(adapter: Starting, mo
     monkeypatch.setenv("BUS_NATS_URL", "nats://elsewhere")
     working = adapter("fine")
     await working.start()
-    await until(working.contract.with_suffix(".ready").exists)
+    await until(working.contracts[0].with_suffix(".ready").exists)
 
-    names = working.contract.with_suffix(".env").read_text().split()
+    names = working.contracts[0].with_suffix(".env").read_text().split()
 
     assert [name for name in names if name.startswith("BUS_")] == ["BUS_HOME"]
     await working.stop()
@@ -129,8 +129,8 @@ async def test_no_setting_of_the_caller_reaches_an_adapter(adapter: Starting, mo
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a child that its parent died")
 def test_adapters_die_with_a_demo_that_is_killed(adapter: Starting) -> None:
     orphan = adapter("orphan")
-    program = str(orphan.contract.with_name("program.py"))
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, program, str(orphan.contract)], env={**os.environ})
+    program = str(orphan.contracts[0].with_name("program.py"))
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, program, str(orphan.contracts[0])], env={**os.environ})
     try:
         wait(lambda: len(pids(orphan)) == 1)
         parent.kill()

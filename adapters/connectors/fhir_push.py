@@ -2,8 +2,9 @@
 
 `resource` is the resource as FHIR's JSON has it, with places for fields: `{nik}`, `"{tanggal}T{jam}:00+07:00"`, `{$id}`
 of the event. What is empty is left out, with what only belongs to it; `codes` turns values into FHIR's codes. A
-reference that is a search (`Patient?identifier=https://fhir.kemkes.go.id/id/nik|{nik}`) is looked up first; where it
-finds none, or several, the event is rejected.
+reference that is a search (`Patient?identifier=https://fhir.kemkes.go.id/id/nik|{nik}`) is looked up first. Where it
+finds several the event is rejected, and where it finds none, unless the event is so young (`patience`) that what it
+refers to may be on its way: other subscriptions bring it, and between them there is no order.
 
 `identifier` (`system|{field}`) names the resource for ever and is added to it. By `mode`:
 
@@ -11,7 +12,7 @@ finds none, or several, the event is rejected.
   server that does not heed that header `look` asks for it first.
 - `update`: a state. The resource of that identifier is replaced as a whole, or made.
 - `patch`: its elements alone are replaced, the rest stays (JSON Patch): a withdrawal sets `status`. Rejected where the
-  resource is not there yet.
+  resource is missing, with the same patience.
 
 The last two look first: what a newer event of the same publisher wrote stays, and what changes between the look and the
 write (`If-None-Exist`, `If-Match`) is looked at again. For that `meta.source` has a mark with the event's place; by it
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, ClassVar, Literal, Self
 
@@ -34,7 +36,7 @@ from adapters.connectors.http import Answer, HttpClient, HttpConfig
 from adapters.connectors.http_push import OF_EVENT
 from adapters.connectors.http_records import found
 from bus.config import secret
-from bus.errors import ConfigError, Rejected, Unavailable
+from bus.errors import BusError, ConfigError, Rejected, Unavailable
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
 
 CONFLICTS = frozenset((HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED))
@@ -54,6 +56,9 @@ class FhirPushConfig(HttpConfig):
     resource: Mapping[str, Any] = Field(description="the resource as FHIR's JSON has it, with {field} for a field")
     required: tuple[str, ...] = Field(
         default=(), description="fields that must not be empty: without them the event is rejected"
+    )
+    patience: float = Field(
+        default=30, ge=0, description="seconds from an event's time on that what it refers to may be missing"
     )
     codes: Codes = Field(default_factory=dict, description='per field: value = code, L = "male"')
 
@@ -104,7 +109,7 @@ class FhirPush:
         resource = self._template.filled(values)
         if self._config.mode != "patch":
             resource.setdefault("identifier", [{"system": system, "value": value}])
-        resource = await self._resolved(resource)
+        resource = await self._resolved(resource, delivery)
         token = f"{escaped(system)}|{escaped(value)}"
         if self._config.mode == "create":
             if self._config.look and await self._search(self._named(token), self._type):
@@ -131,17 +136,16 @@ class FhirPush:
 
         Not by PUT to a search: a request whose answer was lost could be carried out after the one that repeats it."""
         if current is None and self._config.mode == "patch":
-            raise Rejected(f"the server has no such {self._type} yet", where=self._where)
+            raise self._missing(delivery, f"the server has no such {self._type}")
         if current is None:
             return await self._create(delivery, resource, token)
         url, version = self._base / self._type / str(current["id"]), found(current, "meta.versionId")
         if self._config.mode == "update":
             return await self._send("PUT", url, {**_marked(resource, delivery), "id": current["id"]}, version=version)
         changed = {**current, **resource}
-        meta = {**(current.get("meta") or {}), "source": str(_mark(changed, delivery))}
-        steps = [
-            {"op": "add", "path": f"/{name}", "value": value} for name, value in {**resource, "meta": meta}.items()
-        ]
+        steps = [{"op": "add", "path": f"/{name}", "value": value} for name, value in resource.items()]
+        if fhir.Mark.of(current) is not None:  # a server that keeps it
+            steps.append({"op": "add", "path": "/meta/source", "value": str(_mark(changed, delivery))})
         return await self._send("PATCH", url, steps, version=version, kind="application/json-patch+json")
 
     async def _create(self, delivery: Delivery, resource: dict[str, Any], token: str) -> Answer:
@@ -177,26 +181,34 @@ class FhirPush:
         """The search for an identifier."""
         return (self._base / self._type).update_query(identifier=token)
 
-    async def _resolved(self, element: Any) -> Any:
+    async def _resolved(self, element: Any, delivery: Delivery) -> Any:
         """An element whose references name resources."""
-        if isinstance(element, dict):
-            return {
-                name: await self._meant(value)
-                if name == "reference" and is_conditional(value)
-                else await self._resolved(value)
-                for name, value in element.items()
-            }
-        return [await self._resolved(each) for each in element] if isinstance(element, list) else element
+        if isinstance(element, list):
+            return [await self._resolved(each, delivery) for each in element]
+        if not isinstance(element, dict):
+            return element
+        return {
+            name: await self._meant(value, delivery)
+            if name == "reference" and is_conditional(value)
+            else await self._resolved(value, delivery)
+            for name, value in element.items()
+        }
 
-    async def _meant(self, reference: str) -> str:
+    async def _meant(self, reference: str, delivery: Delivery) -> str:
         """The resource that a conditional reference finds."""
         kind = reference.partition("?")[0]
         resources = await self._search(self._base.join(URL(reference)), kind)
-        if len(resources) != 1:
-            raise Rejected(
-                f"the server has {'several' if resources else 'no'} {kind} of this reference", where=self._where
-            )
+        if not resources:
+            raise self._missing(delivery, f"the server has no {kind} of this reference")
+        if len(resources) > 1:
+            raise Rejected(f"the server has several {kind} of this reference", where=self._where)
         return f"{kind}/{resources[0]['id']}"
+
+    def _missing(self, delivery: Delivery, told: str) -> BusError:
+        """What it means that a resource is not there: of a young event, that it may be on its way."""
+        age = datetime.now(UTC) - datetime.fromisoformat(delivery.event.time)
+        kind = Unavailable if age.total_seconds() < self._config.patience else Rejected
+        return kind(told, where=self._where)
 
     async def _search(self, url: URL, kind: str) -> list[Mapping[str, Any]]:
         answer = await self._client.get(url, headers=fhir.ACCEPT)

@@ -227,9 +227,10 @@ async def of_one(request: Request) -> Response:
         raise Outcome(415, "not-supported")
     patched = dict(current)
     for step in json.loads(await request.body()):
-        if step["op"] not in {"add", "replace"} or "/" in step["path"][1:]:
+        *parents, element = step["path"][1:].split("/")
+        if step["op"] not in {"add", "replace"} or parents not in ([], ["meta"]):
             raise Outcome(400, "not-supported", "this step")
-        patched[step["path"][1:]] = step["value"]
+        (patched["meta"] if parents else patched)[element] = step["value"]
     return _updated(request, kind, patched, name)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,26 @@ async def test_a_fact_is_made_once_and_its_patient_is_looked_up(fhir_server: Htt
     assert dose["patient"] == {"reference": "Patient/ka|b,c$ &="}
     assert dose["identifier"] == [{"system": EVENT, "value": "e" * 32}]
     assert dose["meta"]["source"].startswith("urn:opd-bus:OPD_UJI:7:")
+
+
+async def test_what_a_young_event_refers_to_may_be_on_its_way(fhir_server: HttpServer) -> None:
+    young = delivery("k1", "HB-0")
+    young = replace(young, event=young.event._replace(time=datetime.now(UTC).isoformat()))
+    withdrawn = {"resourceType": "Immunization", "status": "entered-in-error"}
+    dose, withdrawal = push(fhir_server.url, resource=DOSE), push(fhir_server.url, resource=withdrawn, mode="patch")
+    async with opened(dose) as first, opened(withdrawal) as second:
+        with pytest.raises(Unavailable, match="no such Immunization"):
+            await second.apply([young], None)
+        with pytest.raises(Unavailable, match="no Patient of this reference"):
+            await first.apply([young], None)
+        await fhir_server.control("tulis", [("k1", "Uji")])
+        await first.apply([young], None)
+        await second.apply([replace(young, version=8)], None)
+    [dose] = await of_server(fhir_server, "Immunization")
+    assert dose["status"] == "entered-in-error"
+    async with opened(push(fhir_server.url, resource=DOSE, patience=0)) as sink:
+        with pytest.raises(Rejected):
+            await sink.apply([replace(young, data=delivery("k2").data)], None)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +123,7 @@ async def test_a_withdrawal_changes_what_it_names_alone(fhir_server: HttpServer)
         opened(push(fhir_server.url, resource=DOSE, required=["nilai"])) as dose,
         opened(push(fhir_server.url, resource=withdrawn, mode="patch")) as withdrawal,
     ):
-        with pytest.raises(Rejected, match="no such Immunization yet"):
+        with pytest.raises(Rejected, match="no such Immunization"):
             await withdrawal.apply([delivery("k1", version=8)], None)
         await dose.apply([delivery("k1", "HB-0")], None)
         for _ in range(2):

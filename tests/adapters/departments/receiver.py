@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -30,6 +31,8 @@ from bus.subjects import AppName, EventName
 from bus.testing.memory import MemoryStreams
 from bus.testing.sinks import MemoryMessage
 from bus.testing.sources import until
+
+LONG_AGO = datetime(2026, 3, 16, tzinfo=UTC)
 
 _TOKENS = KeyTokens(b"a key for tests")
 
@@ -68,12 +71,12 @@ class Receiver:
         self._places: dict[str, int] = {}  # in their streams: what comes again lies where it lay
         self.streams = MemoryStreams()
 
-    def event(self, publisher: str, name: str, data: Mapping[str, Any], identity: str = "") -> Message:
+    def event(self, publisher: str, name: str, data: Mapping[str, Any], at: datetime = LONG_AGO) -> Message:
         """An event of another application, validated as its publisher would."""
         kind = self._catalogue[name]
         draft = Drafting(_TOKENS).draft(kind, kind.model.model_validate(data, extra="forbid"))
         app = AppName.parse(publisher)
-        event = draft.event(app.ce_source, identity or str(next(self._numbers)), "1", datetime.now(UTC))
+        event = draft.event(app.ce_source, str(next(self._numbers)), "1", at)
         return message_of(app, event, "")
 
     async def receive(self, messages: Sequence[Message]) -> list[Arrived]:
@@ -103,8 +106,12 @@ class Receiver:
         deaths = Deaths(self._home / f"{entry.consumer}.hand")
         reader = Reader(entry, self._catalogue, "test")
         await applier.open()
+        inflow = Inflow(entry.consumer, reader, applier, settler, deaths, PlaceHealth(), hold_poison=False)
+        beating = asyncio.create_task(inflow.run(1.0))
         try:
-            yield Inflow(entry.consumer, reader, applier, settler, deaths, PlaceHealth(), hold_poison=False)
+            yield inflow
         finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
             await applier.close()
             deaths.close()

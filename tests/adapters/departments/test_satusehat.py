@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bus.testing.sources import until
 from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET
 from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
 from tests.adapters.departments import samples
@@ -128,13 +131,23 @@ async def test_what_the_national_server_cannot_place_is_rejected_and_tells_no_va
         "kolom nik: kosong, padahal harus ada",
         "kolom nik: kosong, padahal menjadi pengenal",
         "the server has no Patient of this reference",
-        "the server has no such Immunization yet",
+        "the server has no such Immunization",
     ]
     assert len(await resources(national, "Patient")) == len(await resources(national, "Immunization")) == 1
 
     known = receiver.event("rsud/simrs", PATIENT, patient(UNKNOWN, no_pasien="3571015/000125"))
     await receiver.receive([known, events[2]])  # registered meanwhile, and sent again
     assert len(await resources(national, "Immunization")) == 2
+
+
+async def test_a_dose_waits_for_its_patient_who_is_on_the_way(national: HttpServer, receiver: Receiver) -> None:
+    dose = {"no_pasien": "3571015/000123", "vaksin": "Td", "tanggal": "2026-03-15", "nik": NIK}
+    receiving = asyncio.create_task(receiver.receive([receiver.event("rsud/simrs", DOSE, dose, datetime.now(UTC))]))
+    await until(lambda: any("Patient?" in asked for asked in national.control_now("lihat")["requests"]))
+    [registered] = await receiver.receive([receiver.event("rsud/simrs", PATIENT, patient(NIK))])
+    [given] = await receiving
+    assert (registered.settled, given.settled, receiver.reasons()) == ("ack", "ack", [])
+    assert len(await resources(national, "Immunization")) == 1
 
 
 async def test_a_patient_whom_the_national_server_knows_stays_as_it_is(

@@ -28,7 +28,10 @@ from adapters.connectors.sftp_proofs import SftpOptions
 from adapters.connectors.sftp_reading import RemoteDrop
 from adapters.connectors.sftp_spool import Spool
 from bus.config import secret
+from bus.errors import Unavailable
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
+
+UNNAMED = "utama"  #: what reports call the folder of the login, or the root
 
 
 class SftpDropConfig(SftpOptions, DropOptions):
@@ -72,7 +75,12 @@ class SftpDrop:
         folder = RemoteFolder(self._server, root, config.pattern, config.settle, where=where)
         await folder.check(seen_before=self._seen_before)
         self._seen_before = True
-        spool = await asyncio.to_thread(Spool.make, f"{self._context.app.prefix}.{self._context.name}", root.name)
+        owner = f"{self._context.app.prefix}.{self._context.name}"
+        try:
+            spool = await asyncio.to_thread(Spool.make, owner, root.name or UNNAMED)
+        except OSError as error:
+            hint = "is there room for temporary files (TMPDIR)?"
+            raise Unavailable(f"files cannot be copied here: {error.strerror}", where=where, hint=hint) from None
         local = self._local(str(spool.folder), pattern="*", settle=0)
         await local.open(position)
         return RemoteDrop(folder, spool, local, where=where)

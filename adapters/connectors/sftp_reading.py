@@ -26,6 +26,8 @@ from adapters.connectors.sftp_spool import Spool
 from bus.errors import Unavailable
 from bus.ports import Batch, Record, Rejection, SourceState
 
+DRAFT = ".salinan"  #: a copy that is not whole yet
+
 _log = structlog.get_logger()
 
 
@@ -69,7 +71,7 @@ class RemoteDrop:
 
     async def _copy(self, found: RemoteFile, target: Path) -> bool:
         """Copies a file with its time; False where it is gone, and then there is no copy."""
-        draft = target.with_name(f".{target.name}.salinan")
+        draft = target.with_name(DRAFT)
         with self._room():
             with await asyncio.to_thread(draft.open, "wb") as copy:
                 there = await self._folder.fetch(found, copy)

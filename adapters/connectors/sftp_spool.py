@@ -30,8 +30,9 @@ class Spool:
         prefix = f"bus-sftp-{owner}-"
         _sweep(prefix)
         path = Path(tempfile.mkdtemp(prefix=prefix))  # mode 0700
-        lock = os.open(path / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(path / f".{LOCK}", os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
+        (path / f".{LOCK}").rename(path / LOCK)  # whoever sweeps sees it locked, or not at all
         spool = cls(path, lock, name)
         spool.clear()
         spool.searched.mkdir()
@@ -40,7 +41,7 @@ class Spool:
     def clear(self) -> None:
         """Nothing is at hand."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
 
     def remove(self) -> None:
         """It goes with all that is in it."""

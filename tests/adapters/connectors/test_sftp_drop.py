@@ -13,7 +13,8 @@ import asyncssh
 import pytest
 from pydantic import ValidationError
 
-from adapters.connectors.sftp_drop import SftpDrop
+from adapters.connectors.sftp import SftpServer
+from adapters.connectors.sftp_drop import SftpDrop, SftpDropConfig
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
 from bus.ports import Batch, Source
 from tests.adapters.connectors.office import rows
@@ -134,6 +135,16 @@ async def test_a_host_key_is_known_in_each_of_its_forms(bank: Bank, tmp_path: Pa
         source = bank.source(host_key=form)
         await source.open(None)
         await source.close()
+
+
+async def test_a_folder_lies_below_the_root_or_below_that_of_the_login(bank: Bank) -> None:
+    config = SftpDropConfig(folder="env:X", host_key=bank.folder.host_key, user_key=f"file:{bank.folder.user_key}")
+    server = SftpServer(config, "uji")
+    address = f"sftp://{bank.folder.server.user}@{HOST}:{bank.folder.server.port}"
+    for path, found in (("", "/"), ("/masuk/a%20b", "/masuk/a b"), ("/~/", "."), ("/~/masuk/pbb", "masuk/pbb")):
+        assert str(await server.open(address + path)) == found
+    assert server.name == f"{HOST}:{bank.folder.server.port}"
+    await server.close()
 
 
 async def test_another_host_key_stops_it_before_the_user_is_told(bank: Bank) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from adapters.connectors import sftp as sftp_module
 from adapters.connectors.sftp import SftpServer
 from adapters.connectors.sftp_folder import RemoteFolder
+from adapters.connectors.sftp_reading import DRAFT
 from adapters.connectors.sftp_spool import LOCK, Spool
 from bus.errors import AccessError, ConfigError, Unavailable
 from bus.testing import Crash
@@ -106,7 +108,7 @@ async def test_killed_around_each_of_its_steps_nothing_is_lost_and_one_report_is
 async def until_copying(tmp_path: Path) -> None:
     """Waits until some, but not all, of a file is here."""
     async with asyncio.timeout(20):
-        while not any(copy.stat().st_size for copy in tmp_path.glob("bus-sftp-*/*/.*.salinan")):  # noqa: ASYNC110
+        while not any(copy.stat().st_size for copy in tmp_path.glob(f"bus-sftp-*/*/{DRAFT}")):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
@@ -245,3 +247,20 @@ def test_what_a_killed_process_left_is_removed_and_a_living_one_s_is_not(
     living.remove()
     other.remove()
     assert spools(tmp_path) == []
+
+
+async def test_no_room_for_copies_is_waited_for(bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank.drop("a.csv", rows(3))
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(tmp_path / "tidak-ada"))
+        with pytest.raises(Unavailable, match=r"files cannot be copied here.*TMPDIR"):
+            await bank.run(bank.source(key=["ref"]))
+    source = bank.source(key=["ref"])
+    await source.open(None)
+    (spool,) = spools(tmp_path)
+    shutil.rmtree(spool)  # by a program that cleans up temporary files
+    with pytest.raises(Unavailable, match=r"a file cannot be copied.*TMPDIR"):
+        await source.read()
+    await source.close()
+    await bank.run(source)
+    assert bank.names("done") == {"a.csv", "a.csv.laporan.txt"}

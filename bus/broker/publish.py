@@ -33,6 +33,7 @@ EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 MAX_BATCH = 1000  #: messages in one atomic batch; the server refuses more
 HEADER_ROOM = 4096  #: bytes kept for the headers of an event
 GROUP = 500  #: messages that are committed together, where no cursor needs them to be
+FEW = 4  #: messages of different keys that go one by one: staging an atomic batch costs the server more than they do
 
 _NO_RESPONDERS = "503"
 
@@ -107,8 +108,9 @@ class Publisher:
 
         They go in groups that the server commits together: with a disk that syncs at every commit, a message by itself
         costs as much as a group, and what comes behind a failed one is not stored before it. A group of which some are
-        stored already is sent one by one: the server then acknowledges these as duplicates. Raises the first error met;
-        then some groups may be stored, and sending all again is safe.
+        stored already is sent one by one: the server then acknowledges these as duplicates. So are a few messages of
+        different keys, between which there is no order. Raises the first error met; then some messages may be stored,
+        and sending all again is safe.
         """
         await self._connection.ready(self._timeout)
         stored: list[Stored] = []
@@ -133,7 +135,7 @@ class Publisher:
             return (await self._one_by_one([fenced]))[0]
 
     async def _send_group(self, messages: Sequence[Message]) -> list[Stored]:
-        if len(messages) > 1:
+        if len(messages) > FEW or not _apart(messages):
             with contextlib.suppress(_NotTogether):
                 last = await self._commit(messages)
                 first = last.sequence - len(messages) + 1
@@ -228,3 +230,8 @@ class Publisher:
         return stream_full(error, subject) or Unavailable(
             f"{error.get('description', 'refused')} ({error.get('err_code')})", where=subject
         )
+
+
+def _apart(messages: Sequence[Message]) -> bool:
+    """Whether each is about another key: the last token of a subject."""
+    return len({message.subject.rpartition(".")[2] for message in messages}) == len(messages)

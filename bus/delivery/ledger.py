@@ -71,6 +71,7 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
+        self._sequence = -1  # of the last commit
         self.epoch = self._state("epoch") or self._reset()
 
     def resume(self, cursor: Mapping[str, Any] | None, sequence: int, source: str) -> None:
@@ -113,8 +114,10 @@ class Ledger:
         count = before.count + 1 if before else 1
         return Version(f"{self.epoch}#{count}", count)
 
-    def commit(self, entries: Iterable[Entry], sequence: int) -> None:
+    def commit(self, entries: Sequence[Entry], sequence: int) -> None:
         """Remembers the entries of a stored batch, whose cursor is at ``sequence``."""
+        if not entries and sequence == self._sequence:
+            return
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)",
@@ -122,6 +125,7 @@ class Ledger:
         )
         self._remember("sequence", str(sequence))
         self._db.execute("COMMIT")
+        self._sequence = sequence
 
     def close(self) -> None:
         """Closes the file."""
@@ -134,6 +138,7 @@ class Ledger:
         self._remember("epoch", epoch)
         self._remember("sequence", "0")
         self._db.execute("COMMIT")
+        self._sequence = 0
         return epoch
 
     def _state(self, name: str) -> str | None:

@@ -173,6 +173,11 @@ class Outflow:
             log.debug("stored", source=self._name, events=len(prepared.events), rejected=len(prepared.letters))
 
     async def _store(self, prepared: Prepared, position: Position | None) -> None:
+        if prepared.events and not prepared.entries and position == self._position():
+            # Nothing to remember but the events, whose ids depend on nothing that is remembered.
+            await self._insist(lambda: self._send_alone(prepared.events))
+            self._ledger.commit([], self._cursor.sequence)
+            return
         parts = list(prepared.parts())
         for number, (events, entries) in enumerate(parts, 1):
             last = number == len(parts)
@@ -192,6 +197,10 @@ class Outflow:
             return await self._cursor.store([], state)
         with spans.send(self._template(events), events) as tracestate:
             return await self._cursor.store([message_of(self._app, event, tracestate) for event in events], state)
+
+    async def _send_alone(self, events: Sequence[Event]) -> None:
+        with spans.send(self._template(events), events) as tracestate:
+            await self._streams.send_all([message_of(self._app, event, tracestate) for event in events])
 
     def _template(self, events: Sequence[Event]) -> str:
         types = {event.type for event in events}

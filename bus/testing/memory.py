@@ -52,25 +52,36 @@ class MemoryStreams:
     async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
         """Stores messages one by one."""
         self._check()
-        return [self._store(message) for message in messages]
+        if not any(map(_is_event, messages)):
+            return [self._store(message) for message in messages]
+        self._die_before()
+        stored = [self._store(message) for message in messages]
+        self._die_after(messages[-1].subject)
+        return stored
 
     async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
         """Stores messages and their cursor together or not at all."""
         self._check()
-        if self.crash_before_store:
-            raise Crash
+        self._die_before()
         last = self._last.get(cursor.subject)
         if (last.sequence if last else 0) != after:
             raise Fenced("another instance has moved this cursor", where=cursor.subject)
         for message in messages:
             self._store(message)
         stored = self._store(cursor)
+        self._die_after(cursor.subject)
+        return stored
+
+    def _die_before(self) -> None:
+        if self.crash_before_store:
+            raise Crash
+
+    def _die_after(self, subject: str) -> None:
         if self.crash_after_store:
             raise Crash
         if self.lose_acknowledgement:
             self.lose_acknowledgement = False
-            raise StreamFull("no acknowledgement", where=cursor.subject)
-        return stored
+            raise StreamFull("no acknowledgement", where=subject)
 
     def _check(self) -> None:
         if self.full:
@@ -82,7 +93,7 @@ class MemoryStreams:
             return Stored("memory", self._sequence, duplicate=True)
         self._sequence += 1
         kind = message.subject.partition(".")[0]
-        if kind == "opd" and len(message.subject.split(".")) == EVENT_TOKENS:
+        if _is_event(message):
             self.count += 1
             if self._keep:
                 self._ids.add(message.id)
@@ -95,3 +106,7 @@ class MemoryStreams:
         elif kind == "receipt" and self._keep:
             self.receipts.append(json.loads(message.body))
         return Stored("memory", self._sequence)
+
+
+def _is_event(message: Message) -> bool:
+    return message.subject.startswith("opd.") and message.subject.count(".") == EVENT_TOKENS - 1

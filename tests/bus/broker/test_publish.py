@@ -27,6 +27,17 @@ async def test_many_messages_are_committed_in_groups(connection: Connection, pub
     assert await count(connection) == 1234
 
 
+async def test_a_few_of_different_keys_are_no_batch(connection: Connection, publisher: Publisher) -> None:
+    for number, keys in enumerate((("a", "b", "c", "d"), ("e", "e"), ("f", "g", "h", "i", "j"))):
+        stored = await publisher.send_all([event(10 * number + at, key=key) for at, key in enumerate(keys)])
+        assert [each.duplicate for each in stored] == [False] * len(keys)
+        last = await publisher.last(STREAM, event(0, key=keys[-1]).subject)
+        assert last is not None
+        assert ("Nats-Batch-Id" in last.headers) == (number > 0)
+
+    assert await count(connection) == 11
+
+
 async def test_a_stream_that_takes_no_batches_gets_messages_one_by_one(
     connection: Connection, publisher: Publisher
 ) -> None:

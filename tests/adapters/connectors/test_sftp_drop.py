@@ -173,6 +173,40 @@ async def test_who_may_not_log_in_is_told_so(bank: Bank, monkeypatch: pytest.Mon
         await source.close()
 
 
+class Passwords(asyncssh.SSHServer):
+    """A server of another make, with passwords."""
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == ("bank", "sandi-uji")
+
+
+@pytest.mark.parametrize("sftp_factory", [True, None])
+async def test_a_server_of_another_make_with_passwords(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, sftp_factory: bool | None
+) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    async with asyncssh.listen(
+        HOST, 0, server_factory=Passwords, server_host_keys=[key], sftp_factory=sftp_factory
+    ) as server:
+        monkeypatch.setenv("BUS_TEST_PASSWORD", "sandi-uji")
+        options = {
+            "folder": f"sftp://bank@{HOST}:{server.get_port()}{bank.folder.path}",
+            "host_key": key.get_fingerprint(),
+            "user_key": None,
+            "password": "env:BUS_TEST_PASSWORD",
+        }
+        bank.drop("a.csv", rows(3))
+        if sftp_factory:
+            await bank.run(bank.source(**options, key=["ref"]))
+            assert bank.names("done") == {"a.csv", "a.csv.laporan.txt"}
+        else:
+            with pytest.raises(Unavailable, match="it opens no SFTP session"):
+                await bank.run(bank.source(**options))
+
+
 @pytest.mark.parametrize(
     ("options", "error", "told"),
     [

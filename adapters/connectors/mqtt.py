@@ -22,9 +22,7 @@ first run: retained messages alone are older.
 from __future__ import annotations
 
 import ssl
-from base64 import b85decode, b85encode
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -33,6 +31,7 @@ from pydantic import Field, field_validator, model_validator
 
 from adapters.connectors.http_records import Shape
 from adapters.connectors.mqtt_records import Decoder, Topic
+from adapters.connectors.mqtt_stored import Stored
 from bus.config import secret
 from bus.errors import ConfigError
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
@@ -41,10 +40,8 @@ if TYPE_CHECKING:
     from adapters.connectors.mqtt_session import Message, Session
 
 BATCH = 500  #: messages of one batch
-PAUSE = 0.2  #: seconds that a read waits for a message
+PAUSE = 0.1  #: seconds that a read waits for a message
 PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-_NUMBER, _DIGEST = 2, 4  # bytes of a stored message in the position
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +112,7 @@ class Mqtt:
         shape = Shape(config.key, config.watermark, config.optional, context.timezone)
         self._decoder = Decoder(self._topic, shape, config.value, config.arrival, config.payload == "text")
         self._session: Session | None = None
-        self._stored = _Stored(config.window)
+        self._stored = Stored(config.window)
         self._at_hand: list[Message] = []
         self._pause = PAUSE
 
@@ -123,7 +120,7 @@ class Mqtt:
         """Connects; what is not acknowledged comes again. Raises ConfigError, AccessError, Unavailable."""
         await self.close()
         position = position or {}
-        self._stored = _Stored(self._config.window, position.get("stored", ""))
+        self._stored = Stored(self._config.window, position.get("stored", ""))
         self._pause = 0.0  # a first look is quick: two readers that take the session from each other both have one
         self._session = self._made_session()
         known = await self._session.open(former=position.get("topic", ""))
@@ -224,40 +221,3 @@ class Mqtt:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
-
-
-class _Stored:
-    """The last messages whose events are stored: the broker may not know it yet and sends them again.
-
-    It marks them then as sent again, under the same number, and they hold what they held.
-    """
-
-    def __init__(self, size: int, text: str = "") -> None:
-        self._size = size
-        packed = b85decode(text)
-        entries = [packed[at : at + _NUMBER + _DIGEST] for at in range(0, len(packed), _NUMBER + _DIGEST)]
-        self._digests = {int.from_bytes(entry[:_NUMBER], "big"): entry[_NUMBER:] for entry in entries}
-
-    def __contains__(self, message: Message) -> bool:
-        return message.again and self._digests.get(message.number) == _digest(message)
-
-    def add(self, messages: Iterable[Message]) -> None:
-        """Remembers messages, and forgets those of long ago."""
-        self._digests = self._with(messages)
-
-    def text(self, messages: Iterable[Message]) -> str:
-        """What there will be with these, for the position."""
-        entries = (number.to_bytes(_NUMBER, "big") + digest for number, digest in self._with(messages).items())
-        return b85encode(b"".join(entries)).decode()
-
-    def _with(self, messages: Iterable[Message]) -> dict[int, bytes]:
-        digests = dict(self._digests)
-        for message in messages:
-            if message.number:
-                digests.pop(message.number, None)
-                digests[message.number] = _digest(message)
-        return dict(list(digests.items())[-self._size :])
-
-
-def _digest(message: Message) -> bytes:
-    return blake2b(message.topic.encode() + b"\0" + message.payload, digest_size=_DIGEST).digest()

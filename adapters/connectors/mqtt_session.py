@@ -1,6 +1,6 @@
 """A session with an MQTT broker (3.1.1 or 5) that lasts; its messages are acknowledged when they are stored.
 
-paho-mqtt speaks the protocol, the event loop tells it when its socket is ready. A session stays with the broker while
+paho-mqtt speaks the protocol (aiomqtt, which wraps it, acknowledges by itself). A session stays with the broker while
 nobody is connected, and what comes in meanwhile is sent afterwards.
 """
 
@@ -15,21 +15,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from bus.errors import AccessError, BusError, ConfigError, Unavailable
+from adapters.connectors.mqtt_reasons import ended, lost, not_subscribed, refused
+from adapters.connectors.mqtt_wire import ClosedOnFailure, Wire
+from bus.errors import BusError, ConfigError, Unavailable
 
-BURST = 64  #: packets that are read before others have their turn
 LARGEST = 16 * 1024 * 1024  #: bytes that wait; nothing more is read while there are more
-TIMERS = 1.0  #: seconds between two looks at the keepalive
-
-_REFUSED_USER = frozenset((0x86, 0x87, 0x8A, 0x8C))  # of MQTT 5; paho translates those of 3.1.1
-_PROTOCOL, _CLIENT_ID, _QUOTA, _MOVED = 0x84, 0x85, 0x97, frozenset((0x9C, 0x9D))
-_TAKEN_OVER = 0x8E
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +57,6 @@ class Message:
     arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-class _ClosedOnFailure(ssl.SSLSocket):
-    """A socket that paho forgets where TLS is not agreed on."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        """Agrees on TLS. Raises OSError."""
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
 class Session:
     """One connection of a session that may have had others before."""
 
@@ -89,10 +72,9 @@ class Session:
         self._arrived = asyncio.Event()
         self._connected: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._subscribed: asyncio.Future[ReasonCode] = self._loop.create_future()
-        self._timers: asyncio.Task[None] | None = None
-        self._watched: Any = None  # the socket that the loop watches
-        self._paused = self._closing = False
+        self._closing = False
         self._client = self._made()
+        self._wire = Wire(self._client, lambda: self.received, self._full, self._broken)
 
     def _made(self) -> Client:
         broker = self._broker
@@ -109,11 +91,10 @@ class Session:
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
         if broker.tls is not None:
-            broker.tls.sslsocket_class = _ClosedOnFailure
+            broker.tls.sslsocket_class = ClosedOnFailure
             client.tls_set_context(broker.tls)
         client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
         client.on_message, client.on_disconnect = self._on_message, self._on_disconnect
-        client.on_socket_close = lambda *_: self._unwatch()
         return client
 
     # --- opening and closing
@@ -123,23 +104,16 @@ class Session:
 
         Raises BusError.
         """
-        connecting = self._loop.run_in_executor(None, self._connect)
-        try:
-            await asyncio.shield(connecting)
-        except asyncio.CancelledError:
-            connecting.add_done_callback(lambda _: self._drop())
-            raise
-        self._watched = self._client.socket()
-        if self._watched is None:
+        if not await self._wire.connect(self._connect):
             self.check()
             raise Unavailable("the broker ends the connection at once", where=self._where)
-        self._loop.add_reader(self._watched, self._readable)
-        self._timers = asyncio.create_task(self._keep_alive())
-        self._judge_connection(await self._answer(self._connected))
+        answer = await self._answer(self._connected)
+        if answer.is_failure:
+            raise refused(answer, self._where, version5=self._broker.version5)
         if former and former != self._broker.filter:
             self._client.unsubscribe(former)
         self._subscribe()
-        self._flush()
+        self._wire.flush()
         if not self._known:  # a session's backlog comes first, and may be larger than what is read at a time
             await self._answer(self._subscribed)
         return self._known
@@ -171,49 +145,19 @@ class Session:
                 f"the broker does not answer within {self._broker.timeout:g} s", where=self._where
             ) from None
 
-    def _judge_connection(self, answer: ReasonCode) -> None:
-        if not answer.is_failure:
-            return
-        told = f"the broker refuses the connection ({answer.getName()})"
-        if answer.value in _REFUSED_USER:
-            raise AccessError(told, where=self._where, hint="check username and password")
-        if answer.value == _PROTOCOL:
-            other = "3.1.1" if self._broker.version5 else "5"
-            raise ConfigError(told, where=self._where, hint=f'write protocol = "{other}"')
-        if answer.value == _CLIENT_ID:
-            raise ConfigError(told, where=self._where, hint="write another client_id")
-        if answer.value in _MOVED:
-            raise ConfigError(told, where=self._where, hint="write its new address into the contract")
-        raise Unavailable(told, where=self._where)
-
     def _subscribe(self) -> None:
-        """Subscribing again changes nothing for a session that has the subscription.
+        """Subscribing again changes nothing for a session that has the subscription, but brings what is retained.
 
-        MQTT 5 sends retained messages to a new subscription alone; 3.1.1 sends them each time, and they are dropped
-        where they say what was said before.
+        That is dropped where it says what was said before; what was retained meanwhile at QoS 0 is told by it alone.
         """
-        if self._broker.version5:
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
-            self._client.subscribe(self._broker.filter, options=options)
-        else:
-            self._client.subscribe(self._broker.filter, qos=1)
+        self._client.subscribe(self._broker.filter, qos=1)
 
     async def close(self) -> None:
         """Ends the connection; the session stays. Never raises."""
         self._closing = True
         for answer in (self._connected, self._subscribed):
             answer.cancel()
-        if self._timers is not None:
-            self._timers.cancel()
-            await asyncio.gather(self._timers, return_exceptions=True)
-        self._client.disconnect()
-        self._drop()
-
-    def _drop(self) -> None:
-        """Closes the socket, whatever is on its way through it."""
-        self._unwatch()
-        if (socket := self._client.socket()) is not None:
-            socket.close()
+        await self._wire.close()
 
     # --- what the source uses
 
@@ -252,7 +196,7 @@ class Session:
         """The next messages, in the order of their arrival."""
         taken = [self._waiting.popleft() for _ in range(min(at_most, len(self._waiting)))]
         self._bytes -= sum(len(message.payload) for message in taken)
-        self._resume()
+        self._wire.resume()
         return taken
 
     def acknowledge(self, messages: Iterable[Message]) -> None:
@@ -262,71 +206,18 @@ class Session:
             if message.number in self._held:
                 self._held.remove(message.number)
                 self._client.ack(message.number, 1)
-        self._flush()
-        self._resume()
+        self._wire.flush()
+        self._wire.resume()
         self.check()
 
-    # --- the socket
+    # --- what the wire asks and tells
 
-    def _readable(self) -> None:
-        """Reads what is there; stops where a packet brings no message, and where enough wait."""
-        try:
-            for _ in range(BURST):
-                before, socket = len(self._waiting), self._client.socket()
-                if socket is None or self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                    return
-                if self._full:
-                    self._pause()
-                    return
-                pending = getattr(socket, "pending", None)  # what TLS has read ahead no selector tells of
-                if len(self._waiting) == before and not (pending and pending()):
-                    return
-        except Exception as error:  # whatever a broker sends, it ends this connection alone
-            self._lose(Unavailable(f"the broker's packet cannot be read ({type(error).__name__})", where=self._where))
-            self._drop()
-        finally:
-            self._flush()
-
-    @property
     def _full(self) -> bool:
         """Whether enough waits. MQTT 5 keeps to the window by itself, but for messages at QoS 0."""
         return len(self._waiting) >= 2 * self._broker.window or self._bytes >= LARGEST
 
-    def _pause(self) -> None:
-        if self._watched is not None and not self._paused:
-            self._paused = True
-            self._loop.remove_reader(self._watched)
-
-    def _resume(self) -> None:
-        if self._paused and not self._full and self._watched is not None:
-            self._paused = False
-            self._loop.add_reader(self._watched, self._readable)
-            self._loop.call_soon(self._readable)
-
-    def _flush(self) -> None:
-        """Has the loop tell when there is room for what could not be written at once."""
-        if self._watched is None:
-            return
-        if self._client.want_write():
-            self._loop.add_writer(self._watched, self._writable)
-        else:
-            self._loop.remove_writer(self._watched)
-
-    def _writable(self) -> None:
-        self._client.loop_write()
-        self._flush()
-
-    def _unwatch(self) -> None:
-        if self._watched is not None:
-            watched, self._watched = self._watched, None
-            if watched.fileno() != -1:
-                self._loop.remove_reader(watched)
-                self._loop.remove_writer(watched)
-
-    async def _keep_alive(self) -> None:
-        while self._client.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._flush()
-            await asyncio.sleep(TIMERS)
+    def _broken(self, error: Exception) -> None:
+        self._lose(Unavailable(f"the broker's packet cannot be read ({type(error).__name__})", where=self._where))
 
     # --- what paho tells
 
@@ -342,13 +233,7 @@ class Session:
     ) -> None:
         (answer,) = reasons
         if answer.is_failure:
-            self._lose(
-                AccessError(
-                    f"the broker refuses the subscription ({answer.getName()})",
-                    where=self._where,
-                    hint="check the topic, and what the user may read",
-                )
-            )
+            self._lose(not_subscribed(answer, self._where))
         elif not self._subscribed.done():
             self._subscribed.set_result(answer)
 
@@ -372,17 +257,7 @@ class Session:
     ) -> None:
         if self._closing:
             return
-        if not flags.is_disconnect_packet_from_server:
-            hint = "where this repeats, another client has the same client_id"
-            self._lose(Unavailable("the connection to the broker is lost", where=self._where, hint=hint))
-        elif reason.value in _REFUSED_USER:
-            told = f"the broker ends the connection ({reason.getName()})"
-            self._lose(AccessError(told, where=self._where, hint="check what the user may do"))
-        else:
-            hint = "another client has the same client_id" if reason.value == _TAKEN_OVER else ""
-            self._lose(
-                Unavailable(f"the broker ends the connection ({reason.getName()})", where=self._where, hint=hint)
-            )
+        self._lose(ended(reason, self._where) if flags.is_disconnect_packet_from_server else lost(self._where))
 
     def _lose(self, error: BusError) -> None:
         self._lost = self._lost or error

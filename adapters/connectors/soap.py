@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,12 +20,10 @@ from pydantic import Field, model_validator
 from pydantic_core import to_jsonable_python
 from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import Fault, ValidationError
-from zeep.helpers import serialize_object
-from zeep.wsdl.bindings.soap import SoapBinding
 from zeep.wsse.username import UsernameToken
 
 from adapters.connectors.http import Answer, HttpClient, HttpConfig
-from adapters.connectors.http_records import DEEPEST
+from adapters.connectors.soap_operation import Operation
 from adapters.connectors.soap_wsdl import Descriptions, waited
 from bus import config as settings
 from bus.config import secret
@@ -95,14 +93,16 @@ class SoapClient:
             self._token = UsernameToken(user, password, use_digest=config.wsse_digest)
         self._loop = asyncio.get_running_loop()
         folder = Path(config.cache) if config.cache else settings.load().home / "wsdl"
-        descriptions = Descriptions(self._http, self._folder / folder if config.cache else folder, self._where)
+        folder = self._folder / folder if config.cache else folder
+        wsdl, local = self._wsdl()
+        descriptions = Descriptions(self._http, folder, self._where, local=local)
         try:
-            await asyncio.to_thread(self._read, descriptions)
+            await asyncio.to_thread(self._read, wsdl, descriptions)
         except ConfigError:
             if not descriptions.kept:
                 raise
             descriptions.fresh = True  # what was kept is not what the service is now
-            await asyncio.to_thread(self._read, descriptions)
+            await asyncio.to_thread(self._read, wsdl, descriptions)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -115,69 +115,28 @@ class SoapClient:
 
     # --- the description
 
-    def _read(self, descriptions: Descriptions) -> None:
-        """Runs in a thread."""
-        wsdl = self._config.wsdl or f"{self._url}?wsdl"
+    def _wsdl(self) -> tuple[str, bool]:
+        """The WSDL's address or path, and whether it is a path."""
+        wsdl = self._config.wsdl or f"{self._url}{'&' if '?' in self._url else '?'}wsdl"
         wsdl = secret(wsdl, where=f"{self._where}.wsdl")
-        if not wsdl.startswith(("http://", "https://")):
-            wsdl = str(self._folder / wsdl)
+        local = not wsdl.startswith(("http://", "https://"))
+        return (str(self._folder / wsdl), True) if local else (wsdl, False)
+
+    def _read(self, wsdl: str, descriptions: Descriptions) -> None:
+        """Runs in a thread."""
         options = zeep.Settings(
             strict=self._config.strict, forbid_dtd=True, xsd_ignore_sequence_order=not self._config.strict
         )
         transport = _Transport(self, descriptions)
         try:
-            self._zeep = zeep.Client(wsdl, wsse=self._token, transport=transport, settings=options)
+            client = zeep.Client(wsdl, wsse=self._token, transport=transport, settings=options)
         except BusError:
             raise
         except (ZeepError, etree.LxmlError, LookupError, ValueError, NotImplementedError) as error:
             raise ConfigError(
                 f"the WSDL cannot be read ({type(error).__name__})", where=f"{self._where}.wsdl", hint="check `wsdl`"
             ) from None
-        binding = self._binding()
-        operation = binding.get(self._config.operation)
-        self._input = getattr(operation.input.body, "type", None)
-        self._output = getattr(operation.output.body, "type", None) if operation.output else None
-        self._service = self._zeep.create_service(str(binding.name), self._url)
-
-    def _binding(self) -> Any:
-        known: set[str] = set()
-        for service in self._zeep.wsdl.services.values():
-            for name, port in service.ports.items():
-                if not isinstance(port.binding, SoapBinding) or self._config.port not in {None, name}:
-                    continue
-                operations = port.binding.all()
-                if self._config.operation in operations:
-                    return port.binding
-                known |= operations.keys()
-        if not known:
-            told = "the WSDL has no such port of SOAP" if self._config.port else "the WSDL has no service of SOAP"
-            raise ConfigError(told, where=self._where, hint="check `wsdl` and `port`")
-        raise ConfigError(
-            f"the WSDL has no operation {self._config.operation}",
-            where=f"{self._where}.operation",
-            hint=f"it has {', '.join(sorted(known))}",
-        )
-
-    def check_parameters(self, paths: Iterable[str], key: str) -> None:
-        """Raises ConfigError for a path that the operation's request does not have."""
-        for path in paths:
-            self._check(self._input, path, f"{self._where}.{key}", "request")
-
-    def check_answer(self, path: str, key: str) -> None:
-        """Raises ConfigError for a path that the operation's answer does not have."""
-        self._check(self._output, path, f"{self._where}.{key}", "answer")
-
-    @staticmethod
-    def _check(described: Any, path: str, where: str, what: str) -> None:
-        for name in filter(None, path.split(".")):
-            elements = dict(getattr(described, "elements", None) or ())
-            if not elements or any(element.__class__.__name__ == "Any" for element in elements.values()):
-                return  # anything may be there
-            if name not in elements:
-                raise ConfigError(
-                    f"the {what} has no {name}", where=where, hint=f"it has {', '.join(map(str, elements))}"
-                )
-            described = elements[name].type
+        self.operation = Operation(client, self._config.operation, self._config.port, self._url, self._where)
 
     # --- calls
 
@@ -194,10 +153,7 @@ class SoapClient:
     def _invoke(self, arguments: dict[str, Any], headers: dict[str, str]) -> Any:
         """Runs in a thread."""
         try:
-            with self._zeep.settings(extra_http_headers=headers):
-                answer = self._service[self._config.operation](**arguments)
-            found = self._wrapped(serialize_object(answer, dict))
-            return to_jsonable_python(_completed(found, self._output))
+            return to_jsonable_python(self.operation(arguments, headers))
         except Fault as fault:
             raise self._of_fault(fault) from None
         except ValidationError as error:
@@ -212,17 +168,6 @@ class SoapClient:
     def _misfit(self, what: str) -> ConfigError:
         hint = "check the options against it; strict = false takes what can be read"
         return ConfigError(f"{what} is not as the WSDL says", where=self._where, hint=hint)
-
-    def _wrapped(self, answer: Any) -> Any:
-        """The answer's element: zeep leaves out elements that hold a single other, up to two."""
-        elements = list(getattr(self._output, "elements", None) or ())
-        if len(elements) != 1:
-            return answer
-        ((name, element),) = elements
-        inner = list(getattr(element.type, "elements", None) or ())
-        if len(inner) == 1 and not element.type.attributes and not element.accepts_multiple:
-            answer = {inner[0][0]: answer}
-        return {name: answer}
 
     def _of_fault(self, fault: Fault) -> BusError:
         """What a fault means: SOAP 1.1 section 4.4.1, SOAP 1.2 part 1 section 5.4.6."""
@@ -263,22 +208,6 @@ class _Transport:
     def post_xml(self, _address: str, envelope: Any, headers: Mapping[str, str]) -> _Reply:
         """Sends a call."""
         return self.client.post(etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), headers)
-
-
-def _completed(value: Any, described: Any, depth: int = 0) -> Any:
-    """A value with everything that its type may have: what was left out is None, a list that was is empty."""
-    elements = dict(getattr(described, "elements", None) or ())
-    if not elements or depth > DEEPEST or not isinstance(value, dict | None):
-        return value
-    given = value or {}
-    whole = dict(given)
-    for name, element in elements.items():
-        kind, inner = getattr(element, "type", None), given.get(name)
-        if element.accepts_multiple:
-            whole[name] = [_completed(each, kind, depth + 1) for each in inner or ()]
-        else:
-            whole[name] = _completed(inner, kind, depth + 1)
-    return whole
 
 
 def put(document: dict[str, Any], path: str, value: Any, where: str) -> None:

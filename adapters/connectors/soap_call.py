@@ -69,10 +69,10 @@ class SoapCall:
             path: secret(value, where=where) if isinstance(value, str) else value
             for path, value in self._config.constants.items()
         }
-        self._client.check_parameters(self._config.body or {}, "body")
-        self._client.check_parameters(self._constants, "constants")
+        self._client.operation.check_request(self._config.body or {}, "body")
+        self._client.operation.check_request(self._constants, "constants")
         for path in self._config.accepted:
-            self._client.check_answer(path, "accepted")
+            self._client.operation.check_answer(path, "accepted")
 
     async def apply(self, deliveries: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
         """Calls for the events in their order. Raises Rejected, Unavailable, AccessError, ConfigError."""

@@ -97,12 +97,12 @@ class _Calls:
             for name, value in config.parameters.items()
         }
         paging = {"page": config.page_param, "offset": config.offset_param, "cursor": config.cursor_param}
-        self._soap.check_parameters(config.parameters, "parameters")
+        self._soap.operation.check_request(config.parameters, "parameters")
         used = {"since": config.since, "size_param": config.size_param, "paging": paging.get(config.paging)}
         for option, name in used.items():
-            self._soap.check_parameters([name] if name else [], option)
-        self._soap.check_answer(config.records, "records")
-        self._soap.check_answer(config.next if config.paging == "cursor" else "", "next")
+            self._soap.operation.check_request([name] if name else [], option)
+        self._soap.operation.check_answer(config.records, "records")
+        self._soap.operation.check_answer(config.next if config.paging == "cursor" else "", "next")
 
     async def close(self) -> None:
         await self._soap.close()

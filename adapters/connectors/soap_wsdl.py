@@ -24,11 +24,12 @@ log = structlog.get_logger(__name__)
 class Descriptions:
     """The documents of one service. ``load`` is called in a thread, by what reads them; the requests run in the loop.
 
-    Those that come over HTTP are kept in ``folder``; ``fresh`` asks for them whatever is kept.
+    Those that come over HTTP are kept in ``folder``; ``fresh`` asks for them whatever is kept. Files of this machine
+    are read where the first document is one (``local``), not where one of the network names them.
     """
 
-    def __init__(self, http: HttpClient, folder: Path, where: str) -> None:
-        self._http, self._folder, self._where = http, folder, where
+    def __init__(self, http: HttpClient, folder: Path, where: str, *, local: bool) -> None:
+        self._http, self._folder, self._where, self._local = http, folder, where, local
         self._loop = asyncio.get_running_loop()
         self.fresh = False
         self.kept = False  #: whether one of those that were loaded was not asked for
@@ -36,6 +37,8 @@ class Descriptions:
     def load(self, place: str) -> bytes:
         """A document by its address or its path. Raises BusError."""
         if not place.startswith(("http://", "https://")):
+            if not self._local:
+                raise ConfigError("the WSDL names a document that is no address", where=f"{self._where}.wsdl")
             return self._read(Path(place.removeprefix("file://")))
         path = self._folder / f"{blake2b(place.encode(), digest_size=16).hexdigest()}.xml"
         age = time.time() - path.stat().st_mtime if path.exists() else None

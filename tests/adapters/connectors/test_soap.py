@@ -224,6 +224,13 @@ async def test_the_description_is_kept_and_asked_for_again_when_it_is_old(php: P
             pass
 
 
+async def test_a_description_of_the_network_names_no_file_of_this_machine(php: Php, context: Context) -> None:
+    php.put("atur.json", {"ubah": {'schemaLocation="uji.xsd"': 'schemaLocation="file:///etc/hostname"'}})
+    with pytest.raises(ConfigError, match="names a document that is no address"):
+        async with opened(poll(php.url, context), None):
+            pass
+
+
 async def test_a_description_may_lie_beside_the_contract(php: Php, context: Context) -> None:
     for name in ("uji.wsdl", "uji.xsd"):
         shutil.copy(SCRIPTS / name, context.folder)

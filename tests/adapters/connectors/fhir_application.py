@@ -1,6 +1,6 @@
-"""A FHIR R4 server: resources in SQLite, each one validated by the models of ``fhir.resources``; search by _lastUpdated
-and identifier, paging, conditional create, versions and updates that heed them, patches, OAuth2 as SATUSEHAT has it,
-and faults on demand. ``/kendali/…`` is what a test does to it. Served by uvicorn.
+"""A FHIR R4 server: resources in SQLite, each one validated by the models of ``fhir.resources`` and for what it refers
+to; search by _lastUpdated and identifier, paging, conditional create, versions and updates that heed them, patches,
+OAuth2 as SATUSEHAT has it, and faults on demand. ``/kendali/…`` is what a test does to it. Served by uvicorn.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import re
 import sqlite3
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
@@ -76,6 +77,9 @@ class Store:
         """Validates and stores a resource."""
         kind = resource["resourceType"]
         _validate(kind, resource)
+        for reference in _references(resource):
+            if self.get(*reference.split("/", 1)) is None:
+                raise Outcome(422, "not-found", f"{reference} is not known")
         if not name:
             self.number += 1
             name = f"r{self.number}"
@@ -128,6 +132,15 @@ def _validate(kind: str, resource: dict[str, Any]) -> None:
         raise Outcome(422, code, f"{fault['msg']}: {json.dumps(resource)}", path) from None
     if store.refused is not None and store.refused in json.dumps(resource):
         raise Outcome(422, "business-rule", f"{store.refused} is forbidden", f"{kind}.name[0].text")
+
+
+def _references(element: Any) -> Iterator[str]:
+    if isinstance(element, dict):
+        for name, value in element.items():
+            yield from [value] if name == "reference" else _references(value)
+    elif isinstance(element, list):
+        for each in element:
+            yield from _references(each)
 
 
 def _kind(request: Request) -> str:

@@ -178,12 +178,19 @@ async def test_a_server_that_fails_on_purpose_has_each_event_once(
 async def test_a_refusal_tells_codes_and_elements_and_no_values(fhir_server: HttpServer) -> None:
     await fhir_server.control("atur", {"refused": "rahasia"})
     wrong = {**PATIENT, "birthDate": "{nilai}"}
-    for resource, told in ((PATIENT, "HTTP 422: business-rule Patient.name[0].text"), (wrong, "HTTP 422: invalid")):
+    for resource, told in (
+        (PATIENT, "HTTP 422: business-rule Patient.name[0].text"),
+        (wrong, "HTTP 422: invalid Patient.birthDate"),
+    ):
         async with opened(push(fhir_server.url, resource=resource)) as sink:
             with pytest.raises(Rejected) as caught:
                 await sink.apply([delivery(nilai="rahasia sekali")], None)
         assert told in str(caught.value)
         assert "rahasia" not in str(caught.value)
+    lost = {**PATIENT, "managingOrganization": {"reference": "Organization/tiada"}}
+    async with opened(push(fhir_server.url, resource=lost)) as sink:
+        with pytest.raises(Rejected, match=r"HTTP 422: not-found$"):
+            await sink.apply([delivery()], None)
     assert await of_server(fhir_server, "Patient") == []
 
 

@@ -31,6 +31,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[HttpServer, HttpS
         monkeypatch.setenv("SATUSEHAT_TOKEN_URL", f"{national.url}/oauth2/v1/accesstoken?grant_type=client_credentials")
         monkeypatch.setenv("SATUSEHAT_CLIENT_ID", CLIENT)
         monkeypatch.setenv("SATUSEHAT_CLIENT_SECRET", CLIENT_SECRET)
+        national.control_now("simpan", {"resourceType": "Organization", "id": "10000004", "name": "Dinkes Kota Kediri"})
         for number in range(PATIENTS):
             identifier = [{"system": "https://fhir.kemkes.go.id/id/nik", "value": _nik(number)}]
             national.control_now("simpan", {"resourceType": "Patient", "identifier": identifier})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 PLACE = 2**32
+DATES = frozenset({7, 10, 12})  #: TIMESTAMP, DATE and DATETIME in a result's description
 TOGETHER = False  #: statements need no transaction
 UNTOLD = 1.0  #: seconds that MySQL gets for a commit, since it does not tell when others see it
 SETTINGS = {"log_bin": "1", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL"}
@@ -122,3 +123,8 @@ def shown(progress: Progress) -> str:
     """The place in the log as the server writes it."""
     number, place = divmod(max(progress.place, progress.start), PLACE)
     return f"{progress.log.rpartition('@')[0]}.{number:06}:{place}" if place else ""
+
+
+def dates(description: Sequence[Any]) -> list[str]:
+    """The columns of a result that are dates; the driver gives those that are none (0000-00-00) as texts."""
+    return [name for name, kind, *_ in description if kind in DATES]

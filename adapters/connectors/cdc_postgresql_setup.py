@@ -10,7 +10,7 @@ has a gap behind it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -166,3 +166,8 @@ async def visible(connection: AsyncConnection, _place: int, xids: frozenset[int]
 def shown(progress: Progress) -> str:
     """The place in the log as PostgreSQL writes it."""
     return f"{progress.place >> 32:X}/{progress.place & 0xFFFFFFFF:X}" if progress.place else ""
+
+
+def dates(_description: Sequence[Any]) -> list[str]:
+    """Every date is one."""
+    return []

@@ -65,6 +65,7 @@ class Looking:
         self._table, self._wanted, self._tables = derived(query), tuple(key), tables
         self._key: Texts = ()
         self._columns: dict[str, str] = {}  #: by the names that ``belongs_to`` uses
+        self._dates: Texts = ()  #: columns whose texts are dates that are none
         self._samples: dict[str, Any] = {}  #: a value of each column that rows are found by
         self._complete = False
         self._after: list[str] = []  #: the key of the last row that was read at first
@@ -77,7 +78,9 @@ class Looking:
         async with self._connected() as connection:
             result = await connection.execute(text(f"SELECT src.* FROM {self._table} WHERE 1 = 0"))
             columns = list(result.keys())
+            types = self._setup.dates(result.cursor.description if result.cursor else ())
         self._key = tuple(column_named(name, columns, f"{self._where}.key") for name in self._wanted)
+        self._dates = tuple(name for name in types if name not in self._key)
         for each in self._tables:
             where = f"{self._where}.tables.{each.name}"
             self._columns |= {name: column_named(name, columns, where) for name in each.belongs_to}
@@ -108,7 +111,7 @@ class Looking:
         """The row of that key as it is now."""
         async with self._connected() as connection:
             row = await row_by_key(connection, self._table, self._key, key)
-        return Record(key, {**row, "_operasi": "update"}) if row else None
+        return Record(key, self._record(row).data) if row else None
 
     async def _looked(self, gathered: Batch) -> AsyncGenerator[Batch, None]:
         """What became of changed rows. The first that comes is the beginning of the log: all rows are read behind it.
@@ -262,7 +265,13 @@ class Looking:
 
     def _record(self, row: RowMapping, at: datetime | None = None) -> Record:
         values = [row[name] for name in self._key]
-        return Record(key_of(values), {**row, "_operasi": "update"}, place=place_of(self._key, values), at=at)
+        if None in values:
+            raise ConfigError("a row has no key", where=self._where, hint="name columns that are never NULL as `key`")
+        data = {**row, "_operasi": "update"}
+        for name in self._dates:
+            if isinstance(data[name], str):
+                data[name] = None
+        return Record(key_of(values), data, place=place_of(self._key, values), at=at)
 
     def _delete(self, touched: Record) -> Record:
         values = [touched.data[name] for name in self._key]

@@ -9,7 +9,7 @@ A trigger writes down each change in the transaction that makes it, but not what
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapters.connectors.cdc_progress import Progress
 from adapters.connectors.cdc_tables import Operation, Tracked, Watched, listed
@@ -92,10 +92,12 @@ def _trigger(slot: str, table: Tracked, operation: Operation) -> str:
 
 
 def pairs(row: str, columns: Sequence[str]) -> str:
-    """Columns as a JSON object. A BLOB has no place in JSON: it would fail, and with it the application's statement."""
-    values = ((column, f"{row}{quote(column)}") for column in columns)
+    """Columns as a JSON object. A BLOB has no place there: the application's statement would fail; nor has infinity."""
+    values = ((_literal(column), f"{row}{quote(column)}") for column in columns)
     shown = (
-        f"{_literal(name)}, CASE typeof({each}) WHEN 'blob' THEN hex({each}) ELSE {each} END" for name, each in values
+        f"{name}, CASE WHEN typeof({value}) = 'blob' THEN hex({value}) "
+        f"WHEN {value} IN (9e999, -9e999) THEN CAST({value} AS TEXT) ELSE {value} END"
+        for name, value in values
     )
     return f"json_object({', '.join(shown)})"
 
@@ -167,3 +169,8 @@ async def visible(_connection: AsyncConnection, _place: int, _xids: frozenset[in
 def shown(progress: Progress) -> str:
     """The number of the last change."""
     return f"{CHANGES} {progress.place}" if progress.place else ""
+
+
+def dates(_description: Sequence[Any]) -> list[str]:
+    """Every date is one."""
+    return []

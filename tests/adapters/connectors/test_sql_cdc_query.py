@@ -251,6 +251,35 @@ async def test_tables_without_transactions_are_looked_at_too(own: Application) -
         assert [shown(each) for each in await records(opened, 1)] == [("delete", 1)]
 
 
+@pytest.mark.parametrize("own", ["mariadb"], indirect=True)
+async def test_a_date_that_is_none_is_none(own: Application, database: Database) -> None:
+    database.sql(
+        "SET sql_mode = ''; CREATE TABLE inap (rawat varchar(9), tgl date, keluar date, catatan varchar(20), "
+        "PRIMARY KEY (rawat, tgl)); INSERT INTO inap VALUES ('r1', '0000-00-00', '0000-00-00', '0000-00-00')"
+    )
+    tables = {"inap": {"belongs_to": {"rawat": "rawat", "tgl": "tgl"}}}
+    async with reading(source(own, tables=tables, query="SELECT * FROM inap", key=["rawat", "tgl"])) as opened:
+        (first,) = await records(opened, 1)
+        database.sql("SET sql_mode = ''; UPDATE inap SET keluar = '2026-01-02'")
+        (then,) = await records(opened, 1)
+    assert (first.data["keluar"], first.data["catatan"]) == (None, "0000-00-00")
+    assert then.key == first.key == '["r1","0000-00-00"]'
+    assert then.data["keluar"].isoformat() == "2026-01-02"
+
+
+@pytest.mark.parametrize("own", ["postgresql", "mariadb"], indirect=True)
+async def test_changes_from_before_a_restart_of_the_server_are_looked_at(own: Application, database: Database) -> None:
+    async with reading(source(own)) as opened:
+        *_, last = await batches(opened, lambda found: len(all_of(found)) >= 2)
+    await own.run("UPDATE penduduk SET nama = 'c' WHERE id = 1", "DELETE FROM penduduk WHERE id = 2")
+    await own.engine.dispose()
+    database.server.stop()
+    database.server.start()
+    async with reading(source(own), stored(last.position), install=False) as opened:
+        found = await records(opened, 2)
+    assert sorted(map(shown, found)) == [("delete", 2), ("update", 1, "c", None, None)]
+
+
 @pytest.mark.skipif(not OPENSID.exists(), reason="the OpenSID sample is not at hand")
 @pytest.mark.parametrize("own", ["mariadb"], indirect=True)
 async def test_a_death_in_opensid_is_a_row_with_the_persons_nik(own: Application, database: Database) -> None:
@@ -287,6 +316,9 @@ async def test_what_does_not_fit_is_told(own: Application) -> None:
         )
     with pytest.raises(ConfigError, match="does not fit the database"):
         await opened_and_closed(source(own, query="SELECT id FROM penduduk WHERE"))
+    with pytest.raises(ConfigError, match="a row has no key"):
+        async with reading(source(own, key=["tgl"], tables={"log_penduduk": {"belongs_to": {"tgl": "tgl"}}})) as opened:
+            await records(opened, 3)
     await own.run("INSERT INTO log_penduduk VALUES (8, 2, '11:00')")
     with pytest.raises(ConfigError, match="several rows have the same key"):
         async with reading(source(own)) as opened:

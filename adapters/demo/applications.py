@@ -55,6 +55,17 @@ class Application:
         (copy / "adapter.toml").write_text(text, encoding="utf-8")
         return copy
 
+    @property
+    def tables(self) -> Path | None:
+        """The script that makes its tables: its own, or the demo's; None where it has no database."""
+        own, ours = self.contract / "samples" / "application.sql", Path(__file__).with_name(f"{self.app}.sql")
+        return next((each for each in (own, ours) if each.exists()), None)
+
+    @property
+    def writes(self) -> bool:
+        """Whether its adapter writes into its database itself, and not through an interface of it."""
+        return bool(self.targets) and DATABASE in self.settings.values()
+
     def database(self, home: Path) -> Path:
         """Where its database lies."""
         return folder(home) / f"{self.app}.db"
@@ -75,7 +86,13 @@ def folder(home: Path) -> Path:
     return home / "applications"
 
 
-SIAK = Application("dukcapil", "siak", {"SIAK_URL": DATABASE}, sources={"tweb_penduduk": "id", "log_penduduk": "id"})
+SIAK = Application(
+    "dukcapil",
+    "siak",
+    {"SIAK_URL": DATABASE},
+    targets={"bus_kelahiran": "nik_ibu", "bus_kelahiran_batal": "membatalkan"},
+    sources={"tweb_penduduk": "id", "log_penduduk": "id"},
+)
 PERIZINAN = Application(
     "dpmptsp",
     "perizinan",
@@ -116,9 +133,17 @@ SIMPEG = Application(
     {"SIMPEG_URL": DATABASE},
     targets={"pensiunan": "nip", "bus_kematian_pegawai": "nip", "bus_kematian_batal": "membatalkan"},
 )
+SIMRS = Application("rsud", "simrs", {"SIMRS_URL": DATABASE}, sources={"pasien_bayi": "no_rkm_medis"})
+EPUSKESMAS = Application(
+    "dinkes",
+    "epuskesmas",
+    {"EPUSKESMAS_URL": "http://{puskesmas}/api/v1", "EPUSKESMAS_KEY": "{puskesmas_key}"},
+    targets={"kelahiran": "nik_ibu", "sasaran": "nik"},
+    here={"http_push": "allow_local = true", "http_poll": "allow_local = true"},
+)
 
 #: Those that share a process: starting one costs two seconds of a processor. The first is killed, the second is away.
-GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMPEG,))
+GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMRS, SIMPEG, EPUSKESMAS))
 APPLICATIONS = tuple(application for group in GROUPS for application in group)
 OUTSIDE = "luar.db"  #: what is no application of the city: the bank's own books
 

@@ -86,12 +86,12 @@ def away(path: Path) -> Iterator[None]:
 
 def create(application: Application, home: Path) -> None:
     """Makes an application's folders and its database with its tables, without any watch yet."""
-    path, tables = application.database(home), application.contract / "samples" / "application.sql"
+    path = application.database(home)
     for each in (path.parent, *application.drops(home)):
         each.mkdir(parents=True, exist_ok=True)
-    if tables.exists():
+    if application.tables:
         with connect(path) as connection:
-            connection.executescript(in_sqlite(tables.read_text(encoding="utf-8")))
+            connection.executescript(in_sqlite(application.tables.read_text(encoding="utf-8")))
 
 
 def in_sqlite(script: str) -> str:

@@ -12,10 +12,11 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
-from adapters.demo.applications import APPLICATIONS, BANSOS
+from adapters.demo.applications import APPLICATIONS, BANSOS, PERIZINAN, SIAK
 from adapters.demo.bank import Bank, Bills, Payment
-from adapters.demo.city import City, Resident, build
+from adapters.demo.city import WIFE, City, Resident, build
 from adapters.demo.databases import away, create, watch
+from adapters.demo.hospital import UNKNOWN, Hospital
 from adapters.demo.people import Aid, Personnel
 from adapters.demo.permits import Permits
 from adapters.demo.registry import Registry
@@ -24,6 +25,8 @@ Act = Callable[[], None]
 Tell = Callable[[str], None]
 
 BIRTHS, DEATHS, MOVED_OUT, MOVED_IN, PERMITS, FILES, LINES = 30, 24, 20, 16, 60, 4, 40
+IN_HOSPITAL, REGISTERED = 12, 10  #: births there, and how many of them the parents report on the same day
+PATIENTS = 40
 RECIPIENTS, HOLDERS = 240, 80
 OTHERS, EMPLOYEES = 60, 8  #: who has a pension and pays tax, and to whom nothing happens; civil servants who die
 AWAY = 11.5  #: seconds that Dinsos's database takes no writes: longer than an adapter waits for a lock (10 s)
@@ -47,15 +50,15 @@ class Pace:
 class Day:
     """One day of the city.
 
-    ``tell`` hears what is happening now, ``kill`` kills the adapter of the registry. ``noticed`` waits until the death
-    of a person (NIK) has come to DPMPTSP, where the mistake is found: a query that is looked at again after
-    each change shows no state that came and went before the look.
+    ``tell`` hears what is happening now, ``kill`` kills the adapter of the registry. ``noticed`` waits until a query of
+    a database, with one parameter, has a row: what is withdrawn must have arrived, where the mistake is found. A query
+    that is looked at again after each change shows no state that came and went before the look.
     """
 
     home: Path
     tell: Tell
     kill: Act
-    noticed: Callable[[str], Awaitable[object]]
+    noticed: Callable[[Path, str, str], Awaitable[object]]
     pace: Pace = Pace()
     today: date = field(default_factory=date.today)
     city: City = field(init=False)
@@ -80,6 +83,9 @@ class Day:
         dying, others = people[:DEATHS], people[-OTHERS:]
         old, young = sorted(dying, key=lambda each: each.born)[: DEATHS // 2], dying[-EMPLOYEES:]
         Personnel(self.home).fill([*old, *others], [each for each in young if each not in old])
+        self._mothers = [each for each in people[-PATIENTS * 10 : -OTHERS] if each.level == WIFE][: IN_HOSPITAL + 2]
+        self._hospital = Hospital(self.home)
+        self._hospital.fill(people[-PATIENTS:], self.today - timedelta(30))
         Bills(self.home).fill([*dying, *others], date(self.today.year, 1, 2))
         self._people = iter(people)
         self._bank.open()
@@ -98,7 +104,7 @@ class Day:
         await self._part(parts[0], self.pace.morning)
 
         self.tell(
-            "09.30 bad rows: a NIK of 15 digits, a birth on 0000-00-00, a NIK that a spreadsheet took for a number"
+            "09.30 bad rows: a NIK of 15 digits, a mother without one, one that is a number; a birth on 0000-00-00"
         )
         await self._do(*self._bad_rows(), self._payments(1), self._payments(2))
 
@@ -117,9 +123,17 @@ class Day:
         self.kill()
         await self._part(parts[2], self.pace.part)
 
-        await self.noticed(self._mistaken.nik)
-        self.tell("13.00 a death turns out to be a mistake and is withdrawn")
-        await self._do(partial(self._registry.withdraw_death, self._mistaken), self._payments(3), self._payments(4))
+        known = "SELECT 1 FROM bus_kematian WHERE nik = ?"
+        await self.noticed(PERIZINAN.database(self.home), known, self._mistaken.nik)
+        listed = "SELECT 1 FROM bus_kelahiran WHERE nik_ibu = ?"
+        await self.noticed(SIAK.database(self.home), listed, self._mothers[0].nik)
+        self.tell("13.00 a death and a birth turn out to be mistakes and are withdrawn")
+        await self._do(
+            partial(self._registry.withdraw_death, self._mistaken),
+            partial(self._hospital.withdraw_birth, self._newborns[0]),
+            self._payments(3),
+            self._payments(4),
+        )
         await self._part(parts[3], self.pace.part)
 
         self.tell("15.00 the counters close")
@@ -135,8 +149,15 @@ class Day:
         self.city.random.shuffle(acts)
         half = len(acts) // 2
         parts = [acts[:half], *(acts[half + number :: 3] for number in range(3))]
+        parts[0] = self._between(parts[0], self._born_in_hospital())
+        parts[2] = self._between(parts[2], self._reported())
         parts[-1] += self._revoked()
         return parts
+
+    def _between(self, acts: Sequence[Act], more: Iterator[Act]) -> list[Act]:
+        mixed = [*acts, *more]
+        self.city.random.shuffle(mixed)
+        return mixed
 
     async def _part(self, acts: Sequence[Act], seconds: float) -> None:
         for act in acts:
@@ -150,9 +171,21 @@ class Day:
             await asyncio.to_thread(act)
 
     def _births(self) -> Iterator[Act]:
-        for _ in range(BIRTHS):
+        for _ in range(BIRTHS - REGISTERED):
             child = self.city.newborn(self.city.random.choice(self.city.households), self.today)
             yield partial(self._registry.born, child)
+
+    def _born_in_hospital(self) -> Iterator[Act]:
+        """The first will be withdrawn."""
+        self._newborns = [
+            self.city.newborn(self.city.households[each.household - 1], self.today) for each in self._mothers
+        ]
+        for number, (mother, child) in enumerate(zip(self._mothers[:-1], self._newborns, strict=False), 1):
+            yield partial(self._hospital.born, mother, child, number)
+
+    def _reported(self) -> Iterator[Act]:
+        for mother, child in list(zip(self._mothers, self._newborns, strict=True))[1 : REGISTERED + 1]:
+            yield partial(self._registry.born, child, mother=mother.nik)
 
     def _deaths(self) -> Iterator[Act]:
         for _ in range(DEATHS - 1):
@@ -182,6 +215,8 @@ class Day:
     def _bad_rows(self) -> Iterator[Act]:
         child = self.city.newborn(self.city.households[0], self.today)
         yield partial(self._registry.born, child, mistyped="0000-00-00")
+        number = len(self._mothers)
+        yield partial(self._hospital.born, self._mothers[-1], self._newborns[-1], number, mistyped=UNKNOWN)
         newcomer = self._newcomer()
         yield partial(self._registry.moved_in, newcomer, self.today, mistyped=newcomer.nik[:-1])
 

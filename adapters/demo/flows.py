@@ -41,7 +41,7 @@ def _deaths(what: str, join: str, key: str, content: str) -> str:
 
 
 RESIDENT = "every resident is known to the aid office"
-BIRTH = "a birth reaches aid"
+BIRTH = "a birth in hospital reaches the civil registry, and the child immunisation and aid"
 DEATH = "a death stops aid and pension, flags permits and tax; its withdrawal undoes that"
 MOVE = "a move reaches aid and tax"
 PERMIT = "a permit opens a tax object"
@@ -54,6 +54,20 @@ _BAD_NIK = "LENGTH(nik) <> 16 OR nik GLOB '*[^0-9]*'"
 _PERMIT = "SELECT c.kunci, c.waktu FROM perizinan.catatan_sumber c WHERE c.tabel = 'izin' AND c.apa = '{}'"
 _REJECTED = "SELECT COUNT(*) FROM siak.log_penduduk l JOIN warga w ON w.id = l.id_pend WHERE l.kode_peristiwa = {}"
 _NEW_PERMIT = "SELECT kunci FROM perizinan.catatan_sumber WHERE tabel = 'izin' AND apa = 'insert'"
+# Rooming-in leads from a child (v) to its mother (m), also where the child's record was deleted.
+_MOTHER = (
+    "simrs.ranap_gabung g JOIN simrs.reg_periksa u ON u.no_rawat = g.no_rawat "
+    "JOIN simrs.pasien m ON m.no_rkm_medis = u.no_rkm_medis JOIN simrs.reg_periksa v ON v.no_rawat = g.no_rawat2"
+)
+_BORN = (
+    f"SELECT m.no_ktp, c.tgl_lahir || c.jk FROM {_MOTHER} JOIN simrs.pasien c ON c.no_rkm_medis = v.no_rkm_medis "  # noqa: S608
+    "WHERE {}"
+)
+_KEPT = "EXISTS (SELECT 1 FROM simrs.pasien_bayi b WHERE b.no_rkm_medis = v.no_rkm_medis) AND LENGTH(m.no_ktp) = 16"
+_DELIVERED = (
+    f"SELECT m.no_ktp, s.waktu FROM {_MOTHER} JOIN simrs.catatan_sumber s "  # noqa: S608
+    "ON s.tabel = 'pasien_bayi' AND s.kunci = v.no_rkm_medis"
+)
 _WITHDRAWN = "SELECT k.nik, '' FROM {0}.bus_kematian_batal b JOIN {0}.bus_kematian k ON k.event_id = b.membatalkan"
 
 _CITIZENS = (
@@ -66,6 +80,36 @@ _CITIZENS = (
         "bansos.bus_penduduk",
         "SELECT w.nik, c.waktu FROM siak.catatan_sumber c JOIN warga w ON w.id = c.kunci "
         "WHERE c.tabel = 'tweb_penduduk'",
+    ),
+    Flow(
+        BIRTH,
+        "births of the hospital, told to the registry",
+        _BORN.format("LENGTH(m.no_ktp) = 16"),
+        "SELECT nik_ibu, tanggal_lahir || jenis_kelamin FROM siak.bus_kelahiran",
+        "siak.bus_kelahiran",
+        _DELIVERED,
+    ),
+    Flow(
+        BIRTH,
+        "births that no parent has reported yet, on the clerks' list",
+        _BORN.format(f"{_KEPT} AND m.no_ktp NOT IN (SELECT ibu_nik FROM siak.tweb_penduduk WHERE ibu_nik IS NOT NULL)"),  # noqa: S608
+        "SELECT nik_ibu, tanggal_lahir || jenis_kelamin FROM siak.kelahiran_dari_faskes",
+    ),
+    Flow(
+        BIRTH,
+        "newborns at the health centre, without the withdrawn one",
+        _BORN.format(_KEPT),
+        "SELECT nik_ibu, tanggal_lahir || jenis_kelamin FROM epuskesmas.kelahiran",
+        "epuskesmas.kelahiran",
+        _DELIVERED,
+    ),
+    Flow(
+        BIRTH,
+        "registered children on the health centre's immunisation list",
+        _log(1, "w.tanggallahir") + " AND w.tanggal_sah",
+        "SELECT nik, tanggal_lahir FROM epuskesmas.sasaran",
+        "epuskesmas.sasaran",
+        _logged(1),
     ),
     Flow(
         BIRTH,
@@ -210,6 +254,7 @@ REJECTS = {
     ("dukcapil/siak", "source-kelahiran"): _REJECTED.format(1) + " AND NOT (w.nik_sah AND w.tanggal_sah)",
     ("dukcapil/siak", "source-kedatangan"): _REJECTED.format(5) + " AND NOT w.nik_sah",
     ("dukcapil/siak", "source-penduduk"): "SELECT COUNT(*) FROM warga WHERE NOT nik_sah",
+    ("rsud/simrs", "source-kelahiran"): f"SELECT COUNT(*) FROM {_MOTHER} WHERE LENGTH(m.no_ktp) <> 16",  # noqa: S608
     ("bppkad/pajak", "source-bank"): (
         f"SELECT COUNT(*) FROM main.setoran WHERE {_BAD_NIK}"  # noqa: S608
     ),

@@ -17,13 +17,13 @@ ALIVE, DEAD, MOVED = 1, 2, 3  #: rows of tweb_status_dasar
 
 _PERSON = """
 INSERT INTO tweb_penduduk (id, nama, nik, id_kk, kk_level, sex, tempatlahir, tanggallahir, agama_id, pekerjaan_id,
-                           status_kawin, id_cluster, alamat_sekarang)
-VALUES (?, ?, ?, ?, ?, ?, 'KEDIRI', ?, 1, ?, ?, ?, ?)
+                           status_kawin, id_cluster, alamat_sekarang, ibu_nik)
+VALUES (?, ?, ?, ?, ?, ?, 'KEDIRI', ?, 1, ?, ?, ?, ?, ?)
 """
 _STATUS = "UPDATE tweb_penduduk SET status_dasar = ?, updated_at = ? WHERE id = ?"
 
 
-def _person(person: Resident, *, nik: str = "", born: str = "") -> tuple[object, ...]:
+def _person(person: Resident, *, nik: str = "", born: str = "", mother: str | None = None) -> tuple[object, ...]:
     """A resident as the values of ``_PERSON``; ``nik`` and ``born`` replace the true ones where mistyped."""
     return (
         person.id,
@@ -37,6 +37,7 @@ def _person(person: Resident, *, nik: str = "", born: str = "") -> tuple[object,
         person.marital,
         person.cluster.id,
         person.address,
+        mother,
     )
 
 
@@ -59,10 +60,10 @@ class Registry:
             )
             siak.executemany(_PERSON, [_person(each) for each in city.residents])
 
-    def born(self, child: Resident, *, mistyped: str = "") -> None:
+    def born(self, child: Resident, *, mother: str | None = None, mistyped: str = "") -> None:
         """A birth: a new person and its log row. ``mistyped`` is what the clerk wrote instead of the date of birth."""
         with self._siak() as siak:
-            siak.execute(_PERSON, _person(child, born=mistyped))
+            siak.execute(_PERSON, _person(child, born=mistyped, mother=mother))
             siak.execute(
                 "INSERT INTO log_penduduk (id_pend, kode_peristiwa, tgl_peristiwa) VALUES (?, ?, ?)",
                 (child.id, BORN, f"{child.born} 00:00:00"),

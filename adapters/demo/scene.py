@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.demo.applications import APPLICATIONS, GROUPS, PERIZINAN, Application, folder
-from adapters.demo.audit import TARGETS, Audit, audit, first_write
+from adapters.demo.applications import APPLICATIONS, GROUPS, PERIZINAN, SIMRS, Application, folder
+from adapters.demo.audit import Audit, audit, first_write
 from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
 from adapters.demo.processes import Adapter
+from adapters.demo.services import Services
 from adapters.demo.view import Row, report, view
 from bus.errors import Unavailable
 
@@ -25,6 +26,7 @@ REFRESH = 0.25  #: seconds between two looks
 START = 60.0  #: seconds that the adapters get to start
 DRAIN = 60.0  #: seconds that what is on its way gets to arrive
 QUIET = 1.0  #: seconds after everything has arrived, in which nothing may arrive twice
+INSTALLED = ((PERIZINAN, "kejadian_bus"), (SIMRS, "bus_change"))  #: what sources wait for before the day begins
 INTERRUPTED = 130  #: exit code of a demo that was ended before its audit
 
 
@@ -37,6 +39,7 @@ class Demo:
         self._home, self._once, self._as_json = home.absolute(), once, as_json
         self._started, self._began = time.monotonic(), _now()
         self._console, self._view = view(as_json)
+        self._services = Services(self._home)
         self._adapters = [self._adapter(group, environment or {}) for group in GROUPS]
         self._day = Day(self._home, self._view.tell, self._adapters[0].kill, self._noticed)
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,6 +80,7 @@ class Demo:
 
     async def _story(self) -> Audit:
         self._day.open()
+        await self._services.start()
         self._view.tell("the adapters start, each a process with a credential of its own")
         await self._start(*self._adapters[:2])
         await self._wait_until(lambda: first_write(self._folder) is not None)
@@ -113,22 +117,23 @@ class Demo:
         logs.mkdir(parents=True, exist_ok=True)
         own = {"BUS_HOME": str(self._home), "BUS_LOG_FORMAT": "json"}
         for each in group:
-            own |= each.environment(self._home, {})
+            own |= each.environment(self._home, self._services.made)
         name = " ".join(each.name for each in group)
         contracts = [each.contract_here(self._home) for each in group]
         log = logs / f"{group[0].opd}.{group[0].app}.log"
         return Adapter(name, contracts, {**environment, **own}, log, ("--install",))
 
     def _ready(self) -> bool:
-        """Every adapter works: its inbox stands in its application's database, and so does the outbox of permits."""
-        tables = {name: _tables(self._folder / f"{name}.db") for name in TARGETS}
-        return all("bus_inbox" in found for found in tables.values()) and "kejadian_bus" in tables[PERIZINAN.app]
+        """Every adapter works that has a database: its inbox stands in it, and what its source needs there."""
+        inboxes = [_tables(each.database(self._home)) for each in APPLICATIONS if each.writes]
+        return all("bus_inbox" in found for found in inboxes) and all(
+            table in _tables(application.database(self._home)) for application, table in INSTALLED
+        )
 
-    async def _noticed(self, nik: str) -> bool:
-        """Waits until a death has come to DPMPTSP; where it never does, the audit says so."""
-        with closing(sqlite3.connect(PERIZINAN.database(self._home), timeout=20)) as permits:
-            known = "SELECT 1 FROM bus_kematian WHERE nik = ?"
-            return await _until(lambda: permits.execute(known, (nik,)).fetchone() is not None, DRAIN)
+    async def _noticed(self, database: Path, query: str, parameter: str) -> bool:
+        """Waits until a query has a row; where it never does, the audit says so."""
+        with closing(sqlite3.connect(database, timeout=20)) as connection:
+            return await _until(lambda: connection.execute(query, (parameter,)).fetchone() is not None, DRAIN)
 
     async def _watch(self) -> None:
         while True:
@@ -156,6 +161,7 @@ class Demo:
     async def _stop(self) -> None:
         await asyncio.gather(*(adapter.stop() for adapter in self._adapters))
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._services.stop()
         self._view.close()
 
     def _report(self, found: Audit) -> None:

@@ -4,6 +4,15 @@ INSERT INTO bansos.bus_penduduk SELECT p.nik, p.nama, s.nama, '', 'tercatat' || 
     FROM siak.tweb_penduduk p JOIN siak.tweb_status_dasar s ON s.id = p.status_dasar WHERE LENGTH(CAST(p.nik AS TEXT)) = 16;
 INSERT INTO bansos.bus_kelahiran SELECT p.nik, p.tanggallahir, '', 'lahir' || p.id FROM siak.tweb_penduduk p
     JOIN siak.log_penduduk l ON l.id_pend = p.id WHERE l.kode_peristiwa = 1 AND p.tanggallahir NOT LIKE '0000%';
+INSERT INTO siak.bus_kelahiran SELECT 'bayi' || c.no_rkm_medis, m.no_ktp, c.tgl_lahir, '', c.jk, '', '/kediri/rsud/simrs'
+    FROM simrs.ranap_gabung g JOIN simrs.reg_periksa u ON u.no_rawat = g.no_rawat JOIN simrs.reg_periksa v ON v.no_rawat = g.no_rawat2
+    JOIN simrs.pasien m ON m.no_rkm_medis = u.no_rkm_medis JOIN simrs.pasien c ON c.no_rkm_medis = v.no_rkm_medis
+    WHERE LENGTH(m.no_ktp) = 16;
+INSERT INTO siak.bus_kelahiran_batal SELECT event_id, 'batal' FROM siak.bus_kelahiran
+    WHERE event_id NOT IN (SELECT 'bayi' || no_rkm_medis FROM simrs.pasien_bayi);
+INSERT INTO epuskesmas.kelahiran SELECT event_id, nik_ibu, tanggal_lahir, jenis_kelamin, 3000 FROM siak.bus_kelahiran
+    WHERE event_id NOT IN (SELECT membatalkan FROM siak.bus_kelahiran_batal);
+INSERT INTO epuskesmas.sasaran SELECT nik, tanggal_lahir, '', '', '1', event_id FROM bansos.bus_kelahiran;
 INSERT INTO bansos.bus_pindah SELECT p.nik, SUBSTR(l.tgl_peristiwa, 1, 10), 'keluar' || p.id FROM siak.tweb_penduduk p
     JOIN siak.log_penduduk l ON l.id_pend = p.id WHERE l.kode_peristiwa = 3;
 INSERT INTO pajak.bus_pindah_keluar SELECT nik, tanggal_pindah, event_id FROM bansos.bus_pindah;

@@ -21,14 +21,14 @@ async def pass_day(home: Path) -> tuple[list[str], int]:
     kills: list[int] = []
     noticed: list[str] = []
 
-    async def notice(nik: str) -> None:
-        noticed.append(nik)
+    async def notice(_database: Path, _query: str, parameter: str) -> None:
+        noticed.append(parameter)
 
     day = Day(home, told.append, lambda: kills.append(1), notice, QUICK, date(2026, 3, 2))
     day.prepare()
     day.open()
     await day.live()
-    assert len(noticed) == 1
+    assert len(noticed) == 2
     return told, len(kills)
 
 
@@ -48,6 +48,9 @@ async def test_what_happens_on_that_day(tmp_path: Path) -> None:
     assert count(tmp_path, "siak", "SELECT COUNT(*) FROM tweb_penduduk WHERE LENGTH(CAST(nik AS TEXT)) = 15") == 1
     assert count(tmp_path, "siak", "SELECT COUNT(*) FROM tweb_penduduk WHERE tanggallahir LIKE '0000%'") == 1
     assert count(tmp_path, "siak", "SELECT COUNT(*) FROM catatan_sumber WHERE apa = 'batal'") == 1
+    assert count(tmp_path, "simrs", "SELECT COUNT(*) FROM ranap_gabung") == script.IN_HOSPITAL + 2, "two go wrong"
+    assert count(tmp_path, "simrs", "SELECT COUNT(*) FROM pasien_bayi") == script.IN_HOSPITAL + 1, "one was withdrawn"
+    assert count(tmp_path, "siak", "SELECT COUNT(*) FROM tweb_penduduk WHERE ibu_nik > ''") == script.REGISTERED
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM catatan_sumber WHERE apa = 'insert'") == script.PERMITS
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM izin WHERE status = 'dicabut'") == 5
     assert count(tmp_path, "luar", "SELECT COUNT(DISTINCT berkas) FROM setoran") == script.FILES
@@ -79,6 +82,7 @@ async def test_every_day_is_the_same(tmp_path: Path) -> None:
         ("siak", "log_penduduk", "id_pend, kode_peristiwa, tgl_peristiwa, meninggal_di"),
         ("perizinan", "izin", "nomor, nik_pemohon, status"),
         ("bansos", "penerima", "nik, program"),
+        ("simrs", "pasien", "no_rkm_medis, no_ktp, nm_pasien"),
         ("simpeg", "pensiunan", "nip, nik, status"),
         ("simpeg", "pegawai", "nip, nik"),
         ("pajak", "sppt", "nop, nik"),

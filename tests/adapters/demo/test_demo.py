@@ -23,6 +23,7 @@ LETTERS = {
     ("dukcapil/siak", "source-kelahiran"): 1,
     ("dukcapil/siak", "source-kedatangan"): 1,
     ("dukcapil/siak", "source-penduduk"): 1,
+    ("rsud/simrs", "source-kelahiran"): 1,
     ("bppkad/pajak", "source-bank"): 2,
 }
 

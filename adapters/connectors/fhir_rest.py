@@ -2,8 +2,9 @@
 
 Each type of `resources` is searched by itself for what changed since (`_lastUpdated`, oldest first), page by page as
 the server links them, from `overlap` seconds before the newest that was read, for what is committed late. What comes
-again unchanged is dropped. A reading that the server interrupts goes on at the same page; one that a crash interrupts
-begins again. What took several pages is asked for twice, since pages may move while they are read.
+again unchanged is dropped. A reading that the server interrupts goes on at the same page; one that a crash interrupts,
+or whose next page the server has forgotten meanwhile, begins again. What took several pages is asked for twice, since
+pages may move while they are read.
 
 A record's data are the columns of its type, each a path: `nik = "identifier.where(system='…').value"`, the part of
 FHIRPath that picks one value; with them go `resourceType` and `id`. A column whose path leads nowhere is null.
@@ -63,6 +64,7 @@ class _Search:
     since: Since
     page: URL | None = None  #: the next one; None: not begun
     pages: int = 0  #: of this reading, those that had something
+    renewed: bool = False  #: begun again, because the server had forgotten its next page
 
 
 class FhirRest:
@@ -132,6 +134,11 @@ class FhirRest:
         """One page; moves the search to the one after it, or ends its reading."""
         url = search.page or self._begun(search)
         answer = await self._client.get(url, headers=fhir.ACCEPT)
+        if answer.status in GONE and search.page is not None and not search.renewed:
+            url, search.renewed = self._begun(search), True
+            answer = await self._client.get(url, headers=fhir.ACCEPT)
+        elif search.page is not None:
+            search.renewed = False
         answer.check(self._where)
         bundle = answer.json(self._where)
         if found(bundle, "resourceType") != "Bundle":
@@ -147,6 +154,7 @@ class FhirRest:
         search.page = self._next(url, bundle)
         if search.page is None:
             search.since.finish(pages=search.pages)
+            search.renewed = False
         return [self._record(search, resource) for resource in resources if not fhir.is_echo(resource)]
 
     def _begun(self, search: _Search) -> URL:

@@ -63,6 +63,7 @@ class Store:
         self.waits: list[str] = []  # the Retry-After of the answers to come, 429
         self.fails_every = 0
         self.count = 0
+        self.forgets = 0  # how many next pages that are asked for are gone
         self.keeps_source = True
         self.heeds_conditions = True
         self.own_rule = False  # against resources of one identifier
@@ -204,6 +205,9 @@ def _updated(request: Request, kind: str, resource: dict[str, Any], name: str) -
 def _search(request: Request, kind: str) -> Response:
     asked = request.query_params
     size, offset = int(asked.get("_count", 20)), int(asked.get("_halaman", 0))
+    if offset and store.forgets:
+        store.forgets -= 1
+        raise Outcome(410, "expired", "the search is not known any more")
     where, values = ["type = ?"], [kind]
     for text in asked.getlist("_lastUpdated"):
         moment = datetime.fromisoformat(text[2:]).astimezone(UTC).timestamp()

@@ -152,6 +152,20 @@ async def test_a_busy_server_is_left_alone_and_read_on_from_its_page(fhir_server
     assert pages == ["10", "10", "20", "30", "40"]
 
 
+async def test_a_page_that_the_server_has_forgotten(fhir_server: HttpServer) -> None:
+    await fhir_server.control("tulis", [(key, "isi") for key in range(50)])
+    async with opened(rest(fhir_server.url, size=10)) as source:
+        await source.commit(await source.read(), [])
+        await fhir_server.control("atur", {"forgets": 1})
+        assert len(await read_all(source)) == 40
+        await fhir_server.control("atur", {"forgets": 1})
+        assert await read_all(source) == []  # what took several pages is asked for twice
+        await fhir_server.control("tulis", [(key, "lain") for key in range(50)])
+        await fhir_server.control("atur", {"forgets": 99})
+        with pytest.raises(ConfigError, match="HTTP 410"):
+            await read_all(source)
+
+
 async def test_what_is_no_fhir_server(fhir_server: HttpServer, http_server: HttpServer) -> None:
     unknown = {"Practitioner": {"nama": "name.text"}}
     async with opened(rest(fhir_server.url, resources=unknown)) as source:

@@ -18,6 +18,7 @@ from pydantic_core import to_jsonable_python
 from yarl import URL
 
 from adapters.connectors.http import GONE, HttpClient, HttpConfig
+from adapters.connectors.http_records import put
 from adapters.connectors.http_signature import SigningKey
 from adapters.connectors.http_template import Template, below, names_in, place_in_host
 from bus.config import secret
@@ -86,7 +87,7 @@ class HttpPush:
         return ()
 
     async def _send(self, delivery: Delivery) -> None:
-        values = self._values(delivery)
+        values = values_of(delivery)
         url = self._url(values)
         body = self._body(delivery, values)
         headers = _attributes(delivery)
@@ -98,11 +99,6 @@ class HttpPush:
         if self._config.method == "DELETE" and self._template.names and answer.status in GONE:
             return  # it is gone already, by an attempt whose answer was lost or by somebody else
         answer.check(self._where, rejects=True, of_one=bool(self._template.names))
-
-    def _values(self, delivery: Delivery) -> dict[str, Any]:
-        """What addresses and bodies may name, as JSON has it."""
-        values: dict[str, Any] = to_jsonable_python(delivery.values())
-        return values | {name: getattr(delivery.event, attribute) for name, attribute in OF_EVENT.items()}
 
     def _url(self, values: Mapping[str, Any]) -> URL:
         if missing := self._template.names - values.keys():
@@ -117,23 +113,20 @@ class HttpPush:
         for path, source in named.items():
             if source not in values:
                 raise ConfigError(f"`body` names {source}, which is not in `fields`", where=self._where)
-            self._put(document, path, values[source])
+            put(document, path, values[source], f"{self._where}.body")
         for path, value in self._config.constants.items():
-            self._put(document, path, value)
+            put(document, path, value, f"{self._where}.constants")
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-    def _put(self, document: dict[str, Any], path: str, value: Any) -> None:
-        """Puts a value at a dotted path."""
-        *folders, name = path.split(".")
-        for folder in folders:
-            document = document.setdefault(folder, {})
-            if not isinstance(document, dict):
-                raise ConfigError(f"{path} lies within a value", where=f"{self._where}.body")
-        document[name] = value
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
+
+
+def values_of(delivery: Delivery) -> dict[str, Any]:
+    """What addresses and bodies may name, as JSON has it: the visible fields, and the event's own attributes."""
+    values: dict[str, Any] = to_jsonable_python(delivery.values())
+    return values | {name: getattr(delivery.event, attribute) for name, attribute in OF_EVENT.items()}
 
 
 def _attributes(delivery: Delivery) -> dict[str, str]:

@@ -52,6 +52,16 @@ def flat(item: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str,
     return columns
 
 
+def put(document: dict[str, Any], path: str, value: Any, where: str) -> None:
+    """Puts a value at a dotted path. Raises ConfigError where that lies within a value."""
+    *folders, name = path.split(".")
+    for folder in folders:
+        document = document.setdefault(folder, {})
+        if not isinstance(document, dict):
+            raise ConfigError(f"{path} lies within a value", where=where)
+    document[name] = value
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What an application's records look like."""

@@ -10,7 +10,7 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 
-BURST = 64  #: packets that are read before others have their turn
+BURST = 250  #: packets that are read before others have their turn
 TIMERS = 1.0  #: seconds between two looks at the keepalive
 
 

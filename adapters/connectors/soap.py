@@ -23,6 +23,7 @@ from zeep.exceptions import Fault, ValidationError
 from zeep.wsse.username import UsernameToken
 
 from adapters.connectors.http import Answer, HttpClient, HttpConfig
+from adapters.connectors.http_records import put
 from adapters.connectors.soap_operation import Operation
 from adapters.connectors.soap_wsdl import Descriptions, waited
 from bus import config as settings
@@ -208,13 +209,3 @@ class _Transport:
     def post_xml(self, _address: str, envelope: Any, headers: Mapping[str, str]) -> _Reply:
         """Sends a call."""
         return self.client.post(etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), headers)
-
-
-def put(document: dict[str, Any], path: str, value: Any, where: str) -> None:
-    """Puts a value at a dotted path. Raises ConfigError where that lies within a value."""
-    *folders, name = path.split(".")
-    for folder in folders:
-        document = document.setdefault(folder, {})
-        if not isinstance(document, dict):
-            raise ConfigError(f"{path} lies within a value", where=where)
-    document[name] = value

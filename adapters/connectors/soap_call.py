@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
-from pydantic_core import to_jsonable_python
 
-from adapters.connectors.http_push import DIGITS, OF_EVENT
+from adapters.connectors.http_push import DIGITS, OF_EVENT, values_of
 from adapters.connectors.http_records import found
 from adapters.connectors.soap import SoapClient, SoapConfig
 from bus.config import secret
@@ -85,10 +84,8 @@ class SoapCall:
         return ()
 
     def _arguments(self, delivery: Delivery) -> dict[str, Any]:
-        fields: dict[str, Any] = to_jsonable_python(delivery.values())
-        values = fields | {name: getattr(delivery.event, attribute) for name, attribute in OF_EVENT.items()}
-        values[SEQUENCE] = f"{delivery.version:0{DIGITS}}"
-        named = self._config.body if self._config.body is not None else {name: name for name in fields}
+        values = values_of(delivery) | {SEQUENCE: f"{delivery.version:0{DIGITS}}"}
+        named = self._config.body if self._config.body is not None else {name: name for name in delivery.values()}
         if missing := set(named.values()) - values.keys():
             raise ConfigError(f"`body` names {min(missing)}, which is not in `fields`", where=self._where)
         return {path: values[source] for path, source in named.items()} | self._constants

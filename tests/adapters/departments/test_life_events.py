@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 
 from tests.adapters.connectors.http_server import HttpServer, serving
 from tests.adapters.departments import samples
@@ -17,7 +18,7 @@ from tests.adapters.departments.receiver import local
 from tests.adapters.departments.test_pengaduan_city import running
 from tests.servers.server import Database
 
-SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, EPUSKESMAS = (
+SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, EPUSKESMAS, DAPODIK = (
     samples.folder(each)
     for each in (
         "dukcapil/siak",
@@ -26,6 +27,7 @@ SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, EPUSKESMAS = (
         "dinsos/bansos",
         "dpmptsp/perizinan",
         "dinkes/epuskesmas",
+        "pendidikan/dapodik",
     )
 )
 PATIENT = "3571010101500001"  #: who dies in the samples of the hospital, has a pension, aid and a permit
@@ -103,6 +105,15 @@ def puskesmas(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
         yield server
 
 
+@pytest.fixture
+def school_office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the school office finds who moves."""
+    for each in ("siswa", "mutasi", "penduduk"):
+        (tmp_path / each).mkdir()
+        monkeypatch.setenv(f"DAPODIK_{each.upper()}_FOLDER", str(tmp_path / each))
+    return tmp_path / "penduduk"
+
+
 def shows(database: Database | Path, query: str, *wanted: tuple[str, ...]) -> Callable[[], Awaitable[bool]]:
     """Whether a query has these rows by now; asked beside the adapters, which run here too and may hold a lock."""
 
@@ -177,3 +188,27 @@ async def test_a_birth_in_hospital(
 
         hospital.sql("DELETE FROM pasien_bayi WHERE no_rkm_medis = '000102'")
         await city.until(immunises("kelahiran"), "the hospital takes it back")
+
+
+async def test_a_move(registry: Database, aid: Path, school_office: Path, tmp_path: Path) -> None:
+    moved, gone = "3571010101900001", "3571010508800001"  # in the registry's samples, and now
+    offices = (SIAK, BANSOS, DAPODIK)
+
+    def listed() -> set[tuple[str, str]]:
+        """NIK and day on the school office's lists of departures."""
+        files = school_office.glob("pindah-keluar-*.xlsx")
+        rows = [row for file in files for row in load_workbook(file).active.iter_rows(min_row=2, values_only=True)]
+        return {(str(nik), str(day)[:10]) for nik, day, _ in rows}
+
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        await city.until(lambda: listed() == {(moved, "2026-03-16")}, "the departure that was there is on the list")
+        registry.sql(
+            "UPDATE tweb_penduduk SET status_dasar = 3 WHERE id = 1;"
+            "INSERT INTO log_penduduk (id_pend, kode_peristiwa, alamat_tujuan, ref_pindah, tgl_peristiwa) "
+            "VALUES (1, 3, 'Malang', 4, '2026-03-20')"
+        )
+        await city.until(lambda: listed() == {(moved, "2026-03-16"), (gone, "2026-03-20")}, "the school office knows")
+        known = "SELECT nik, tanggal_pindah FROM bus_pindah ORDER BY nik"
+        await city.until(shows(aid, known, (moved, "2026-03-16"), (gone, "2026-03-20")), "the aid office knows")
+        status = f"SELECT status FROM bus_penduduk WHERE nik = '{gone}'"
+        await city.until(shows(aid, status, ("PINDAH",)), "the aid office sees the person as registered now")

@@ -11,7 +11,7 @@ import sys
 import uvloop
 from rich.console import Console
 
-from tests.bench import capture, end_to_end, processes, ratios, report, workbook
+from tests.bench import capture, end_to_end, messages, processes, ratios, report, workbook
 from tests.bench.figures import Figure
 
 TARGETS = [
@@ -25,6 +25,7 @@ TARGETS = [
     capture.MARIADB,
     workbook.SECONDS,
     workbook.MEMORY,
+    messages.THROUGHPUT,
     processes.MEMORY,
     processes.HELP,
     processes.DEMO,
@@ -76,7 +77,7 @@ async def _measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure
     if measuring := asyncio.current_task():  # ended from outside, it ends its servers and adapters too
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
     figures = await ratios.measure(wanted, repeat, quick=quick)
-    for part in (end_to_end, capture, workbook, processes):
+    for part in (end_to_end, capture, workbook, messages, processes):
         figures += await part.measure(wanted, repeat, quick=quick)
     return figures
 

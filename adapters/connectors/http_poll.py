@@ -6,8 +6,8 @@ give what is newer *or equal*. Without them everything is read at each poll; an 
 is spared the transfer while nothing is new. What comes again unchanged is dropped.
 
 A reading that an application interrupts (429, 503, a lost connection) goes on at the same page, after as long as
-Retry-After asks for; one that a crash interrupts begins again. Pages may move while they are read, so what took more
-than one is asked for twice.
+Retry-After asks for; one that a crash interrupts, or whose next page (cursor, link) the application has forgotten
+meanwhile, begins again. Pages may move while they are read, so what took more than one is asked for twice.
 
 It does not see deletes, states between two polls, and changes that leave the watermark where it is. Whether the bus
 wrote a record only a field of it can tell: where the application keeps one, `skip` leaves such records out.
@@ -90,6 +90,7 @@ class _Reading:
     first: URL
     pages: int = 0  #: those that had records
     last: Sequence[Any] = field(default_factory=list)  #: the records of the page before
+    renewed: bool = False  #: begun again, because the application had forgotten its next page
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,12 @@ class HttpPoll:
         """One page; moves the reading to the one after it, or ends it."""
         tag = self._tag if self._tag and self._tag.url == reading.url else None
         answer = await self._client.get(reading.url, headers={"If-None-Match": tag.value} if tag else {})
+        if reading.url != reading.first:
+            if answer.status in GONE and not self._paging.counts and not reading.renewed:
+                reading.url, reading.last, reading.renewed = reading.first, [], True
+                answer = await self._client.get(reading.url)
+            else:
+                reading.renewed = False
         listed, document, count = self._listed(reading, answer, tag)
         reading.pages += bool(count)
         if self._config.since and self._config.watermark:

@@ -39,6 +39,7 @@ class Store:
         self.refused: str | None = None
         self.fails_every = 0
         self.count = 0
+        self.forgets = 0  # how many next pages that are asked for are gone
         self.waits: list[str] = []  # the Retry-After of the answers to come, 503
 
     def write(self, rows: list[tuple[int, str]], number: int | None = None) -> None:
@@ -77,6 +78,9 @@ async def rows(request: Request) -> Response:
         "link": int(asked.get("sesudah", 0)),
         "none": 0,
     }[style]
+    if first and store.forgets:
+        store.forgets -= 1
+        return Response(status_code=410)
     since = int(asked.get("sejak", 0))
     found = store.rows(since, 10**9 if style == "none" else size + 1, first)
     more, found = len(found) > size and style != "none", found if style == "none" else found[:size]

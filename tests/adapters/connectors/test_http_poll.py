@@ -192,6 +192,22 @@ async def test_a_reading_that_is_interrupted_goes_on_at_its_page(http_server: Ht
     await source.close()
 
 
+async def test_a_page_that_the_application_has_forgotten(http_server: HttpServer) -> None:
+    await http_server.control("tulis", [(key, "isi") for key in range(500)])
+    source = poll(http_server.url, "cursor", **SINCE)
+    await source.open(None)
+    batch = await source.read()
+    assert batch is not None
+    await source.commit(batch, [])
+    await http_server.control("atur", {"forgets": 1})
+    assert len(await read_all(source)) == 400
+    await http_server.control("tulis", [(key, "lain") for key in range(500)])
+    await http_server.control("atur", {"forgets": 99})
+    with pytest.raises(ConfigError, match="HTTP 410"):
+        await read_all(source)
+    await source.close()
+
+
 async def test_records_that_move_between_pages_are_found(http_server: HttpServer) -> None:
     await http_server.control("tulis", [(key, "isi") for key in range(300)])
     source = poll(http_server.url, "offset", overlap=0, **SINCE)

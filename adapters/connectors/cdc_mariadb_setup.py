@@ -55,6 +55,11 @@ def script(dialect: Dialect, _slot: str, _publication: str, tables: Mapping[str,
                 f"--   GRANT SELECT ON {name} TO …;  -- and LOCK TABLES on its database for a MyISAM table"
                 for name in names
             ),
+            *(
+                ["--   and on whatever else its query reads"]
+                if any(each.belongs_to for each in tables.values())
+                else []
+            ),
             "",
         ]
     )

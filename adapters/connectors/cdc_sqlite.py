@@ -1,7 +1,6 @@
 """Reads the changes that triggers wrote down in SQLite: a snapshot, then the table of changes, in a thread of its own.
 
-The snapshot is read in pages, each a short transaction, so that nobody who writes has to wait. Changes whose events are
-stored are deleted.
+Changes whose events are stored are deleted.
 """
 
 # ruff: noqa: S608 - names are quoted
@@ -14,7 +13,6 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
-from decimal import Decimal, InvalidOperation
 from errno import EADDRINUSE
 from hashlib import sha256
 from socket import AF_UNIX, socket
@@ -24,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from adapters.connectors.cdc_feed import Feed, translated
 from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_progress import Order, Progress
-from adapters.connectors.cdc_sqlite_setup import CHANGES, TRIGGERS, check_triggers, pairs, quote
-from adapters.connectors.cdc_tables import Row, Tracked, version_of
-from adapters.connectors.sql import text_of
+from adapters.connectors.cdc_sqlite_setup import CHANGES, TRIGGERS, check_triggers
+from adapters.connectors.cdc_sqlite_snapshot import PAGE, Numeric, Snapshot, key_texts, numeric_of, ordering
+from adapters.connectors.cdc_tables import Row, Tracked
 from bus.errors import BusError, ConfigError, Unavailable
 from bus.ports import Batch
 
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 BUSY = 2.0  #: seconds to wait for a writer
 POLL = 0.02  #: seconds between two looks whether the file has changed
-PAGE = 5_000  #: rows under one lock
 PURGE = 1_000  #: changes that are deleted at once
 EVERY = 1.0  #: seconds between two deletes
 
@@ -66,7 +63,7 @@ class SqliteReader:
     ) -> None:
         self._database, self._slot, self._looking, self._batch, self._where = database, slot, looking, batch, where
         self._tables = {each.name: each for each in tables}
-        self._numeric: dict[str, list[bool | None]] = {}
+        self._numeric: dict[str, Numeric] = {}
         self._confirmed = self._purged = 0  # the first is set in the event loop
         self._purge_at = 0.0
 
@@ -84,13 +81,15 @@ class SqliteReader:
             closing(self._connect()) as db,
         ):
             feed.stand_by(lambda: self._is_first(lock), self._where)
-            self._find_types(db)
+            self._numeric = {name: numeric_of(db, each) for name, each in self._tables.items()}
             self._begin(db, progress)
             pending = progress.pending(self._tables)
             if self._looking or not pending:
                 feed.put(Batch([], progress.dump(), more=True))
             else:
-                self._snapshot(db, pending, feed, progress)
+                if not progress.table:
+                    progress.at = self._mark(db)
+                Snapshot(db, self._numeric, self._batch, feed, progress).read([self._tables[name] for name in pending])
             self._follow(db, feed, progress)
 
     def _is_first(self, lock: socket) -> bool:
@@ -118,13 +117,6 @@ class SqliteReader:
             f"the database does not answer (code {name})", where=self._where, hint="is it there, and not locked?"
         )
 
-    def _find_types(self, db: sqlite3.Connection) -> None:
-        """How the columns of each key compare: by their affinity."""
-        for each in self._tables.values():
-            rows = db.execute(f"PRAGMA table_info({quote(each.table)})")
-            kinds = {row[1]: _is_numeric(str(row[2])) for row in rows}
-            self._numeric[each.name] = [kinds[name] for name in each.key]
-
     def _begin(self, db: sqlite3.Connection, progress: Progress) -> None:
         """Where the changes begin. A new beginning gets a number of its own. Raises ConfigError for a gap."""
         fresh = not (progress.at or progress.done)
@@ -143,51 +135,8 @@ class SqliteReader:
         query = f"INSERT INTO {CHANGES} (slot, name, operation, data) VALUES (?, '', 'snapshot', '{{}}')"
         return int(db.execute(query, (self._slot,)).lastrowid or 0)
 
-    # The snapshot
-
-    def _snapshot(self, db: sqlite3.Connection, pending: Sequence[str], feed: Feed, progress: Progress) -> None:
-        if not progress.table:
-            progress.at = self._mark(db)
-        for name in pending:
-            rows: list[Row] = [{}] * PAGE
-            while len(rows) == PAGE:
-                rows = self._page(db, self._tables[name], progress)
-                for start in range(0, len(rows), self._batch):
-                    self._put(self._tables[name], rows[start : start + self._batch], feed, progress)
-            progress.finish(name)
-        progress.at = 0
-        feed.put(Batch([], progress.dump(), more=True, ahead=True))
-
-    def _page(self, db: sqlite3.Connection, tracked: Tracked, progress: Progress) -> list[Row]:
-        db.execute("BEGIN")
-        try:
-            (until,) = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (CHANGES,)).fetchone()
-            after = list(progress.begin(tracked.name, until, []))
-            return [json.loads(data) for (data,) in db.execute(*self._query(tracked, after))]
-        finally:
-            db.execute("COMMIT")
-
-    def _query(self, tracked: Tracked, after: Sequence[str]) -> tuple[str, list[Any]]:
-        """The rows behind a key, in an order that does not depend on the columns' collations."""
-        numeric = self._numeric[tracked.name]
-        keys = ", ".join(_ordered(quote(name), number) for name, number in zip(tracked.key, numeric, strict=True))
-        known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in tracked.key)
-        values = [_number(text) if number else text for text, number in zip(after, numeric, strict=False)]
-        behind = f"AND ({keys}) > ({', '.join('?' * len(values))})" if values else ""
-        row = pairs("", tracked.columns)
-        return f"SELECT {row} FROM {quote(tracked.table)} WHERE {known} {behind} ORDER BY {keys} LIMIT {PAGE}", values
-
-    def _put(self, tracked: Tracked, rows: Sequence[Row], feed: Feed, progress: Progress) -> None:
-        feed.check()
-        progress.after = _key(tracked, rows[-1])
-        version = version_of(progress.at, 0)
-        records = [tracked.record(each, "snapshot", version) for each in rows if tracked.wanted(each)]
-        feed.put(Batch(records, progress.dump(), more=True, ahead=True))
-
-    # The changes
-
     def _follow(self, db: sqlite3.Connection, feed: Feed, progress: Progress) -> None:
-        orders: dict[str, Order] = {name: _ordering(numeric) for name, numeric in self._numeric.items()}
+        orders: dict[str, Order] = {name: ordering(numeric) for name, numeric in self._numeric.items()}
         gathering = Gathering(orders, feed, progress, self._batch, lambda: None)
         query = (
             f"SELECT id, name, operation, data, at FROM {CHANGES} WHERE slot = ? AND id > ? ORDER BY id LIMIT {PAGE}"
@@ -216,7 +165,7 @@ class SqliteReader:
 
     def _add(self, gathering: Gathering, tracked: Tracked, row: Row, operation: Any) -> None:
         if any(row.get(name) is not None for name in tracked.key):
-            gathering.add(tracked, row, operation, lambda: _key(tracked, row))
+            gathering.add(tracked, row, operation, lambda: key_texts(tracked, row))
 
     def _check(self, db: sqlite3.Connection, known: int) -> int:
         """Whether the triggers are still there: a table that is made anew loses them. Raises ConfigError."""
@@ -242,48 +191,3 @@ class SqliteReader:
                 raise  # else somebody writes: another time
         finally:
             db.execute(f"PRAGMA busy_timeout = {int(BUSY * 1000)}")
-
-
-def _is_numeric(declared: str) -> bool | None:
-    """Whether a column keeps numbers; None: whatever it is given. SQLite's documentation, "Datatypes", 3.1."""
-    kind = declared.upper()
-    if "INT" in kind:
-        return True
-    if any(part in kind for part in ("CHAR", "CLOB", "TEXT")):
-        return False
-    return None if not kind or "BLOB" in kind else True
-
-
-def _ordered(name: str, numeric: bool | None) -> str:
-    """A column as it is ordered by: numbers before texts, texts by code points."""
-    if numeric:
-        return name
-    return f"{name} COLLATE BINARY" if numeric is False else f"CAST({name} AS TEXT) COLLATE BINARY"
-
-
-def _number(text: str) -> int | float | str:
-    """A value of a column that keeps numbers: a text only where it is none."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _ordering(numeric: Sequence[bool | None]) -> Order:
-    """The same order for texts of keys."""
-
-    def comparable(text: str, number: bool | None) -> tuple[int, Any]:
-        if number:
-            try:
-                return (0, Decimal(text))
-            except InvalidOperation:
-                pass
-        return (1, text)
-
-    return lambda texts: tuple(map(comparable, texts, numeric))
-
-
-def _key(tracked: Tracked, row: Row) -> list[str]:
-    return [text_of(row.get(name)) for name in tracked.key]

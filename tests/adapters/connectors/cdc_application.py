@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.connectors.sql_cdc import SqlCdc, SqlCdcConfig
 from bus.ports import Batch, Position, Record
-from tests.adapters.connectors.sql_application import CONTEXT
+from tests.adapters.connectors.sql_application import CONTEXT, stored
 
 PATIENCE = 20  #: seconds
 
@@ -79,3 +79,23 @@ def state_of(seen: Sequence[Record]) -> dict[str, Any]:
         else:
             state[each.key] = each.data["nama"]
     return state
+
+
+async def interrupted(run: Callable[[str], Any], source: Callable[[], SqlCdc]) -> list[Record]:
+    """What comes of a snapshot of 120 rows of ``warga`` that is interrupted twice, with changes meanwhile."""
+    seen: list[Record] = []
+    async with reading(source()) as opened:
+        for batch in await batches(opened, lambda found: len(found) >= 3):
+            seen += batch.records
+            position = stored(batch.position)
+    for number, change in enumerate(("ubah", "lagi")):
+        run(f"UPDATE warga SET nama = '{change}' WHERE id % 4 = 0; DELETE FROM warga WHERE id = {9 + number}")
+        run(f"INSERT INTO warga VALUES ('a', {200 + number}, 'baru'), ('Z', {200 + number}, 'baru')")
+        async with reading(source(), position) as opened:
+            for batch in await batches(opened, lambda found: len(found) >= 2):
+                seen += batch.records
+                position = stored(batch.position)
+    run("UPDATE warga SET nama = 'akhir' WHERE id = 1")
+    async with reading(source(), position) as opened:
+        last = await batches(opened, lambda found: any("akhir" in each.data.values() for each in all_of(found)))
+    return seen + all_of(last)

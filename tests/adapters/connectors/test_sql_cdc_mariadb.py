@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Record
 from tests.adapters.connectors.cdc_application import (
     PATIENCE,
     all_of,
     batches,
     captured,
+    interrupted,
     reading,
     records,
     shown,
@@ -65,23 +65,7 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(mariadb
     keys = "kode varchar(9) CHARACTER SET latin1, id decimal(9)"
     mariadb.sql(f"CREATE TABLE warga ({keys}, nama text, PRIMARY KEY (kode, id)) ENGINE={engine}")
     mariadb.sql("INSERT INTO warga SELECT ELT(1 + seq % 3, 'Ä', 'b', 'C'), seq, 'asal' FROM seq_1_to_120")
-    seen: list[Record] = []
-    async with reading(captured(mariadb.url, TABLES, batch=20)) as source:
-        for batch in await batches(source, lambda found: len(found) >= 3):
-            seen += batch.records
-            position = stored(batch.position)
-    for number, change in enumerate(("ubah", "lagi")):
-        mariadb.sql(f"UPDATE warga SET nama = '{change}' WHERE id % 4 = 0; DELETE FROM warga WHERE id = {9 + number}")
-        mariadb.sql(f"INSERT INTO warga VALUES ('a', {200 + number}, 'baru'), ('Z', {200 + number}, 'baru')")
-        async with reading(captured(mariadb.url, TABLES, batch=20), position) as source:
-            for batch in await batches(source, lambda found: len(found) >= 2):
-                seen += batch.records
-                position = stored(batch.position)
-    mariadb.sql("UPDATE warga SET nama = 'akhir' WHERE id = 1")
-    async with reading(captured(mariadb.url, TABLES, batch=20), position) as source:
-        last = await batches(source, lambda found: any("akhir" in each.data.values() for each in all_of(found)))
-        seen += all_of(last)
-
+    seen = await interrupted(mariadb.sql, lambda: captured(mariadb.url, TABLES, batch=20))
     rows = mariadb.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
     assert max(Counter((each.key, each.version) for each in seen).values()) == 1

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Record
 from tests.adapters.connectors.cdc_application import (
     PATIENCE,
     all_of,
     batches,
     captured,
+    interrupted,
     reading,
     records,
     shown,
@@ -63,26 +63,7 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(postgre
     postgresql.sql(
         "INSERT INTO warga SELECT (ARRAY['Ä','b','C'])[1 + i % 3], i, 'asal' FROM generate_series(1, 120) AS i"
     )
-    source = captured(postgresql.url, TABLES, batch=20)
-    seen: list[Record] = []
-    async with reading(source):
-        for batch in await batches(source, lambda found: len(found) >= 3):
-            seen += batch.records
-            position = stored(batch.position)
-    for number, change in enumerate(("ubah", "lagi")):
-        postgresql.sql(
-            f"UPDATE warga SET nama = '{change}' WHERE id % 4 = 0; DELETE FROM warga WHERE id = {9 + number}"
-        )
-        postgresql.sql(f"INSERT INTO warga VALUES ('a', {200 + number}, 'baru'), ('Z', {200 + number}, 'baru')")
-        async with reading(captured(postgresql.url, TABLES, batch=20), position, install=False) as source:
-            for batch in await batches(source, lambda found: len(found) >= 2 or not found):
-                seen += batch.records
-                position = stored(batch.position)
-    postgresql.sql("UPDATE warga SET nama = 'akhir' WHERE id = 1")
-    async with reading(captured(postgresql.url, TABLES, batch=20), position, install=False) as source:
-        last = await batches(source, lambda found: any("akhir" in each.data.values() for each in all_of(found)))
-        seen += all_of(last)
-
+    seen = await interrupted(postgresql.sql, lambda: captured(postgresql.url, TABLES, batch=20))
     rows = postgresql.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
     assert max(Counter((each.key, each.version) for each in seen).values()) == 1

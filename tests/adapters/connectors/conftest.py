@@ -1,12 +1,30 @@
-"""The applications that speak HTTP."""
+"""The applications that speak HTTP, and an application with a database of each kind, still empty."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
+from tests.adapters.connectors.sql_application import KINDS, Application
+
+
+@pytest_asyncio.fixture(params=KINDS)
+async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
+    """An application on each kind of database. Modules add its tables by a fixture of this name."""
+    made = Application.of(request.param, request)
+    yield made
+    await made.engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def sqlite(sqlite_url: str) -> AsyncIterator[Application]:
+    """An application on SQLite, where one kind is enough."""
+    made = Application("sqlite", sqlite_url)
+    yield made
+    await made.engine.dispose()
 
 
 @pytest.fixture(scope="session")

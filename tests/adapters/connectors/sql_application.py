@@ -28,6 +28,7 @@ KINDS = ("sqlite", "postgresql", "mariadb")
 WIB = ZoneInfo("Asia/Jakarta")
 START = datetime(2026, 1, 1, 8, 0, tzinfo=WIB)
 CONTEXT = Context(AppName("dukcapil", "siak"), "mutasi", Path(), WIB)
+TABLE = "CREATE TABLE penduduk (id integer PRIMARY KEY, nama varchar(50), updated_at {moment})"
 TYPES = {
     "sqlite": {"moment": "TEXT", "serial": "INTEGER PRIMARY KEY AUTOINCREMENT"},
     "postgresql": {"moment": "timestamptz", "serial": "bigserial PRIMARY KEY"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from adapters.connectors.sql_call import SqlCall, SqlCallConfig
 from bus.errors import AccessError, ConfigError, Rejected, Unavailable
-from tests.adapters.connectors.sql_application import CONTEXT, KINDS, WIB, Application, let_threads_end
+from tests.adapters.connectors.sql_application import CONTEXT, WIB, Application, let_threads_end
 from tests.adapters.connectors.upsert_office import Jenis, delivery
 
 NIK = "3571010101010001"
@@ -70,12 +69,10 @@ class Kematian(BaseModel):
     daftar: tuple[str, ...] = ("a", "b")
 
 
-@pytest_asyncio.fixture(params=KINDS)
-async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    made = Application.of(request.param, request)
-    await made.run(TABLE, *ROUTINES[request.param])
-    yield made
-    await made.engine.dispose()
+@pytest_asyncio.fixture
+async def application(application: Application) -> Application:
+    await application.run(TABLE, *ROUTINES[application.kind])
+    return application
 
 
 @pytest.fixture

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import pytest_asyncio
 
 from bus.ports import Source
 from tests.adapters.connectors.sql_application import (
-    KINDS,
     START,
+    TABLE,
     Application,
     at,
     fill,
@@ -21,22 +19,6 @@ from tests.adapters.connectors.sql_application import (
     read_until,
     stored,
 )
-
-TABLE = "CREATE TABLE penduduk (id integer PRIMARY KEY, nama varchar(50), updated_at {moment})"
-
-
-@pytest_asyncio.fixture(params=KINDS)
-async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    made = Application.of(request.param, request)
-    yield made
-    await made.engine.dispose()
-
-
-@pytest_asyncio.fixture
-async def sqlite(sqlite_url: str) -> AsyncIterator[Application]:
-    made = Application("sqlite", sqlite_url)
-    yield made
-    await made.engine.dispose()
 
 
 async def test_is_a_source(sqlite: Application) -> None:

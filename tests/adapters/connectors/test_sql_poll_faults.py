@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from bus.errors import ConfigError, Unavailable
 from tests.adapters.connectors.sql_application import (
-    KINDS,
+    TABLE,
     Application,
     fill,
     let_threads_end,
     read_all,
     read_until,
 )
-
-TABLE = "CREATE TABLE penduduk (id integer PRIMARY KEY, nama varchar(50), updated_at {moment})"
-
-
-@pytest_asyncio.fixture(params=KINDS)
-async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    made = Application.of(request.param, request)
-    yield made
-    await made.engine.dispose()
-
-
-@pytest_asyncio.fixture
-async def sqlite(sqlite_url: str) -> AsyncIterator[Application]:
-    made = Application("sqlite", sqlite_url)
-    yield made
-    await made.engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
@@ -151,37 +151,37 @@ async def _office(kind: str, of: type[Office], request: pytest.FixtureRequest, p
     return of(own, await Door.to(own, proxy))
 
 
-class TestSqlUpsert(SinkContract):
+class SqlSink(SinkContract):
+    """The suite on each kind of database."""
+
+    office: ClassVar[type[Office]]
+
+    @pytest_asyncio.fixture(params=KINDS)
+    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:
+        office = await _office(request.param, self.office, request, proxy)
+        yield office
+        await office.close()
+
+
+class TestSqlUpsert(SqlSink):
+    office = Office
+
     @pytest.fixture
     def large(self, application: Office) -> int:
         return application.backlog
 
-    @pytest_asyncio.fixture(params=KINDS)
-    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:
-        office = await _office(request.param, Office, request, proxy)
-        yield office
-        await office.close()
 
+class TestSqlCall(SqlSink):
+    office = CallingOffice
 
-class TestSqlCall(SinkContract):
     @pytest.fixture
     def large(self, application: Office) -> int:
         return 5_000 if application.kind == "mariadb" else 20_000  # it has a round trip for each call
 
-    @pytest_asyncio.fixture(params=KINDS)
-    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:
-        office = await _office(request.param, CallingOffice, request, proxy)
-        yield office
-        await office.close()
 
+class TestHandler(SqlSink):
+    office = HandlerOffice
 
-class TestHandler(SinkContract):
     @pytest.fixture
     def large(self) -> int:
         return 20_000  # one by one in Python, 1.2 ms each; of the sinks sql_upsert has the whole backlog
-
-    @pytest_asyncio.fixture(params=KINDS)
-    async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SinkApplication]:
-        office = await _office(request.param, HandlerOffice, request, proxy)
-        yield office
-        await office.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bus.errors import Rejected, Unavailable
 from bus.ports import Delivery, Sink
-from tests.adapters.connectors.sql_application import KINDS, Application
+from tests.adapters.connectors.sql_application import Application
 from tests.adapters.connectors.upsert_office import (
     NIK,
     TABLE,
@@ -26,10 +26,9 @@ from tests.adapters.connectors.upsert_office import (
 )
 
 
-@pytest_asyncio.fixture(params=KINDS)
-async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    async with office(request) as made:
-        yield made
+@pytest_asyncio.fixture
+async def application(application: Application) -> Application:
+    return await office(application)
 
 
 async def test_inserts_then_updates(application: Application) -> None:

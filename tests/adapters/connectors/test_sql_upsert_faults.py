@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest_asyncio
 from bus.database import engine
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
 from bus.ports import Delivery
-from tests.adapters.connectors.sql_application import KINDS, Application, let_threads_end
+from tests.adapters.connectors.sql_application import Application, let_threads_end
 from tests.adapters.connectors.upsert_office import (
     COLUMNS,
     TABLE,
@@ -25,10 +24,9 @@ from tests.adapters.connectors.upsert_office import (
 )
 
 
-@pytest_asyncio.fixture(params=KINDS)
-async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    async with office(request) as made:
-        yield made
+@pytest_asyncio.fixture
+async def application(application: Application) -> Application:
+    return await office(application)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-import pytest
 from pydantic import BaseModel
 
 from adapters.connectors.sql_upsert import SqlUpsert, SqlUpsertConfig
@@ -52,13 +49,10 @@ def delivery(version: int, *, stream: str = "OPD_DUKCAPIL", data: BaseModel | No
     return Delivery(event, model, frozenset(type(model).model_fields), stream, version)
 
 
-@asynccontextmanager
-async def office(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
-    """An application on the database that the fixture is for."""
-    made = Application.of(request.param, request)
-    await made.run(TABLE, *AUDIT[request.param])
-    yield made
-    await made.engine.dispose()
+async def office(application: Application) -> Application:
+    """The application with its table and triggers."""
+    await application.run(TABLE, *AUDIT[application.kind])
+    return application
 
 
 COLUMNS = {"nik": "nik", "tanggal": "tanggal", "tempat": "tempat", "event_id": "$id"}

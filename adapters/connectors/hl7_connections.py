@@ -52,14 +52,14 @@ class Connection(asyncio.Protocol):
         self._waiting = self._bytes = self._skipped = 0
         self._told: set[str] = set()
         self._paused = self._unread = False
-        self._moved = 0.0  # when bytes last came or went
+        self._moved = self._begun = 0.0  # when bytes last came or went, and when half a message or deafness began
         self._transport: asyncio.Transport | None = None
         self.peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Lets in whom the allow-list names, as long as there is room."""
         self._transport = cast(asyncio.Transport, transport)
-        self.peer = str(self._transport.get_extra_info("peername")[0])
+        self.peer = str((self._transport.get_extra_info("peername") or ("",))[0])
         self._moved = asyncio.get_running_loop().time()
         if refusal := self._server.refusal(self):
             self.tell("refused a connection", reason=refusal)
@@ -67,9 +67,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes; whole messages go to the server."""
-        if not self._frames.partial or not self._paused:
-            self._moved = asyncio.get_running_loop().time()
-        for frame in self._frames.feed(data):
+        self._moved = asyncio.get_running_loop().time()
+        within, frames = self._frames.partial, self._frames.feed(data)
+        if frames or not within:
+            self._begun = self._moved
+        for frame in frames:
             self._waiting += 1
             self._bytes += len(frame.content)
             self._server.arrive(Arrival(self, frame))
@@ -119,7 +121,7 @@ class Connection(asyncio.Protocol):
         stuck = self._unread or (self._frames.partial and not self._paused)
         if not stuck and self._waiting:
             return
-        if now - self._moved > (self._bounds.whole if stuck else self._bounds.quiet):
+        if (now - self._begun > self._bounds.whole) if stuck else (now - self._moved > self._bounds.quiet):
             if stuck:
                 told = "takes no answers" if self._unread else "sends half a message"
                 self.tell(f"a connection {told}")
@@ -130,7 +132,7 @@ class Connection(asyncio.Protocol):
         if full == self._paused or self._transport is None or self._transport.is_closing():
             return
         self._paused = full
-        self._moved = asyncio.get_running_loop().time()
+        self._begun = asyncio.get_running_loop().time()  # time in which it was not read is not the sender's
         if full:
             self._transport.pause_reading()
         else:
@@ -180,8 +182,8 @@ class Connections:
 
     def refusal(self, connection: Connection) -> str:
         """Why a connection is not let in; "" where it is."""
-        if self._server is None:
-            return "closing"
+        if self._server is None or not connection.peer:
+            return "gone, or closing"
         if self._peers and not any(ip_address(connection.peer.partition("%")[0]) in each for each in self._peers):
             return "not in `peers`"
         if len(self._open) >= self.bounds.connections:

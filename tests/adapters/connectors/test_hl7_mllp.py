@@ -71,6 +71,13 @@ async def desk(folder: Path = Path(), **options: Any) -> AsyncIterator[Desk]:
         await opened.close()
 
 
+async def drip(client: Client) -> None:
+    """Sends a byte now and then."""
+    while True:
+        await asyncio.sleep(0.02)
+        client.writer.write(b"x")
+
+
 async def ended(client: Client) -> bool:
     """Whether the other side ends a connection."""
     with contextlib.suppress(ConnectionError):
@@ -296,7 +303,9 @@ async def test_who_takes_no_answers_or_sends_half_a_message_is_cut_off() -> None
     async with desk(whole=0.1, ahead=100_000, connections=2) as at:
         half, deaf = await at.client(), await at.client()
         half.writer.write(START + b"MSH|")
+        dripping = asyncio.create_task(drip(half))  # a byte now and then is no message
         assert await ended(half)
+        dripping.cancel()
         # What is refused is answered with its own header: 9 MB that nobody takes.
         refused = adt(1, "A", "m1", event="A02").replace("ALAT", "A" * 3000)
         deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -36,6 +37,9 @@ _RECEIVER = frozenset(("server", "receiver"))
 _MISFIT = frozenset(("versionmismatch", "mustunderstand", "dataencodingunknown"))
 _REFUSED = frozenset(("failedauthentication", "invalidsecurity", "invalidsecuritytoken", "authentication"))
 _XML = ("text/xml", "application/soap+xml", "application/xml", "multipart/related")
+
+
+_sent: ContextVar[bool] = ContextVar("sent", default=False)  # whether this thread's call is on its way
 
 
 class SoapConfig(HttpConfig):
@@ -153,6 +157,7 @@ class SoapClient:
 
     def _invoke(self, arguments: dict[str, Any], headers: dict[str, str]) -> Any:
         """Runs in a thread."""
+        _sent.set(False)
         try:
             return to_jsonable_python(self.operation(arguments, headers))
         except Fault as fault:
@@ -160,11 +165,15 @@ class SoapClient:
         except ValidationError as error:
             path = ".".join(str(each) for each in error.path)
             told = f"isian wajib kosong: {path}" if path else "isian wajib kosong"
-            raise (Rejected(told, where=self._where) if self._rejects else self._misfit("the request")) from None
-        except TypeError:  # zeep's own word for a name that the request does not have
-            raise self._misfit("the request") from None
-        except (ZeepError, etree.LxmlError, ValueError, ArithmeticError):
-            raise self._misfit("the answer, or a value of the request,") from None
+            ours = self._rejects and not _sent.get()
+            raise (Rejected(told, where=self._where) if ours else self._misfit("the request or the answer")) from None
+        except (TypeError, ValueError, ArithmeticError) as error:
+            if self._rejects and not _sent.get() and not isinstance(error, TypeError):
+                told = "isian tidak dapat ditulis seperti yang diminta layanan"  # a control character, no number
+                raise Rejected(told, where=self._where) from None
+            raise self._misfit("the answer" if _sent.get() else "the request") from None
+        except (ZeepError, etree.LxmlError):
+            raise self._misfit("the answer" if _sent.get() else "the request") from None
 
     def _misfit(self, what: str) -> ConfigError:
         hint = "check the options against it; strict = false takes what can be read"
@@ -188,6 +197,7 @@ class SoapClient:
 
     def post(self, message: bytes, headers: Mapping[str, str]) -> _Reply:
         """Sends a call, out of the thread. Raises what a status means that comes without a SOAP answer."""
+        _sent.set(True)
         answer: Answer = waited(self._loop, lambda: self._http.send("POST", self._url, headers=headers, body=message))
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if answer.status not in {200, 202, 400, 500} or (answer.status != 200 and kind not in _XML):  # noqa: PLR2004

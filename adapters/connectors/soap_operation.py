@@ -83,17 +83,22 @@ def _check(described: Any, path: str, where: str, what: str) -> None:
         described = elements[name].type
 
 
-def _completed(value: Any, described: Any, depth: int = 0) -> Any:
-    """A value with everything that its type may have: what was left out is None, a list that was is empty."""
+def _completed(value: Any, described: Any, within: tuple[Any, ...] = ()) -> Any:
+    """A value with everything that its type may have: what was left out is None, a list that was is empty.
+
+    ``within`` are the types around it: one that holds itself is not filled in for ever.
+    """
     elements = dict(getattr(described, "elements", None) or ())
-    if not elements or depth > DEEPEST or not isinstance(value, dict | None):
+    if not elements or len(within) > DEEPEST or not isinstance(value, dict | None):
         return value
+    if value is None and any(each is described for each in within):
+        return None
     given = value or {}
     whole = dict(given)
     for name, element in elements.items():
         kind, inner = getattr(element, "type", None), given.get(name)
         if element.accepts_multiple:
-            whole[name] = [_completed(each, kind, depth + 1) for each in inner or ()]
+            whole[name] = [_completed(each, kind, (*within, described)) for each in inner or ()]
         else:
-            whole[name] = _completed(inner, kind, depth + 1)
+            whole[name] = _completed(inner, kind, (*within, described))
     return whole

@@ -324,6 +324,14 @@ async def test_a_required_element_without_a_value_is_a_rejection(php: Php, conte
             await sink.apply([delivery()], None)
 
 
+async def test_a_value_that_xml_cannot_hold_is_a_rejection(php: Php, context: Context) -> None:
+    async with opened(call(php.url, context)) as sink:
+        with pytest.raises(Rejected, match="tidak dapat ditulis"):
+            await sink.apply([delivery(nilai="a\x00b")], None)
+        await sink.apply([delivery(nilai="baik")], None)
+    assert len(php.documents("kunci")) == 1
+
+
 async def test_credentials_go_to_the_address_of_the_contract_alone(php: Php, context: Context) -> None:
     """The WSDL names another address; and this machine may be called where the contract says so."""
     with pytest.raises(ConfigError, match="allow_local"):

@@ -141,9 +141,25 @@ EPUSKESMAS = Application(
     targets={"kelahiran": "nik_ibu", "sasaran": "nik"},
     here={"http_push": "allow_local = true", "http_poll": "allow_local = true"},
 )
+DAPODIK = Application(
+    "pendidikan",
+    "dapodik",
+    {
+        "DAPODIK_SISWA_FOLDER": "{folder}/dapodik-siswa",
+        "DAPODIK_MUTASI_FOLDER": "{folder}/dapodik-mutasi",
+        "DAPODIK_PENDUDUK_FOLDER": "{folder}/dapodik-penduduk",
+    },
+)
+PENERTIBAN = Application(
+    "satpolpp",
+    "penertiban",
+    {"PENERTIBAN_URL": DATABASE, "PENERTIBAN_FOLDER": "{folder}/penertiban-izin"},
+    targets={"laporan": "nomor"},
+    sources={"tindak_lanjut": "nomor_laporan", "penyelesaian": "nomor_laporan"},
+)
 
 #: Those that share a process: starting one costs two seconds of a processor. The first is killed, the second is away.
-GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMRS, SIMPEG, EPUSKESMAS))
+GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMRS, SIMPEG, EPUSKESMAS), (DAPODIK, PENERTIBAN))
 APPLICATIONS = tuple(application for group in GROUPS for application in group)
 OUTSIDE = "luar.db"  #: what is no application of the city: the bank's own books
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from adapters.demo import lists
 from adapters.demo.applications import APPLICATIONS, OUTSIDE
 from adapters.demo.flows import FLOWS, REJECTS, Flow
 
@@ -100,6 +101,7 @@ def _attach(folder: Path) -> sqlite3.Connection:
     for name in DATABASES:
         connection.execute(f"ATTACH DATABASE ? AS {name}", (str(folder / f"{name}.db"),))
     connection.executescript(_VIEWS)
+    lists.attach(connection, folder)
     return connection
 
 
@@ -124,11 +126,12 @@ def _rejects(connection: sqlite3.Connection, dead_letters: DeadLetters) -> Itera
 
 
 def _writes(connection: sqlite3.Connection) -> tuple[int, int]:
-    """How many events the targets' triggers saw applied to a row, and how many of them again."""
+    """How many events the targets' triggers saw applied to a row, or stand in a daily list; how many of them again."""
+    noted = [(f"{name}.catatan_target", "tabel || ' ' || kunci || ' ' || event_id") for name in TARGETS]
+    listed = [(f"temp.{each.name}", "event_id") for each in lists.LISTS]
     applied = writes = 0
-    for name in TARGETS:
-        query = f"SELECT COUNT(*), COUNT(DISTINCT tabel || ' ' || kunci || ' ' || event_id) FROM {name}.catatan_target"  # noqa: S608
-        total, distinct = connection.execute(query).fetchone()
+    for table, what in (*noted, *listed):
+        total, distinct = connection.execute(f"SELECT COUNT(*), COUNT(DISTINCT {what}) FROM {table}").fetchone()  # noqa: S608
         writes, applied = writes + total, applied + distinct
     return applied, writes - applied
 

@@ -43,8 +43,8 @@ def _deaths(what: str, join: str, key: str, content: str) -> str:
 RESIDENT = "every resident is known to the aid office"
 BIRTH = "a birth in hospital reaches the civil registry, and the child immunisation and aid"
 DEATH = "a death stops aid and pension, flags permits and tax; its withdrawal undoes that"
-MOVE = "a move reaches aid and tax"
-PERMIT = "a permit opens a tax object"
+MOVE = "a move reaches school, aid and tax"
+PERMIT = "a permit opens a tax object and tells enforcement"
 TAX = "a tax payment is known to the permit counter"
 
 _RECIPIENT = "JOIN bansos.penerima p ON p.nik = k.nik"
@@ -196,6 +196,18 @@ _CITIZENS = (
     ),
     Flow(
         MOVE,
+        "who moved out, on the school office's daily list",
+        _log(3, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
+        "SELECT kunci, isi FROM temp.keluar",
+    ),
+    Flow(
+        MOVE,
+        "who moved in, on the school office's daily list",
+        _log(5, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
+        "SELECT kunci, isi FROM temp.datang",
+    ),
+    Flow(
+        MOVE,
         "who moved out, on the aid office's list",
         _log(3, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
         "SELECT nik, tanggal_pindah FROM bansos.bus_pindah",
@@ -236,6 +248,18 @@ _OFFICES = (
         "SELECT nomor_izin, tanggal_dicabut FROM pajak.bus_izin_dicabut",
         "pajak.bus_izin_dicabut",
         _PERMIT.format("update"),
+    ),
+    Flow(
+        PERMIT,
+        "new permits on the enforcement office's daily list",
+        f"SELECT i.nomor, i.nama_usaha FROM perizinan.izin i WHERE i.nomor IN ({_NEW_PERMIT})",  # noqa: S608
+        "SELECT kunci, isi FROM temp.izin_terbit",
+    ),
+    Flow(
+        PERMIT,
+        "revoked permits on the enforcement office's daily list",
+        "SELECT nomor, tanggal_cabut FROM perizinan.izin WHERE status = 'dicabut'",
+        "SELECT kunci, isi FROM temp.izin_dicabut",
     ),
     Flow(
         TAX,

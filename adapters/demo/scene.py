@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.demo.applications import APPLICATIONS, GROUPS, PERIZINAN, SIMRS, Application, folder
+from adapters.demo.applications import APPLICATIONS, GROUPS, PENERTIBAN, PERIZINAN, SIMRS, Application, folder
 from adapters.demo.audit import Audit, audit, first_write
 from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
@@ -26,7 +26,8 @@ REFRESH = 0.25  #: seconds between two looks
 START = 60.0  #: seconds that the adapters get to start
 DRAIN = 60.0  #: seconds that what is on its way gets to arrive
 QUIET = 1.0  #: seconds after everything has arrived, in which nothing may arrive twice
-INSTALLED = ((PERIZINAN, "kejadian_bus"), (SIMRS, "bus_change"))  #: what sources wait for before the day begins
+#: What sources make in their databases before the day begins.
+INSTALLED = ((PERIZINAN, "kejadian_bus"), (PENERTIBAN, "kejadian_bus"), (SIMRS, "bus_change"))
 INTERRUPTED = 130  #: exit code of a demo that was ended before its audit
 
 

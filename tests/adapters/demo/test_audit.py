@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook, load_workbook
 
 from adapters.demo.applications import APPLICATIONS, BANSOS, EPUSKESMAS, PAJAK, PERIZINAN, SIMPEG, outside
 from adapters.demo.audit import DATABASES, Audit, audit, first_write
@@ -14,6 +15,7 @@ from adapters.demo.bank import Bank, Bills, Payment
 from adapters.demo.city import WIFE, City, build
 from adapters.demo.databases import connect, create, watch
 from adapters.demo.hospital import UNKNOWN, Hospital
+from adapters.demo.lists import EVENT, LISTS, DailyList
 from adapters.demo.people import Aid, Personnel
 from adapters.demo.permits import Permits
 from adapters.demo.registry import Registry
@@ -27,6 +29,12 @@ LETTERS = {
     ("bppkad/pajak", "source-bank"): 1,
 }
 
+LISTED = {
+    "keluar": "SELECT nik, tanggal_pindah FROM bansos.bus_pindah",
+    "datang": "SELECT nik, tanggal_datang FROM bansos.bus_kedatangan",
+    "izin_terbit": "SELECT nomor, nama_usaha FROM perizinan.izin",
+    "izin_dicabut": "SELECT nomor, tanggal_cabut FROM perizinan.izin WHERE status = 'dicabut'",
+}
 ARRIVED = Path(__file__).with_name("arrived.sql")
 
 
@@ -68,7 +76,22 @@ def home(tmp_path: Path) -> Path:
         for name in DATABASES:
             connection.execute(f"ATTACH ? AS {name}", (str(tmp_path / "applications" / f"{name}.db"),))
         connection.executescript(ARRIVED.read_text(encoding="utf-8"))
+        for each in LISTS:
+            write_list(each, tmp_path, connection.execute(LISTED[each.name]).fetchall())
     return tmp_path
+
+
+def write_list(kind: DailyList, home: Path, rows: Sequence[Sequence[str]]) -> None:
+    """A workbook of that kind with these rows, and an event for each."""
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append([kind.key, kind.content, EVENT])
+    for number, row in enumerate(rows):
+        sheet.append([*row, f"event{number}"])
+    path = home / "applications" / kind.files.replace("*", "2026-03-02")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workbook.save(path)
 
 
 def born_in_hospital(city: City, hospital: Hospital, registry: Registry) -> None:
@@ -141,6 +164,19 @@ def test_a_row_that_no_source_accounts_for(home: Path) -> None:
     found = look(home)
 
     assert (found.ok, found.lost, found.unexpected) == (False, 0, 1)
+
+
+def test_a_row_that_stands_twice_in_a_daily_list(home: Path) -> None:
+    path = home / "applications" / LISTS[0].files.replace("*", "2026-03-02")
+    workbook = load_workbook(path)
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append([cell.value for cell in sheet[2]])
+    workbook.save(path)
+
+    found = look(home)
+
+    assert (found.ok, found.lost, found.duplicates_applied) == (False, 0, 1)
 
 
 def test_aid_that_was_not_resumed(home: Path) -> None:

@@ -96,7 +96,8 @@ async def serving(
     if context is not None and not implicit:
         options |= {"tls_context": context, "require_starttls": True}
     if login:
-        options |= {"authenticator": server.authenticate, "auth_required": True}
+        secured = context is not None  # who demands a login without TLS is warned by aiosmtpd: it is offered only
+        options |= {"authenticator": server.authenticate, "auth_required": secured, "auth_require_tls": secured}
     listening = await loop.create_server(lambda: SMTP(server, **options), HOST, 0, ssl=context if implicit else None)
     server.port = listening.sockets[0].getsockname()[1]
     try:

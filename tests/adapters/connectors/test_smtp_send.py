@@ -84,10 +84,11 @@ class Readers:
         self.away, self.back = way.refuse, way.accept
 
     def sink(self, **options: Any) -> Sink:
-        return send(self._way.port, digest=self._digest, **options)
+        login = {"user": USER, "password": "env:BUS_TEST_PASSWORD"}
+        return send(self._way.port, digest=self._digest, **login | options)
 
     def stranger(self) -> Sink | None:
-        return None  # this server asks nobody; see the test of TLS and login
+        return self.sink(user=USER, password="env:BUS_TEST_WRONG_PASSWORD")
 
     def told(self) -> list[Mapping[str, str]]:
         """What the mails tell, one mapping per event."""
@@ -123,9 +124,14 @@ class MailContract(SinkContract):
 
 
 class TestSmtpSend(MailContract):
-    @pytest.fixture
-    async def application(self, server: MailServer, proxy: Callable[[int], Awaitable[Proxy]]) -> SinkApplication:
-        return Readers(server, await proxy(server.port), digest=False)
+    @pytest_asyncio.fixture
+    async def application(
+        self, proxy: Callable[[int], Awaitable[Proxy]], monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[SinkApplication]:
+        monkeypatch.setenv("BUS_TEST_PASSWORD", PASSWORD)
+        monkeypatch.setenv("BUS_TEST_WRONG_PASSWORD", "bukan-sandinya")
+        async with serving(login=True) as server:
+            yield Readers(server, await proxy(server.port), digest=False)
 
     @pytest.fixture
     def large(self) -> int:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from adapters.connectors.mqtt import Mqtt, MqttConfig
 from adapters.connectors.mqtt_records import Topic
@@ -192,6 +193,20 @@ async def test_only_what_was_not_stored_comes_again(mosquitto: Mosquitto, root: 
     assert numbers == [1, 2, 1, 2]
     assert [record.data["value"] for record in await read(again, 2)] == [3, 1]
     assert await again.read() is None
+
+
+async def test_a_broker_that_has_lost_its_sessions_is_told_of(mosquitto: Mosquitto, root: str, opened: Open) -> None:
+    source = await opened(mosquitto, f"{root}/a")
+    await source.close()
+    mosquitto.kill()
+    mosquitto.start()
+
+    with capture_logs() as logs:
+        source = await opened(mosquitto, f"{root}/a", position={"topic": f"{root}/a", "stored": ""})
+    await mosquitto.publish(f"{root}/a", ["7"])
+
+    assert "the broker has forgotten the session: what came meanwhile is lost" in [entry["event"] for entry in logs]
+    assert [record.data["value"] for record in await read(source, 1)] == [7]
 
 
 async def test_a_retained_state_is_one_event_however_often_it_comes(mosquitto: Mosquitto, tmp_path: Path) -> None:

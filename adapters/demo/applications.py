@@ -157,9 +157,21 @@ PENERTIBAN = Application(
     targets={"laporan": "nomor"},
     sources={"tindak_lanjut": "nomor_laporan", "penyelesaian": "nomor_laporan"},
 )
+PENGADUAN = Application(
+    "kominfo",
+    "pengaduan",
+    {
+        "PENGADUAN_LISTEN": "{webhook}",
+        "PENGADUAN_SIGNING_KELUAR": "{desk_secret}",
+        "PENGADUAN_URL": "http://{desk}/bus",
+        "PENGADUAN_SIGNING_MASUK": "{bus_secret}",
+    },
+    targets={"kabar": "kejadian || ' ' || new.nomor"},
+    sources={"laporan": "nomor"},
+)
 
 #: Those that share a process: starting one costs two seconds of a processor. The first is killed, the second is away.
-GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMRS, SIMPEG, EPUSKESMAS), (DAPODIK, PENERTIBAN))
+GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMRS, SIMPEG, EPUSKESMAS), (DAPODIK, PENERTIBAN, PENGADUAN))
 APPLICATIONS = tuple(application for group in GROUPS for application in group)
 OUTSIDE = "luar.db"  #: what is no application of the city: the bank's own books
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from adapters.demo.applications import APPLICATIONS, BANSOS, PERIZINAN, SIAK
 from adapters.demo.bank import Bank, Bills, Payment
 from adapters.demo.city import WIFE, City, Resident, build
+from adapters.demo.complaints import OFFICERS, Complaint, Counter, Officers
 from adapters.demo.databases import away, create, watch
 from adapters.demo.hospital import UNKNOWN, Hospital
 from adapters.demo.people import Aid, Personnel
@@ -27,6 +28,8 @@ Tell = Callable[[str], None]
 BIRTHS, DEATHS, MOVED_OUT, MOVED_IN, PERMITS, FILES, LINES = 30, 24, 20, 16, 60, 4, 40
 IN_HOSPITAL, REGISTERED = 12, 10  #: births there, and how many of them the parents report on the same day
 PATIENTS = 40
+COMPLAINTS = 15  #: every third one is for another department than Satpol PP
+LOOK = 0.7  #: seconds between two looks of an officer at the list
 RECIPIENTS, HOLDERS = 240, 80
 OTHERS, EMPLOYEES = 60, 8  #: who has a pension and pays tax, and to whom nothing happens; civil servants who die
 AWAY = 11.5  #: seconds that Dinsos's database takes no writes: longer than an adapter waits for a lock (10 s)
@@ -34,6 +37,11 @@ SPREADSHEET_NIK = "3,57102E+15"  #: what is left of a NIK once a spreadsheet too
 
 _PLACES = ("RSUD Gambiran", "RS Baptis", "Rumah", "RSUD Kilisuci")
 _KINDS = (("Izin Toko", "47111"), ("Izin Apotek", "47721"), ("Izin Rumah Makan", "56101"), ("Izin Bengkel", "45201"))
+_COMPLAINTS = (
+    ("Ketenteraman dan ketertiban umum", "Reklame menutup trotoar", "Pejalan kaki turun ke jalan.", OFFICERS),
+    ("Ketenteraman dan ketertiban umum", "Pedagang berjualan di badan jalan", "Jalan macet tiap pagi.", OFFICERS),
+    ("Kesehatan", "Antrean puskesmas panjang", "Menunggu sejak subuh.", "dinkes"),
+)
 _CITIES = ("Surabaya", "Malang", "Blitar", "Tulungagung")
 
 
@@ -66,6 +74,7 @@ class Day:
     def prepare(self) -> None:
         """The night before: the applications as the day finds them."""
         self.city = build(today=self.today)
+        self._counter, self._at_work = Counter(self.home), Officers(self.home)
         self._registry, self._permits, self._bank = Registry(self.home), Permits(self.home), Bank(self.home)
         for application in APPLICATIONS:
             create(application, self.home)
@@ -99,13 +108,18 @@ class Day:
         """Lets the day pass; returns when the counters have closed and all applications answer again."""
         self._mistaken = next(self._people)
         parts = self._parts()
-        self.tell("08.00 the counters open: births, deaths, moves, permits")
+        officers = asyncio.create_task(self._officers())
+        try:
+            await self._hours(parts)
+        finally:
+            officers.cancel()
+
+    async def _hours(self, parts: Sequence[Sequence[Act]]) -> None:
+        self.tell("08.00 the counters open: births, deaths, moves, permits, complaints")
         await self._do(self._died(self._mistaken))
         await self._part(parts[0], self.pace.morning)
 
-        self.tell(
-            "09.30 bad rows: a NIK of 15 digits, a mother without one, one that is a number; a birth on 0000-00-00"
-        )
+        self.tell("09.30 bad rows: a NIK of 15 digits, a mother without one, a complaint without a title, …")
         await self._do(*self._bad_rows(), self._payments(1), self._payments(2))
 
         self.tell("10.00 the database of Dinsos takes no writes; everybody else works on")
@@ -150,6 +164,9 @@ class Day:
         half = len(acts) // 2
         parts = [acts[:half], *(acts[half + number :: 3] for number in range(3))]
         parts[0] = self._between(parts[0], self._born_in_hospital())
+        complaints = list(self._complaints())
+        parts[0] = self._between(parts[0], iter(complaints[::2]))
+        parts[1] = self._between(parts[1], iter(complaints[1::2]))
         parts[2] = self._between(parts[2], self._reported())
         parts[-1] += self._revoked()
         return parts
@@ -217,8 +234,23 @@ class Day:
         yield partial(self._registry.born, child, mistyped="0000-00-00")
         number = len(self._mothers)
         yield partial(self._hospital.born, self._mothers[-1], self._newborns[-1], number, mistyped=UNKNOWN)
+        yield partial(self._counter.receive, self._complaint(COMPLAINTS + 1, "Lain-lain", "", "Tanpa judul.", OFFICERS))
         newcomer = self._newcomer()
         yield partial(self._registry.moved_in, newcomer, self.today, mistyped=newcomer.nik[:-1])
+
+    def _complaints(self) -> Iterator[Act]:
+        for number in range(1, COMPLAINTS + 1):
+            yield partial(self._counter.receive, self._complaint(number, *_COMPLAINTS[number % 3]))
+
+    def _complaint(self, number: int, kind: str, title: str, text: str, department: str) -> Complaint:
+        place = self.city.random.choice(self.city.clusters)
+        name = f"LPR-{self.today.year}-{number:06}"
+        return Complaint(name, kind, title, text, department, f"RT {place.rt} RW {place.rw}", place.code)
+
+    async def _officers(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            await self._do(self._at_work.work)
 
     def _newcomer(self) -> Resident:
         random = self.city.random

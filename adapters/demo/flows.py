@@ -45,6 +45,7 @@ BIRTH = "a birth in hospital reaches the civil registry, and the child immunisat
 DEATH = "a death stops aid and pension, flags permits and tax; its withdrawal undoes that"
 MOVE = "a move reaches school, aid and tax"
 PERMIT = "a permit opens a tax object and tells enforcement"
+COMPLAINT = "a complaint reaches its department, and the answer the desk"
 TAX = "a tax payment is known to the permit counter"
 
 _RECIPIENT = "JOIN bansos.penerima p ON p.nik = k.nik"
@@ -271,7 +272,36 @@ _OFFICES = (
     ),
 )
 
-FLOWS = (*_CITIZENS, *_OFFICES)
+_HANDLED = "SELECT '{0} ' || c.kunci, c.waktu FROM penertiban.catatan_sumber c WHERE c.tabel = '{1}'"
+
+_COMPLAINTS = (
+    Flow(
+        COMPLAINT,
+        "complaints for the enforcement office, on its officers' list",
+        "SELECT nomor, judul || lokasi FROM pengaduan.laporan WHERE opd_tujuan = 'satpolpp' AND judul <> ''",
+        "SELECT nomor, judul || lokasi FROM penertiban.laporan",
+        "penertiban.laporan",
+        "SELECT c.kunci, c.waktu FROM pengaduan.catatan_sumber c",
+    ),
+    Flow(
+        COMPLAINT,
+        "what the officers did, known to the desk",
+        "SELECT nomor_laporan, uraian FROM penertiban.tindak_lanjut",
+        "SELECT nomor, isi FROM pengaduan.kabar WHERE kejadian = 'ditindaklanjuti'",
+        "pengaduan.kabar",
+        _HANDLED.format("ditindaklanjuti", "tindak_lanjut"),
+    ),
+    Flow(
+        COMPLAINT,
+        "their answers, known to the desk",
+        "SELECT nomor_laporan, jawaban FROM penertiban.penyelesaian",
+        "SELECT nomor, isi FROM pengaduan.kabar WHERE kejadian = 'selesai'",
+        "pengaduan.kabar",
+        _HANDLED.format("selesai", "penyelesaian"),
+    ),
+)
+
+FLOWS = (*_CITIZENS, *_OFFICES, *_COMPLAINTS)
 
 #: (application, place) -> how many rows of that source no event can be made of.
 REJECTS = {
@@ -279,6 +309,7 @@ REJECTS = {
     ("dukcapil/siak", "source-kedatangan"): _REJECTED.format(5) + " AND NOT w.nik_sah",
     ("dukcapil/siak", "source-penduduk"): "SELECT COUNT(*) FROM warga WHERE NOT nik_sah",
     ("rsud/simrs", "source-kelahiran"): f"SELECT COUNT(*) FROM {_MOTHER} WHERE LENGTH(m.no_ktp) <> 16",  # noqa: S608
+    ("kominfo/pengaduan", "source-laporan"): "SELECT COUNT(*) FROM pengaduan.laporan WHERE judul = ''",
     ("bppkad/pajak", "source-bank"): (
         f"SELECT COUNT(*) FROM main.setoran WHERE {_BAD_NIK}"  # noqa: S608
     ),

@@ -6,13 +6,14 @@ They run in the demo's process, each over a database of its own that the audit l
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from base64 import b64encode
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_bytes, token_urlsafe
 
 from aiohttp import web
 
-from adapters.demo.applications import EPUSKESMAS
+from adapters.demo.applications import EPUSKESMAS, PENGADUAN
+from adapters.demo.desk import Desk, Secrets
 from adapters.demo.puskesmas import Puskesmas
 
 HOST = "127.0.0.1"
@@ -23,11 +24,25 @@ class Services:
 
     def __init__(self, home: Path) -> None:
         self._runners: list[web.AppRunner] = []
-        key = token_urlsafe()
+        self._served: list[tuple[web.Application, socket.socket]] = []
+        key, secrets, webhook = token_urlsafe(), Secrets(_secret(), _secret()), _free()
         puskesmas = Puskesmas(EPUSKESMAS.database(home), key)
-        self._served = [(puskesmas.application(), socket.create_server((HOST, 0)))]
+        desk = Desk(PENGADUAN.database(home), secrets, f"http://{webhook}/laporan")
         #: what adapters are told of them
-        self.made: Mapping[str, str] = {"puskesmas": _address(self._served[0][1]), "puskesmas_key": key}
+        self.made = {
+            "puskesmas": self._serve(puskesmas.application()),
+            "puskesmas_key": key,
+            "desk": self._serve(desk.application()),
+            "desk_secret": secrets.own,
+            "bus_secret": secrets.bus,
+            "webhook": webhook,
+        }
+
+    def _serve(self, application: web.Application) -> str:
+        """An address for an application; it is answered once they start."""
+        listening = socket.create_server((HOST, 0))
+        self._served.append((application, listening))
+        return _address(listening)
 
     async def start(self) -> None:
         """Serves; what was asked for before waited."""
@@ -43,6 +58,17 @@ class Services:
             await runner.cleanup()
         for _, listening in self._served:
             listening.close()
+
+
+def _secret() -> str:
+    """A key of Standard Webhooks."""
+    return f"whsec_{b64encode(token_bytes(24)).decode()}"
+
+
+def _free() -> str:
+    """An address where nobody listens, for an adapter that will."""
+    with socket.create_server((HOST, 0)) as listening:
+        return _address(listening)
 
 
 def _address(listening: socket.socket) -> str:

@@ -40,3 +40,13 @@ INSERT INTO pajak.bus_izin SELECT nomor, jenis, tanggal_terbit, nib, kbli, nama_
 INSERT INTO pajak.bus_izin_dicabut SELECT nomor, tanggal_cabut, 'cabut' || id FROM perizinan.izin WHERE status = 'dicabut';
 INSERT INTO perizinan.bus_pembayaran SELECT nop, tahun, tanggal_bayar, 'bayar' || rowid FROM main.setoran
     WHERE LENGTH(nik) = 16;
+
+INSERT INTO penertiban.laporan (nomor, kategori, judul, isi, waktu_diterima, lokasi, event_id)
+    SELECT nomor, kategori, judul, isi, waktu, lokasi, 'laporan' || nomor FROM pengaduan.laporan
+    WHERE opd_tujuan = 'satpolpp' AND judul <> '';
+INSERT INTO penertiban.tindak_lanjut SELECT nomor, 1, 'Petugas memeriksa lokasi.', 'DIPROSES', '2026-03-02' FROM penertiban.laporan;
+INSERT INTO penertiban.penyelesaian SELECT nomor, 'Sudah ditertibkan.', 'TUNTAS', '2026-03-02' FROM penertiban.laporan;
+INSERT INTO pengaduan.kabar SELECT 'l' || nomor_laporan, 'ditindaklanjuti', nomor_laporan, uraian, '', 'l' || nomor_laporan
+    FROM penertiban.tindak_lanjut;
+INSERT INTO pengaduan.kabar SELECT 's' || nomor_laporan, 'selesai', nomor_laporan, jawaban, '', 's' || nomor_laporan
+    FROM penertiban.penyelesaian;

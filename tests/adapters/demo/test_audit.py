@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from adapters.demo.applications import APPLICATIONS, BANSOS, EPUSKESMAS, PAJAK, PERIZINAN, SIMPEG, outside
+from adapters.demo.applications import APPLICATIONS, BANSOS, EPUSKESMAS, PAJAK, PENGADUAN, PERIZINAN, SIMPEG, outside
 from adapters.demo.audit import DATABASES, Audit, audit, first_write
 from adapters.demo.bank import Bank, Bills, Payment
 from adapters.demo.city import WIFE, City, build
+from adapters.demo.complaints import OFFICERS, Complaint, Counter
 from adapters.demo.databases import connect, create, watch
 from adapters.demo.hospital import UNKNOWN, Hospital
 from adapters.demo.lists import EVENT, LISTS, DailyList
@@ -26,6 +27,7 @@ LETTERS = {
     ("dukcapil/siak", "source-kedatangan"): 1,
     ("dukcapil/siak", "source-penduduk"): 1,
     ("rsud/simrs", "source-kelahiran"): 1,
+    ("kominfo/pengaduan", "source-laporan"): 1,
     ("bppkad/pajak", "source-bank"): 1,
 }
 
@@ -59,6 +61,10 @@ def home(tmp_path: Path) -> Path:
     permits.revoke("503/0003/419.104/2026", TODAY, "Usaha tutup")
     registry.born(city.newborn(city.households[0], TODAY))
     registry.born(city.newborn(city.households[1], TODAY), mistyped="0000-00-00")
+    complaint = Complaint("LPR-2026-000001", "Lain-lain", "Reklame", "Menutup trotoar.", OFFICERS, "RT 1", "")
+    Counter(tmp_path).receive(complaint)
+    Counter(tmp_path).receive(complaint._replace(number="LPR-2026-000002", department="dinkes"))
+    Counter(tmp_path).receive(complaint._replace(number="LPR-2026-000003", title=""))
     born_in_hospital(city, Hospital(tmp_path), registry)
     registry.died(people[0], TODAY, "RSUD Gambiran")
     registry.died(people[1], TODAY, "Rumah")
@@ -131,6 +137,7 @@ DELETED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a follow-up": (PAJAK.database, "DELETE FROM bus_penerima"),
     "a payment": (PERIZINAN.database, "DELETE FROM bus_pembayaran"),
     "a newborn": (EPUSKESMAS.database, "DELETE FROM kelahiran WHERE rowid = 1"),
+    "an answer": (PENGADUAN.database, "DELETE FROM kabar WHERE kejadian = 'selesai'"),
     "a pension that stops": (
         SIMPEG.database,
         "UPDATE pensiunan SET status = 'aktif', event_id = 'x' WHERE status = 'dihentikan'",

@@ -51,6 +51,8 @@ async def test_what_happens_on_that_day(tmp_path: Path) -> None:
     assert count(tmp_path, "simrs", "SELECT COUNT(*) FROM ranap_gabung") == script.IN_HOSPITAL + 2, "two go wrong"
     assert count(tmp_path, "simrs", "SELECT COUNT(*) FROM pasien_bayi") == script.IN_HOSPITAL + 1, "one was withdrawn"
     assert count(tmp_path, "siak", "SELECT COUNT(*) FROM tweb_penduduk WHERE ibu_nik > ''") == script.REGISTERED
+    assert count(tmp_path, "pengaduan", "SELECT COUNT(*) FROM laporan") == script.COMPLAINTS + 1
+    assert count(tmp_path, "pengaduan", "SELECT COUNT(*) FROM panggilan") == script.COMPLAINTS + 1
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM catatan_sumber WHERE apa = 'insert'") == script.PERMITS
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM izin WHERE status = 'dicabut'") == 5
     assert count(tmp_path, "luar", "SELECT COUNT(DISTINCT berkas) FROM setoran") == script.FILES
@@ -82,6 +84,7 @@ async def test_every_day_is_the_same(tmp_path: Path) -> None:
         ("siak", "log_penduduk", "id_pend, kode_peristiwa, tgl_peristiwa, meninggal_di"),
         ("perizinan", "izin", "nomor, nik_pemohon, status"),
         ("bansos", "penerima", "nik, program"),
+        ("pengaduan", "laporan", "nomor, judul, opd_tujuan, lokasi"),
         ("simrs", "pasien", "no_rkm_medis, no_ktp, nm_pasien"),
         ("simpeg", "pensiunan", "nip, nik, status"),
         ("simpeg", "pegawai", "nip, nik"),

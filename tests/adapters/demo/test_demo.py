@@ -24,6 +24,7 @@ LETTERS = {
     ("dukcapil/siak", "source-kedatangan"): 1,
     ("dukcapil/siak", "source-penduduk"): 1,
     ("rsud/simrs", "source-kelahiran"): 1,
+    ("kominfo/pengaduan", "source-laporan"): 1,
     ("bppkad/pajak", "source-bank"): 2,
 }
 

@@ -169,11 +169,18 @@ PENGADUAN = Application(
     targets={"kabar": "kejadian || ' ' || new.nomor"},
     sources={"laporan": "nomor"},
 )
+SENSOR = Application(
+    "bpbd",
+    "sensor",
+    {"BPBD_URL": DATABASE, "SENSOR_URL": "mqtt://{broker}", "SENSOR_USER": "pusdalops", "SENSOR_PASSWORD": "-"},
+    targets={"bus_peringatan": "sensor || printf(' %.1f', new.nilai)"},
+    here={"mqtt": 'protocol = "3.1.1"'},
+)
 
 #: Those that share a process: starting one costs two seconds of a processor. The first is killed, the second is away.
-GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMRS, SIMPEG, EPUSKESMAS), (DAPODIK, PENERTIBAN, PENGADUAN))
+GROUPS = ((SIAK,), (BANSOS, PERIZINAN, PAJAK), (SIMRS, SIMPEG, EPUSKESMAS), (DAPODIK, PENERTIBAN, PENGADUAN, SENSOR))
 APPLICATIONS = tuple(application for group in GROUPS for application in group)
-OUTSIDE = "luar.db"  #: what is no application of the city: the bank's own books
+OUTSIDE = "luar.db"  #: what is no application of the city: the books of the bank and of the rivers' posts
 
 
 def outside(home: Path) -> Path:

@@ -21,6 +21,7 @@ from adapters.demo.hospital import UNKNOWN, Hospital
 from adapters.demo.people import Aid, Personnel
 from adapters.demo.permits import Permits
 from adapters.demo.registry import Registry
+from adapters.demo.river import BRANTAS, KRESEK, POSTS, Post, River, Send
 
 Act = Callable[[], None]
 Tell = Callable[[str], None]
@@ -28,6 +29,11 @@ Tell = Callable[[str], None]
 BIRTHS, DEATHS, MOVED_OUT, MOVED_IN, PERMITS, FILES, LINES = 30, 24, 20, 16, 60, 4, 40
 IN_HOSPITAL, REGISTERED = 12, 10  #: births there, and how many of them the parents report on the same day
 PATIENTS = 40
+#: Of the rivers' posts, in cm: the first before the doors open; no value twice.
+READINGS = {
+    BRANTAS: (118.0, 131.5, 156.0, 171.5, 203.0, 238.5, 262.0, 254.5, 212.0, 181.5, 149.0, 127.5),
+    KRESEK: (41.0, 62.5, 88.0, 97.5, 121.0, 109.0, 76.5, 58.0),
+}
 COMPLAINTS = 15  #: every third one is for another department than Satpol PP
 LOOK = 0.7  #: seconds between two looks of an officer at the list
 RECIPIENTS, HOLDERS = 240, 80
@@ -60,13 +66,15 @@ class Day:
 
     ``tell`` hears what is happening now, ``kill`` kills the adapter of the registry. ``noticed`` waits until a query of
     a database, with one parameter, has a row: what is withdrawn must have arrived, where the mistake is found. A query
-    that is looked at again after each change shows no state that came and went before the look.
+    that is looked at again after each change shows no state that came and went before the look. ``send`` is how the
+    rivers' posts send.
     """
 
     home: Path
     tell: Tell
     kill: Act
     noticed: Callable[[Path, str, str], Awaitable[object]]
+    send: Send
     pace: Pace = Pace()
     today: date = field(default_factory=date.today)
     city: City = field(init=False)
@@ -98,11 +106,16 @@ class Day:
         Bills(self.home).fill([*dying, *others], date(self.today.year, 1, 2))
         self._people = iter(people)
         self._bank.open()
+        self._river = River(self.home, self.send)
+        self._river.open()
+        self._readings = {each: iter(values) for each, values in READINGS.items()}
 
     def open(self) -> None:
         """The doors open: from here on every write is noted."""
         for application in APPLICATIONS:
             watch(application, self.home)
+        for post in POSTS:
+            self._river.measure(post, next(self._readings[post]), retain=True)
 
     async def live(self) -> None:
         """Lets the day pass; returns when the counters have closed and all applications answer again."""
@@ -115,7 +128,7 @@ class Day:
             officers.cancel()
 
     async def _hours(self, parts: Sequence[Sequence[Act]]) -> None:
-        self.tell("08.00 the counters open: births, deaths, moves, permits, complaints")
+        self.tell("08.00 the counters open: births, deaths, moves, permits, complaints; the river rises")
         await self._do(self._died(self._mistaken))
         await self._part(parts[0], self.pace.morning)
 
@@ -165,8 +178,9 @@ class Day:
         parts = [acts[:half], *(acts[half + number :: 3] for number in range(3))]
         parts[0] = self._between(parts[0], self._born_in_hospital())
         complaints = list(self._complaints())
-        parts[0] = self._between(parts[0], iter(complaints[::2]))
-        parts[1] = self._between(parts[1], iter(complaints[1::2]))
+        readings = [partial(self._measure, post) for post, values in READINGS.items() for _ in values[1:]]
+        parts[0] = self._between(parts[0], iter((*complaints[::2], *readings[::2])))
+        parts[1] = self._between(parts[1], iter((*complaints[1::2], *readings[1::2])))
         parts[2] = self._between(parts[2], self._reported())
         parts[-1] += self._revoked()
         return parts
@@ -235,6 +249,7 @@ class Day:
         number = len(self._mothers)
         yield partial(self._hospital.born, self._mothers[-1], self._newborns[-1], number, mistyped=UNKNOWN)
         yield partial(self._counter.receive, self._complaint(COMPLAINTS + 1, "Lain-lain", "", "Tanpa judul.", OFFICERS))
+        yield partial(self._river.measure, KRESEK, "rusak")
         newcomer = self._newcomer()
         yield partial(self._registry.moved_in, newcomer, self.today, mistyped=newcomer.nik[:-1])
 
@@ -246,6 +261,10 @@ class Day:
         place = self.city.random.choice(self.city.clusters)
         name = f"LPR-{self.today.year}-{number:06}"
         return Complaint(name, kind, title, text, department, f"RT {place.rt} RW {place.rw}", place.code)
+
+    def _measure(self, post: Post) -> None:
+        """The next reading of a post, whichever act comes first."""
+        self._river.measure(post, next(self._readings[post]))
 
     async def _officers(self) -> None:
         while True:

@@ -46,6 +46,7 @@ DEATH = "a death stops aid and pension, flags permits and tax; its withdrawal un
 MOVE = "a move reaches school, aid and tax"
 PERMIT = "a permit opens a tax object and tells enforcement"
 COMPLAINT = "a complaint reaches its department, and the answer the desk"
+RIVER = "a river's alarm reaches BPBD's list and the complaint desk"
 TAX = "a tax payment is known to the permit counter"
 
 _RECIPIENT = "JOIN bansos.penerima p ON p.nik = k.nik"
@@ -301,7 +302,34 @@ _COMPLAINTS = (
     ),
 )
 
-FLOWS = (*_CITIZENS, *_OFFICES, *_COMPLAINTS)
+# An alarm is a reading whose level is another one than that of the post's reading before.
+_LEVEL = (
+    "SELECT u.*, CASE WHEN nilai >= awas THEN 'AWAS' WHEN nilai >= siaga THEN 'SIAGA' "
+    "WHEN nilai >= waspada THEN 'WASPADA' ELSE 'NORMAL' END AS tingkat "
+    "FROM main.ukuran u JOIN main.pos p ON p.sensor = u.sensor WHERE typeof(nilai) <> 'text'"
+)
+_CHANGES = f"SELECT *, LAG(tingkat) OVER (PARTITION BY sensor ORDER BY nomor) AS sebelum FROM ({_LEVEL})"  # noqa: S608
+_ALARM = f"SELECT {{0}}sensor || printf(' %.1f', nilai), {{1}} FROM ({_CHANGES}) WHERE sebelum IS NOT tingkat"  # noqa: S608
+_ALARMS = (
+    Flow(
+        RIVER,
+        "changes of a post's level, on BPBD's list",
+        _ALARM.format("", "tingkat"),
+        "SELECT sensor || printf(' %.1f', nilai), tingkat FROM sensor.bus_peringatan",
+        "sensor.bus_peringatan",
+        _ALARM.format("", "waktu"),
+    ),
+    Flow(
+        RIVER,
+        "changes of a post's level, at the complaint desk",
+        _ALARM.format("", "tingkat"),
+        "SELECT nomor, isi FROM pengaduan.kabar WHERE kejadian = 'peringatan'",
+        "pengaduan.kabar",
+        _ALARM.format("'peringatan ' || ", "waktu"),
+    ),
+)
+
+FLOWS = (*_CITIZENS, *_OFFICES, *_COMPLAINTS, *_ALARMS)
 
 #: (application, place) -> how many rows of that source no event can be made of.
 REJECTS = {
@@ -310,6 +338,7 @@ REJECTS = {
     ("dukcapil/siak", "source-penduduk"): "SELECT COUNT(*) FROM warga WHERE NOT nik_sah",
     ("rsud/simrs", "source-kelahiran"): f"SELECT COUNT(*) FROM {_MOTHER} WHERE LENGTH(m.no_ktp) <> 16",  # noqa: S608
     ("kominfo/pengaduan", "source-laporan"): "SELECT COUNT(*) FROM pengaduan.laporan WHERE judul = ''",
+    ("bpbd/sensor", "source-sensor"): "SELECT COUNT(*) FROM main.ukuran WHERE typeof(nilai) = 'text'",
     ("bppkad/pajak", "source-bank"): (
         f"SELECT COUNT(*) FROM main.setoran WHERE {_BAD_NIK}"  # noqa: S608
     ),

@@ -49,7 +49,7 @@ class Adapter:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # a Ctrl-C is for the demo alone, which then stops its adapters
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
 
     async def supervise(self, tell: Callable[[str], None]) -> None:
@@ -93,7 +93,7 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **own}
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """What Linux runs in the child before the program: SIGKILL it when its parent is gone. Elsewhere nothing."""
     if not sys.platform.startswith("linux"):
         return None

@@ -10,14 +10,16 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adapters.demo.applications import APPLICATIONS, GROUPS, PENERTIBAN, PERIZINAN, SIMRS, Application, folder
+from adapters.demo.applications import APPLICATIONS, GROUPS, PENERTIBAN, PERIZINAN, SENSOR, SIMRS, Application, folder
 from adapters.demo.audit import Audit, audit, first_write
 from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
 from adapters.demo.processes import Adapter
+from adapters.demo.river import POSTS, publish
 from adapters.demo.services import Services
 from adapters.demo.view import Row, report, view
 from bus.errors import Unavailable
@@ -42,7 +44,8 @@ class Demo:
         self._console, self._view = view(as_json)
         self._services = Services(self._home)
         self._adapters = [self._adapter(group, environment or {}) for group in GROUPS]
-        self._day = Day(self._home, self._view.tell, self._adapters[0].kill, self._noticed)
+        send = partial(publish, self._services.broker)
+        self._day = Day(self._home, self._view.tell, self._adapters[0].kill, self._noticed, send)
         self._tasks: list[asyncio.Task[None]] = []
         self._first = 0.0
 
@@ -80,8 +83,8 @@ class Demo:
         return 0 if found.ok else 1
 
     async def _story(self) -> Audit:
-        self._day.open()
         await self._services.start()
+        await asyncio.to_thread(self._day.open)
         self._view.tell("the adapters start, each a process with a credential of its own")
         await self._start(*self._adapters[:2])
         await self._wait_until(lambda: first_write(self._folder) is not None)
@@ -125,11 +128,18 @@ class Demo:
         return Adapter(name, contracts, {**environment, **own}, log, ("--install",))
 
     def _ready(self) -> bool:
-        """Every adapter works that has a database: its inbox stands in it, and what its source needs there."""
-        inboxes = [_tables(each.database(self._home)) for each in APPLICATIONS if each.writes]
-        return all("bus_inbox" in found for found in inboxes) and all(
-            table in _tables(application.database(self._home)) for application, table in INSTALLED
+        """Every adapter works: what it makes in its application's database is there, and the first readings arrived."""
+        made = {each.app: _tables(each.database(self._home)) for each in APPLICATIONS if each.tables}
+        return (
+            all("bus_inbox" in made[each.app] for each in APPLICATIONS if each.writes)
+            and all(table in made[application.app] for application, table in INSTALLED)
+            and self._alarms() == len(POSTS)
         )
+
+    def _alarms(self) -> int:
+        with closing(sqlite3.connect(SENSOR.database(self._home), timeout=20)) as connection:
+            found: int = connection.execute("SELECT COUNT(*) FROM bus_peringatan").fetchone()[0]
+            return found
 
     async def _noticed(self, database: Path, query: str, parameter: str) -> bool:
         """Waits until a query has a row; where it never does, the audit says so."""

@@ -15,6 +15,7 @@ from aiohttp import web
 from adapters.demo.applications import EPUSKESMAS, PENGADUAN
 from adapters.demo.desk import Desk, Secrets
 from adapters.demo.puskesmas import Puskesmas
+from adapters.demo.river import Broker
 
 HOST = "127.0.0.1"
 
@@ -28,6 +29,8 @@ class Services:
         key, secrets, webhook = token_urlsafe(), Secrets(_secret(), _secret()), _free()
         puskesmas = Puskesmas(EPUSKESMAS.database(home), key)
         desk = Desk(PENGADUAN.database(home), secrets, f"http://{webhook}/laporan")
+        self.broker = _free()  #: where the rivers' posts send to
+        self._broker = Broker(home, self.broker)
         #: what adapters are told of them
         self.made = {
             "puskesmas": self._serve(puskesmas.application()),
@@ -36,6 +39,7 @@ class Services:
             "desk_secret": secrets.own,
             "bus_secret": secrets.bus,
             "webhook": webhook,
+            "broker": self.broker,
         }
 
     def _serve(self, application: web.Application) -> str:
@@ -45,7 +49,8 @@ class Services:
         return _address(listening)
 
     async def start(self) -> None:
-        """Serves; what was asked for before waited."""
+        """Serves; what was asked for before waited. Raises Unavailable."""
+        await self._broker.start()
         for application, listening in self._served:
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
             self._runners.append(runner)
@@ -58,6 +63,7 @@ class Services:
             await runner.cleanup()
         for _, listening in self._served:
             listening.close()
+        await self._broker.stop()
 
 
 def _secret() -> str:

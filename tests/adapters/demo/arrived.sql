@@ -50,3 +50,8 @@ INSERT INTO pengaduan.kabar SELECT 'l' || nomor_laporan, 'ditindaklanjuti', nomo
     FROM penertiban.tindak_lanjut;
 INSERT INTO pengaduan.kabar SELECT 's' || nomor_laporan, 'selesai', nomor_laporan, jawaban, '', 's' || nomor_laporan
     FROM penertiban.penyelesaian;
+
+INSERT INTO sensor.bus_peringatan SELECT 'alarm' || nomor, sensor, 'BANJIR', CASE WHEN nilai >= 150 THEN 'WASPADA' ELSE 'NORMAL' END,
+    nilai, 'cm', waktu, '' FROM main.ukuran WHERE nilai IN (118.0, 156.0, 127.5);
+INSERT INTO pengaduan.kabar SELECT event_id, 'peringatan', sensor || ' ' || printf('%.1f', nilai), tingkat, waktu, event_id
+    FROM sensor.bus_peringatan;

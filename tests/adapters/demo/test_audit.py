@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from adapters.demo.applications import APPLICATIONS, BANSOS, EPUSKESMAS, PAJAK, PENGADUAN, PERIZINAN, SIMPEG, outside
+from adapters.demo.applications import (
+    APPLICATIONS,
+    BANSOS,
+    EPUSKESMAS,
+    PAJAK,
+    PENGADUAN,
+    PERIZINAN,
+    SENSOR,
+    SIMPEG,
+    outside,
+)
 from adapters.demo.audit import DATABASES, Audit, audit, first_write
 from adapters.demo.bank import Bank, Bills, Payment
 from adapters.demo.city import WIFE, City, build
@@ -20,6 +30,7 @@ from adapters.demo.lists import EVENT, LISTS, DailyList
 from adapters.demo.people import Aid, Personnel
 from adapters.demo.permits import Permits
 from adapters.demo.registry import Registry
+from adapters.demo.river import BRANTAS, River
 
 TODAY = date(2026, 3, 2)
 LETTERS = {
@@ -28,6 +39,7 @@ LETTERS = {
     ("dukcapil/siak", "source-penduduk"): 1,
     ("rsud/simrs", "source-kelahiran"): 1,
     ("kominfo/pengaduan", "source-laporan"): 1,
+    ("bpbd/sensor", "source-sensor"): 1,
     ("bppkad/pajak", "source-bank"): 1,
 }
 
@@ -55,6 +67,10 @@ def home(tmp_path: Path) -> Path:
     for application in APPLICATIONS:
         watch(application, tmp_path)
     bank.open()
+    river = River(tmp_path, lambda *_: None)
+    river.open()
+    for value in (118.0, 131.5, 156.0, 171.5, 127.5, "rusak", 121.0):
+        river.measure(BRANTAS, value)
 
     for number, person in enumerate(people[:4]):
         permits.grant(f"503/{number:04}/419.104/2026", "Izin Toko", "47111", person, TODAY)
@@ -138,6 +154,7 @@ DELETED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a payment": (PERIZINAN.database, "DELETE FROM bus_pembayaran"),
     "a newborn": (EPUSKESMAS.database, "DELETE FROM kelahiran WHERE rowid = 1"),
     "an answer": (PENGADUAN.database, "DELETE FROM kabar WHERE kejadian = 'selesai'"),
+    "an alarm": (SENSOR.database, "DELETE FROM bus_peringatan WHERE tingkat = 'WASPADA'"),
     "a pension that stops": (
         SIMPEG.database,
         "UPDATE pensiunan SET status = 'aktif', event_id = 'x' WHERE status = 'dihentikan'",

@@ -24,7 +24,7 @@ async def pass_day(home: Path) -> tuple[list[str], int]:
     async def notice(_database: Path, _query: str, parameter: str) -> None:
         noticed.append(parameter)
 
-    day = Day(home, told.append, lambda: kills.append(1), notice, QUICK, date(2026, 3, 2))
+    day = Day(home, told.append, lambda: kills.append(1), notice, lambda *_: None, QUICK, date(2026, 3, 2))
     day.prepare()
     day.open()
     await day.live()
@@ -56,6 +56,10 @@ async def test_what_happens_on_that_day(tmp_path: Path) -> None:
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM catatan_sumber WHERE apa = 'insert'") == script.PERMITS
     assert count(tmp_path, "perizinan", "SELECT COUNT(*) FROM izin WHERE status = 'dicabut'") == 5
     assert count(tmp_path, "luar", "SELECT COUNT(DISTINCT berkas) FROM setoran") == script.FILES
+    for post, values in script.READINGS.items():
+        with closing(sqlite3.connect(tmp_path / "applications" / "luar.db")) as connection:
+            sent = connection.execute("SELECT nilai FROM ukuran WHERE sensor = ? AND nilai <> 'rusak'", (post.name,))
+            assert [value for (value,) in sent.fetchall()] == list(values), "in their order, however acts are mixed"
     assert count(tmp_path, "luar", "SELECT COUNT(*) FROM setoran") == script.FILES * script.LINES
     assert len(list(drop_folder(tmp_path).glob("*.csv"))) == script.FILES
     assert kills == 1
@@ -103,3 +107,11 @@ def test_each_application_s_variable_stands_in_its_contract() -> None:
     for application in APPLICATIONS:
         contract = (application.contract / "adapter.toml").read_text(encoding="utf-8")
         assert [each for each in application.settings if f'"env:{each}"' not in contract] == []
+
+
+def test_the_posts_have_the_levels_of_the_contract() -> None:
+    from adapters.departments.bpbd.sensor.mapping import POS
+
+    assert {each.name: (each.waspada, each.siaga, each.awas) for each in script.READINGS} == {
+        name: pos.ambang for (kind, name), pos in POS.items() if kind == "sungai"
+    }

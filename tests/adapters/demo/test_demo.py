@@ -25,6 +25,7 @@ LETTERS = {
     ("dukcapil/siak", "source-penduduk"): 1,
     ("rsud/simrs", "source-kelahiran"): 1,
     ("kominfo/pengaduan", "source-laporan"): 1,
+    ("bpbd/sensor", "source-sensor"): 1,
     ("bppkad/pajak", "source-bank"): 2,
 }
 

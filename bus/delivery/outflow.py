@@ -163,7 +163,8 @@ class Outflow:
             self._storing, self._unstored = None, Prepared()
 
     async def _transfer(self, batch: Batch, prepared: Prepared) -> None:
-        await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
+        if prepared.letters:
+            await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
         moved = batch.position != self._position() and not batch.passing
         if prepared.entries or prepared.events or moved:
             await self._store(prepared, batch.position)

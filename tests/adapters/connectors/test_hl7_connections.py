@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from adapters.connectors.hl7_frames import END, START
 from bus.errors import ConfigError, Unavailable
-from tests.adapters.connectors.hl7_desk import desk, drip, ended, source
+from tests.adapters.connectors.hl7_desk import certify, desk, drip, ended, source
 from tests.adapters.connectors.hl7_device import adt
 
 
@@ -121,26 +120,7 @@ async def test_who_may_connect() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, a server's and a device's certificate, and a stranger's."""
-    folder = tmp_path_factory.mktemp("sertifikat")
-    for name in ("asing", "ca"):
-        _openssl(folder, "req", "-x509", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
-    for name in ("bus", "alat"):
-        _openssl(folder, "req", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
-        sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "san", "-days", "2")
-        subprocess.run(
-            ["openssl", "x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *sign],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-        )
-    return folder
-
-
-def _openssl(folder: Path, *arguments: str) -> None:
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    subprocess.run(["openssl", *arguments, *key], cwd=folder, check=True, capture_output=True)
+    return certify(tmp_path_factory.mktemp("sertifikat"))
 
 
 async def test_certificates(certificates: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +22,12 @@ from adapters.connectors.hl7_frames import END, START, framed
 from adapters.connectors.hl7_send import Hl7Send, Hl7SendConfig
 from adapters.connectors.hl7_template import SegmentTemplate, written
 from bus.envelope import Event
-from bus.errors import BusError, ConfigError, Rejected, Unavailable
+from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 from bus.ports import Context, Delivery, Sink
 from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP, NAME, BarisBerubah
+from tests.adapters.connectors.hl7_desk import certify
 from tests.adapters.connectors.hl7_receiver import Receiver, receiving
 from tests.servers.proxy import Proxy
 
@@ -32,14 +35,14 @@ CONTEXT = Context(AppName("rsud", "alat"), "kirim", Path(), ZoneInfo("Asia/Jakar
 SEGMENTS = ["EVN||{$time}", "PID|1||{kunci}||{nilai}", "ZBS|{$sequence}|{$id}"]
 
 
-def send(port: int, **options: Any) -> Hl7Send:
+def send(port: int, folder: Path = Path(), **options: Any) -> Hl7Send:
     given = {"address": f"127.0.0.1:{port}", "message": "ADT^A31^ADT_A05", "segments": SEGMENTS, "timeout": 10}
-    return Hl7Send(Hl7SendConfig.model_validate(given | options), CONTEXT)
+    return Hl7Send(Hl7SendConfig.model_validate(given | options), replace(CONTEXT, folder=folder))
 
 
 @asynccontextmanager
-async def opened(port: int, **options: Any) -> AsyncIterator[Hl7Send]:
-    sink = send(port, **options)
+async def opened(port: int, folder: Path = Path(), **options: Any) -> AsyncIterator[Hl7Send]:
+    sink = send(port, folder, **options)
     await sink.open()
     try:
         yield sink
@@ -179,16 +182,39 @@ async def test_a_silent_receiver_is_tried_again_over_another_connection(receiver
     assert receiver.control()["writes"] == ["e" * 32]  # it had been applied
 
 
-async def test_answers_to_others_are_passed_over() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        message = (await reader.readuntil(END)).removeprefix(START)
-        control = message.split(b"|")[9].decode()
-        for code, meant in (("AE", "lain"), ("AA", control)):
-            writer.write(framed(f"MSH|^~\\&|X\nMSA|{code}|{meant}\n".encode()))
-        await writer.drain()
-        await reader.read()
-        writer.close()
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers a message, and before it another one that was never sent."""
+    message = (await reader.readuntil(END)).removeprefix(START)
+    control = message.split(b"|")[9].decode()
+    for code, meant in (("AE", "lain"), ("AA", control)):
+        writer.write(framed(f"MSH|^~\\&|X\nMSA|{code}|{meant}\n".encode()))
+    await writer.drain()
+    await reader.read()
+    writer.close()
 
+
+async def test_certificates(tmp_path: Path) -> None:
+    certify(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tmp_path / "ca.pem")
+    context.load_cert_chain(tmp_path / "bus.pem", tmp_path / "bus.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    ours = {"certificate": "alat.pem", "private_key": "alat.key", "authority": "ca.pem"}
+    others = {"certificate": "asing.pem", "private_key": "asing.key", "authority": "ca.pem"}
+    async with server:
+        async with opened(port, tmp_path, tls=ours) as sink:
+            await sink.apply([delivery()], None)
+        async with opened(port, tmp_path, tls=others) as sink:
+            # TLS 1.3 refuses a client after the handshake: its alert may be lost with the connection.
+            with pytest.raises((AccessError, Unavailable), match=r"does not take our certificate|no connection"):
+                await sink.apply([delivery()], None)
+        async with opened(port, tmp_path, tls={**ours, "authority": "asing.pem"}) as sink:
+            with pytest.raises(AccessError, match="the receiver's certificate"):
+                await sink.apply([delivery()], None)
+
+
+async def test_answers_to_others_are_passed_over() -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server, opened(server.sockets[0].getsockname()[1]) as sink:
         await sink.apply([delivery()], None)

@@ -79,9 +79,9 @@ async def ended(client: Client) -> bool:
 
 
 def certify(folder: Path) -> Path:
-    """Makes an authority, ``ca``, certificates of a server, ``bus``, and a device, ``alat``, and a stranger's: ``asing``.
-
-    Returns the folder."""
+    """Makes an authority (``ca``) and what it certifies: a server (``bus``), a device (``alat``); and a stranger's own
+    (``asing``). Returns the folder.
+    """
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
 

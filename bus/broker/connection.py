@@ -286,12 +286,16 @@ class Replies:
                 future.set_result(None)
 
 
+_HINTS = {10047: "each stream reserves BUS_MAX_BYTES: free disk space, or lower it"}
+
+
 class ApiError(Unavailable):
     """An error answer of JetStream, with its ``err_code``."""
 
     def __init__(self, error: dict[str, Any], *, where: str) -> None:
         self.err_code = int(error.get("err_code", 0))
-        super().__init__(f"{error.get('description', 'JetStream refuses')} ({self.err_code})", where=where)
+        told = f"{error.get('description', 'JetStream refuses')} ({self.err_code})"
+        super().__init__(told, where=where, hint=_HINTS.get(self.err_code, ""))
 
 
 NOT_FOUND = (10014, 10059, 10037)  #: consumer, stream, message not found

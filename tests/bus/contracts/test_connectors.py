@@ -36,7 +36,9 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ConfigError) as caught:
         connectors.load("sql_poll")
     assert caught.value.what == "the connector sql_poll needs the package sqlalchemy"
-    assert caught.value.hint == "install opd-bus[mariadb] or opd-bus[postgresql] or opd-bus[sqlite]"
+    assert caught.value.hint == (
+        "install opd-bus[mariadb] or opd-bus[oracle] or opd-bus[postgresql] or opd-bus[sqlite] or opd-bus[sqlserver]"
+    )
 
 
 @pytest.mark.parametrize(

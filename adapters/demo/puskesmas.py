@@ -25,7 +25,8 @@ ON CONFLICT (nik) DO UPDATE SET tanggal_lahir = excluded.tanggal_lahir, jenis_ke
     kode_wilayah = excluded.kode_wilayah, urutan = excluded.urutan, event_id = excluded.event_id
 WHERE excluded.urutan > sasaran.urutan
 """
-_STATEMENTS = {"kelahiran": _NEWBORN, "sasaran": _CHILD}
+_MOVE = "INSERT INTO kepindahan VALUES (:event_id, :nik, :arah, :tanggal, :lingkup, :kode_wilayah, :urutan)"
+_STATEMENTS = {"kelahiran": _NEWBORN, "sasaran": _CHILD, "kepindahan": _MOVE}
 
 
 class Puskesmas:
@@ -38,8 +39,8 @@ class Puskesmas:
         """Its interface below ``/api/v1``."""
         served = web.Application(middlewares=[self._known])
         served.router.add_get("/api/v1/imunisasi", self._doses)
-        served.router.add_put("/api/v1/{list:kelahiran|sasaran}/{name}", self._put)
-        served.router.add_delete("/api/v1/kelahiran/{name}", self._delete)
+        served.router.add_put("/api/v1/{list:kelahiran|sasaran|kepindahan}/{name}", self._put)
+        served.router.add_delete("/api/v1/{list:kelahiran|kepindahan}/{name}", self._delete)
         return served
 
     @web.middleware
@@ -56,7 +57,7 @@ class Puskesmas:
     async def _put(self, request: web.Request) -> web.Response:
         given = json.loads(await request.read())
         entry = {
-            **dict.fromkeys(("jenis_kelamin", "berat", "kode_wilayah")),
+            **dict.fromkeys(("jenis_kelamin", "berat", "kode_wilayah", "lingkup")),
             **given,
             "event_id": request.headers["Idempotency-Key"],
             "urutan": request.headers["ce-sequence"],
@@ -76,10 +77,10 @@ class Puskesmas:
         return own.execute("SELECT 1 FROM dicabut WHERE event_id = ?", (name,)).fetchone() is not None
 
     async def _delete(self, request: web.Request) -> web.Response:
-        await asyncio.to_thread(self._withdraw, request.match_info["name"])
+        await asyncio.to_thread(self._withdraw, request.match_info["list"], request.match_info["name"])
         return web.json_response({})
 
-    def _withdraw(self, name: str) -> None:
+    def _withdraw(self, kind: str, name: str) -> None:
         with transaction(self._database) as own:
             own.execute("INSERT OR IGNORE INTO dicabut VALUES (?)", (name,))
-            own.execute("DELETE FROM kelahiran WHERE event_id = ?", (name,))
+            own.execute(f"DELETE FROM {kind} WHERE event_id = ?", (name,))  # noqa: S608 - a list of the two routes

@@ -1,4 +1,4 @@
-"""e-Puskesmas as its REST interface is to others: doses page by page, newborns and children to immunise by PUT.
+"""e-Puskesmas as its REST interface is to others: doses page by page, newborns, children to immunise and moves by PUT.
 
 Served by uvicorn; ``/kendali/…`` is what its clerks do to it.
 """
@@ -23,8 +23,28 @@ class Store:
         self.doses: dict[int, dict[str, Any]] = {}
         self.kelahiran: dict[str, dict[str, Any]] = {}
         self.sasaran: dict[str, dict[str, Any]] = {}
+        self.kepindahan: dict[str, dict[str, Any]] = {}
+        self.withdrawn: set[str] = set()  # moves, also those that have not come yet
         self.places: dict[str, int] = {}  # per entry the place of the event that wrote it
         self.answered: dict[str, int] = {}  # idempotency key -> status
+
+    def targets(self) -> dict[str, dict[str, Any]]:
+        """The children to immunise in this city, each where it lives now."""
+        targets = {}
+        for nik, child in self.sasaran.items():
+            move = self._move(nik)
+            if move.get("arah") != "keluar" or move["lingkup"] in {"KELURAHAN", "KECAMATAN"}:
+                targets[nik] = child | {name: move[name] for name in ("kode_wilayah",) if name in move}
+        return targets
+
+    def _move(self, nik: str) -> dict[str, Any]:
+        """The newest move of a child: the newest of each direction unless it is withdrawn, of the two the newer."""
+        moves = sorted(
+            (self.places[name], name, each["arah"]) for name, each in self.kepindahan.items() if each["nik"] == nik
+        )
+        newest = {way: (place, name) for place, name, way in moves}.values()
+        _, name = max((each for each in newest if each[1] not in self.withdrawn), default=(0, ""))
+        return self.kepindahan.get(name, {})
 
 
 store = Store()
@@ -48,11 +68,14 @@ async def doses(request: Request) -> Response:
 
 
 async def entry(request: Request) -> Response:
-    """A newborn or a child to immunise: kept, changed by a newer event alone, taken out."""
+    """A newborn, a child to immunise or a move: kept, changed by a newer event alone, taken out."""
     if not _known(request):
         return Response(status_code=401)
-    kept = {"kelahiran": store.kelahiran, "sasaran": store.sasaran}[request.path_params["list"]]
-    name = request.path_params["name"]
+    lists = {"kelahiran": store.kelahiran, "sasaran": store.sasaran, "kepindahan": store.kepindahan}
+    kept, name = lists[request.path_params["list"]], request.path_params["name"]
+    if request.method == "DELETE" and kept is store.kepindahan:
+        store.withdrawn.add(name)
+        return Response(status_code=204)
     if request.method == "DELETE":
         return Response(status_code=200 if kept.pop(name, None) else 404)
     event, place = request.headers["Idempotency-Key"], int(request.headers["ce-sequence"])
@@ -74,7 +97,8 @@ async def control(request: Request) -> Response:
             store = Store()
         case "dosis":
             store.doses |= {dose["id"]: store.doses.get(dose["id"], {}) | dose for dose in given}
-    return JSONResponse({"kelahiran": store.kelahiran, "sasaran": store.sasaran, "dosis": list(store.doses.values())})
+    lists = {"kelahiran": store.kelahiran, "sasaran": store.targets(), "kepindahan": store.kepindahan}
+    return JSONResponse({**lists, "dosis": list(store.doses.values())})
 
 
 app = Starlette(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bus.broker.publish import Message
 from bus.testing.adapters import expected, replay
 from tests.adapters.connectors.http_server import HttpServer, serving
 from tests.adapters.departments import samples
@@ -19,6 +20,7 @@ from tests.adapters.departments.receiver import Receiver, local
 EPUSKESMAS = samples.folder("dinkes/epuskesmas")
 DOSES: list[dict[str, Any]] = json.loads((EPUSKESMAS / "samples" / "imunisasi.json").read_text())
 GIVEN, WITHDRAWN = "kesehatan.imunisasi.diberikan.v1", "kesehatan.imunisasi.diberikan-dibatalkan.v1"
+OUT, IN = "kependudukan.penduduk.pindah-keluar", "kependudukan.penduduk.pindah-datang"
 BORN, NOT_BORN = "kesehatan.kelahiran.tercatat.v1", "kesehatan.kelahiran.tercatat-dibatalkan.v1"
 MOTHER, CHILD = "3571014508950002", "3571011503260001"
 
@@ -108,4 +110,47 @@ async def test_births_become_the_targets_of_immunisation(puskesmas: HttpServer, 
         await receiver.receive([withdrawal, unregistered])
     seen = await puskesmas.control("lihat")
     assert (list(seen["kelahiran"]), seen["sasaran"]) == ([twins[0].id], {})
+    assert receiver.reasons() == []
+
+
+async def test_a_child_that_moves_is_immunised_where_it_lives(
+    puskesmas: HttpServer, contract: Path, tmp_path: Path
+) -> None:
+    receiver = Receiver(contract, tmp_path)
+
+    def told(name: str, **data: str) -> Message:
+        return receiver.event("dukcapil/siak", name, {"nik": CHILD, **data})
+
+    def leaves(scope: str, day: str = "2026-03-20") -> Message:
+        return told(f"{OUT}.v1", tanggal_pindah=day, lingkup=scope, alamat_tujuan="Jalan Contoh 1")
+
+    async def lives(*events: Message) -> list[str | None]:
+        """Where the child is looked after once these have come; nowhere when it left."""
+        await receiver.receive(events)
+        return [each["kode_wilayah"] for each in (await puskesmas.control("lihat"))["sasaran"].values()]
+
+    born = told("kependudukan.penduduk.lahir.v1", tanggal_lahir="2026-03-15", kode_wilayah="35.71.01.1011")
+    first, mended = leaves("KOTA"), leaves("KOTA", "2026-03-21")
+    assert await lives(born, first, mended) == []
+    assert await lives(first) == [], "it comes again"
+    assert await lives(told(f"{OUT}-dibatalkan.v1", membatalkan=mended.id, alasan="Batal")) == ["35.71.01.1011"]
+
+    comes = told(f"{IN}.v1", tanggal_datang="2026-03-22", kode_wilayah="35.71.03.1011", no_kk="3571010101150001")
+    assert await lives(leaves("KELURAHAN", "2026-03-22")) == ["35.71.01.1011"], "until it is registered elsewhere"
+    assert await lives(comes) == ["35.71.03.1011"]
+    assert await lives(told(f"{IN}-dibatalkan.v1", membatalkan=comes.id, alasan="Batal")) == ["35.71.01.1011"]
+
+    later = leaves("PROVINSI", "2026-03-25")
+    assert await lives(told(f"{OUT}-dibatalkan.v1", membatalkan=later.id, alasan="Batal")) == ["35.71.01.1011"]
+    assert await lives(later) == ["35.71.01.1011"], "it was withdrawn before it came"
+    assert await lives(told(f"{OUT}.v1", tanggal_pindah="2026-03-26")) == [], "where to is not known"
+
+    moves = (await puskesmas.control("lihat"))["kepindahan"]
+    assert moves[first.id] == {
+        "nik": CHILD,
+        "tanggal": "2026-03-20",
+        "lingkup": "KOTA",
+        "arah": "keluar",
+        "asal": "bus",
+    }
     assert receiver.reasons() == []

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,16 @@ def shows(database: Database | Path, query: str, *wanted: tuple[str, ...]) -> Ca
     return asked
 
 
+def listed_at(puskesmas: HttpServer, kind: str, *wanted: str) -> Callable[[], Awaitable[bool]]:
+    """Whether these are the children on a list of the health centre, by their or their mothers' NIK."""
+
+    async def asked() -> bool:
+        entries = (await puskesmas.control("lihat"))[kind].values()
+        return sorted(each.get("nik") or each["nik_ibu"] for each in entries) == sorted(wanted)
+
+    return asked
+
+
 async def test_a_death_in_hospital_and_its_withdrawal(
     hospital: Database, registry: Database, personnel: Database, aid: Path, permits: Path, tmp_path: Path
 ) -> None:
@@ -166,15 +177,7 @@ async def test_a_birth_in_hospital(
     listed = "SELECT nik_ibu, jam_lahir, jenis_kelamin, no_surat FROM kelahiran_dari_faskes"
     offices = (SIMRS, SIAK, local(EPUSKESMAS, tmp_path))
 
-    def immunises(kind: str, *wanted: str) -> Callable[[], Awaitable[bool]]:
-        """Whether these are the children on a list of the health centre, by their or their mothers' NIK."""
-
-        async def asked() -> bool:
-            entries = (await puskesmas.control("lihat"))[kind].values()
-            return sorted(each.get("nik") or each["nik_ibu"] for each in entries) == sorted(wanted)
-
-        return asked
-
+    immunises = partial(listed_at, puskesmas)
     async with running(tmp_path / "bus", offices, here=offices) as city:
         await city.until(shows(registry, listed, (MOTHER, "07:30", "L", "445/0001/SKL/2026")), "it is on the list")
         await city.until(immunises("kelahiran", MOTHER), "the health centre knows of a newborn")
@@ -190,9 +193,12 @@ async def test_a_birth_in_hospital(
         await city.until(immunises("kelahiran"), "the hospital takes it back")
 
 
-async def test_a_move(registry: Database, aid: Path, school_office: Path, tmp_path: Path) -> None:
+async def test_a_move(
+    registry: Database, aid: Path, school_office: Path, puskesmas: HttpServer, tmp_path: Path
+) -> None:
     moved, gone = "3571010101900001", "3571010508800001"  # in the registry's samples, and now
-    offices = (SIAK, BANSOS, DAPODIK)
+    offices = (SIAK, BANSOS, DAPODIK, local(EPUSKESMAS, tmp_path))
+    immunised = partial(listed_at, puskesmas, "sasaran")
 
     def listed() -> set[tuple[str, str]]:
         """NIK and day on the school office's lists of departures."""
@@ -202,13 +208,22 @@ async def test_a_move(registry: Database, aid: Path, school_office: Path, tmp_pa
 
     async with running(tmp_path / "bus", offices, here=offices) as city:
         await city.until(lambda: listed() == {(moved, "2026-03-16")}, "the departure that was there is on the list")
+        await city.until(immunised(SIBLING), "the child is to be immunised")
         registry.sql(
-            "UPDATE tweb_penduduk SET status_dasar = 3 WHERE id = 1;"
+            "UPDATE tweb_penduduk SET status_dasar = 3 WHERE id IN (1, 3);"
             "INSERT INTO log_penduduk (id_pend, kode_peristiwa, alamat_tujuan, ref_pindah, tgl_peristiwa) "
-            "VALUES (1, 3, 'Malang', 4, '2026-03-20')"
+            "VALUES (1, 3, 'Malang', 4, '2026-03-20'), (3, 3, 'Malang', 4, '2026-03-20')"
         )
-        await city.until(lambda: listed() == {(moved, "2026-03-16"), (gone, "2026-03-20")}, "the school office knows")
+        everybody = {(moved, "2026-03-16"), (gone, "2026-03-20"), (SIBLING, "2026-03-20")}
+        await city.until(lambda: listed() == everybody, "the school office knows")
+        await city.until(immunised(), "the child is immunised elsewhere")
         known = "SELECT nik, tanggal_pindah FROM bus_pindah ORDER BY nik"
-        await city.until(shows(aid, known, (moved, "2026-03-16"), (gone, "2026-03-20")), "the aid office knows")
+        await city.until(shows(aid, known, *sorted(everybody)), "the aid office knows")
         status = f"SELECT status FROM bus_penduduk WHERE nik = '{gone}'"
         await city.until(shows(aid, status, ("PINDAH",)), "the aid office sees the person as registered now")
+
+        registry.sql(
+            "UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 3;"
+            "DELETE FROM log_penduduk WHERE id_pend = 3 AND kode_peristiwa = 3"
+        )
+        await city.until(immunised(SIBLING), "the child stays after all")

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from sys import maxsize
+from time import monotonic
 
-from adapters.connectors.cdc_feed import Feed
+from adapters.connectors.cdc_feed import WAIT, Feed
 from adapters.connectors.cdc_progress import Order, Progress
 from adapters.connectors.cdc_tables import Operation, Row, Tracked, version_of
 from bus.ports import Batch, Record
+
+LINGER = 0.01  #: seconds between two batches of few changes: each costs the stream as much as one of many
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Gathering:
         self._at: datetime | None = None
         self._xid: int | None = None
         self._xids: set[int] = set()  #: of what is ready or in part
+        self._handed = 0.0  #: when the last batch went
         self.within = False  #: a transaction has begun and not ended
         self.skipping = False  #: nobody wants the rest of it
 
@@ -80,6 +84,15 @@ class Gathering:
         if len(self._ready) >= self._batch:
             self.flush()
 
+    def offer(self) -> float:
+        """Nothing more has come: hands over what there is, unless a batch went a moment ago or still waits; returns
+        the seconds until it should be offered again.
+        """
+        if self._ready and (self._feed.waiting or monotonic() < self._handed + LINGER):
+            return LINGER
+        self.flush()
+        return WAIT
+
     def flush(self) -> None:
         """Hands over the whole transactions that have come so far."""
         if self._ready or (self._progress.index is not None and self._done >= self._progress.place):
@@ -104,3 +117,4 @@ class Gathering:
         position, xids = self._progress.dump(), frozenset(self._xids)
         self._feed.put(Gathered(list(records), position, more=True, ahead=True, xids=xids), self._keep_alive)
         self._xids.clear()
+        self._handed = monotonic()

@@ -255,15 +255,15 @@ class _Idle:
         """The server has sent something."""
         self._heard = monotonic()
 
-    def idle(self) -> None:
-        """Nothing is there to be read at the moment. Raises Stopped, Unavailable."""
+    def idle(self) -> float:
+        """Nothing is there to be read at the moment; returns for how long to wait. Raises Stopped, Unavailable."""
         self._feed.check()
         now = monotonic()
         if now - self._heard > SILENCE:
             raise Unavailable("the server is silent", where=self._where, hint="is it reachable?")
         if not self.begun or self._gathering is None:
-            return
-        self._gathering.flush()
+            return WAIT
+        wait = self._gathering.offer()
         self._feed.rest()
         if now - self._spoke > HEARTBEAT:
             self._spoke = now
@@ -272,6 +272,7 @@ class _Idle:
             self._beat = now
             place = self._place()
             self._gathering.beat(place, place)
+        return wait
 
 
 class _Waiting:
@@ -285,8 +286,7 @@ class _Waiting:
         while len(self._buffer) - self._at < size:
             wait = 0.0
             while not self._readable(wait):
-                self._idle.idle()
-                wait = WAIT
+                wait = self._idle.idle()
             chunk = self._sock.recv(CHUNK)
             self._idle.heard()
             self._buffer, self._at = self._buffer[self._at :] + chunk, 0

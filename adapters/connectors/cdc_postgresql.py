@@ -213,13 +213,13 @@ class PostgresqlReader:
                     changes.take(message.payload)
                     continue
                 feed.check()
-                gathering.flush()
+                wait = gathering.offer()
                 feed.rest()
                 self._keep_alive(cursor)
                 if monotonic() >= beat:
                     beat = monotonic() + self._heartbeat
                     gathering.beat(cursor.wal_end - 1)  # what is there is still to come
-                select([connection], [], [], WAIT)
+                select([connection], [], [], wait)
 
     def _start(self, cursor: Any, feed: Feed) -> None:
         """Begins at the place that was confirmed; what is stored already is skipped here."""

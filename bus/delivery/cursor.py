@@ -31,15 +31,15 @@ class Cursor:
         self.sequence, self.state = (found.sequence, json.loads(found.body)) if found else (0, None)
         return self.state
 
-    async def store(self, messages: Sequence[Message], state: dict[str, Any]) -> int:
-        """Stores messages and the new state together, and returns the cursor's sequence.
+    async def store(self, messages: Sequence[Message], state: dict[str, Any], *, together: bool = True) -> int:
+        """Stores messages and the new state together (or it behind them), and returns the cursor's sequence.
 
         Safe to repeat with the same arguments after Unavailable. Raises Fenced where another reader was faster.
         """
         body = json.dumps({**state, "after": self.sequence}, separators=(",", ":")).encode()
         cursor = Message(self._subject, body, blake2b(body, digest_size=16).hexdigest())
         try:
-            stored = (await self._streams.send_batch(messages, cursor, after=self.sequence)).sequence
+            stored = (await self._streams.send_batch(messages, cursor, after=self.sequence, together=together)).sequence
         except Fenced:
             # Our own earlier attempt may have been stored although its acknowledgement never came.
             found = await self._streams.last(self._stream, self._subject)

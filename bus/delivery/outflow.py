@@ -179,7 +179,8 @@ class Outflow:
             await self._insist(lambda: self._send_alone(prepared.events))
             self._ledger.commit([], self._cursor.sequence)
             return
-        parts = list(prepared.parts())
+        # Ids that depend on what the ledger remembers need its entries, which the cursor carries, at the same moment.
+        together, parts = bool(prepared.entries), list(prepared.parts())
         for number, (events, entries) in enumerate(parts, 1):
             last = number == len(parts)
             state = {
@@ -189,15 +190,16 @@ class Outflow:
                 "at": now(),
                 "part": f"{number}/{len(parts)}",
             }
-            sequence = await self._insist(lambda events=events, state=state: self._send(events, state))
+            sequence = await self._insist(lambda events=events, state=state: self._send(events, state, together))
             self._ledger.commit(entries, sequence)
         self._written = asyncio.get_running_loop().time()
 
-    async def _send(self, events: Sequence[Event], state: dict[str, Any]) -> int:
+    async def _send(self, events: Sequence[Event], state: dict[str, Any], together: bool) -> int:
         if not events:
             return await self._cursor.store([], state)
         with spans.send(self._template(events), events) as tracestate:
-            return await self._cursor.store([message_of(self._app, event, tracestate) for event in events], state)
+            messages = [message_of(self._app, event, tracestate) for event in events]
+            return await self._cursor.store(messages, state, together=together)
 
     async def _send_alone(self, events: Sequence[Event]) -> None:
         with spans.send(self._template(events), events) as tracestate:

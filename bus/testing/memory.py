@@ -59,7 +59,9 @@ class MemoryStreams:
         self._die_after(messages[-1].subject)
         return stored
 
-    async def send_batch(self, messages: Sequence[Message], cursor: Message, *, after: int) -> Stored:
+    async def send_batch(
+        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True
+    ) -> Stored:
         """Stores messages and their cursor together or not at all."""
         self._check()
         self._die_before()

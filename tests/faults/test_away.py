@@ -11,6 +11,7 @@ import pytest
 from tests.faults import contracts
 from tests.faults.applications import Row, Source, Target, compare, nik, rows, singles
 from tests.faults.city import City
+from tests.faults.lines import into_handler, into_table
 from tests.servers.server import Database
 
 DEATHS = "kependudukan-penduduk-meninggal-v1"
@@ -37,12 +38,8 @@ async def test_database_of_a_sink_away_for_half_a_minute(tmp_path: Path, postgre
     def count() -> int:
         return int(postgresql.sql("SELECT count(*) FROM catatan")[0][0])
 
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
-        makam = city.adapter("dinkes/makam", MAKAM_URL=postgresql.url)
+    async with into_table(tmp_path, source.url, postgresql.url) as (city, siak, makam):
+        await siak.start()
         await makam.start()
         source.write(first)
         await city.until(lambda: count() > 200, "some applied")
@@ -69,12 +66,9 @@ async def test_transient_errors_of_one_key_hold_that_key_alone(tmp_path: Path) -
     of_failing = [each.akta for each in written if each.nik == failing]
     target.order(of_failing[2], "putus", 10**6)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
-        await city.start()
-        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
-        await city.adapter("dinsos/bansos", BANSOS_URL=target.url).start()
+    async with into_handler(tmp_path, source.url, target.url) as (city, siak, bansos):
+        await siak.start()
+        await bansos.start()
 
         await city.until(lambda: target.count() >= 900 + 2, "the other keys applied")
         assert target.aktas(failing) == of_failing[:2]
@@ -95,13 +89,10 @@ async def test_handler_slower_than_ack_wait(tmp_path: Path, slow: str) -> None:
     target.order(written[3].akta, slow, 4)
     target.order(written[300].akta, slow, 4)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
-        await city.start()
+    async with into_handler(tmp_path, source.url, target.url) as (city, siak, bansos):
         await city.configure_consumer("OPD_DUKCAPIL", "dinsos/bansos", DEATHS, ack_wait=10**9)
-        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
-        await city.adapter("dinsos/bansos", BANSOS_URL=target.url).start()
+        await siak.start()
+        await bansos.start()
         await city.until(lambda: target.count() >= len(written), "everything applied")
         await city.until(lambda: city.settled("OPD_DUKCAPIL", "dinsos/bansos", DEATHS), "everything settled")
         assert not compare(written, target.written())
@@ -128,13 +119,9 @@ async def test_full_stream_pauses_its_source(tmp_path: Path) -> None:
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
     written = rows(1, 4_000, seed=4)
     source.write(written)
-    async with City(tmp_path, max_bytes=1_000_000) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        siak = city.adapter("dukcapil/siak", SIAK_URL=source.url)
+    async with into_table(tmp_path, source.url, target.url, max_bytes=1_000_000) as (city, siak, makam):
         await siak.start()
-        await city.adapter("dinkes/makam", MAKAM_URL=target.url).start()
+        await makam.start()
         await city.until(lambda: siak.said("source pauses"), "the source pauses")
         assert siak.said("the stream is full and discards new messages (let consumers catch up, or raise max_bytes")
         assert 0 < await city.stored("OPD_DUKCAPIL") < len(written)
@@ -155,13 +142,8 @@ async def test_full_stream_of_the_bus_pauses_its_writers(tmp_path: Path, stream:
     for akta in bad_events:
         target.order(akta, "tolak")
     source.write(Row(each.number, "3571" if each.akta in bad_rows else each.nik) for each in written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
-        await city.start()
+    async with into_handler(tmp_path, source.url, target.url) as (city, siak, bansos):
         await city.configure_stream(stream, max_bytes=10_000)
-        siak = city.adapter("dukcapil/siak", SIAK_URL=source.url)
-        bansos = city.adapter("dinsos/bansos", BANSOS_URL=target.url)
         await siak.start()
         await bansos.start()
         waiting = siak if stream == "DLQ" else bansos
@@ -177,12 +159,7 @@ async def test_full_stream_of_the_bus_pauses_its_writers(tmp_path: Path, stream:
 
 async def test_restarted_server(tmp_path: Path) -> None:
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        siak = city.adapter("dukcapil/siak", SIAK_URL=source.url)
-        makam = city.adapter("dinkes/makam", MAKAM_URL=target.url)
+    async with into_table(tmp_path, source.url, target.url) as (city, siak, makam):
         await siak.start()
         await makam.start()
         source.write(singles(1, 1_000))

@@ -16,8 +16,8 @@ from bus.ports import Context
 from bus.subjects import AppName
 from tests.faults import contracts
 from tests.faults.applications import Row, Target, compare, rows
-from tests.faults.city import City
 from tests.faults.killing import KILLS, ROWS, SEED, kill_often, moments
+from tests.faults.lines import into_table
 from tests.servers.proxy import Proxy
 from tests.servers.server import Database
 
@@ -99,13 +99,9 @@ def draw() -> random.Random:
 async def test_killed_capture_loses_and_repeats_nothing(tmp_path: Path, log: Log, draw: random.Random) -> None:
     target = Target(tmp_path / "makam.db")
     await log.install()
-    async with City(tmp_path) as city:
-        city.office(log.contract)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        siak = city.adapter("dukcapil/siak", SIAK_URL=log.database.url)
+    async with into_table(tmp_path, log.database.url, target.url, producer=log.contract) as (city, siak, makam):
         await siak.start()
-        await city.adapter("dinkes/makam", MAKAM_URL=target.url).start()
+        await makam.start()
 
         async def again() -> None:
             await siak.kill()
@@ -126,13 +122,13 @@ async def test_peers_killed_and_connections_cut(
     target, written = Target(tmp_path / "makam.db"), []
     await log.install()
     way = await proxy(log.database.url)
-    async with City(tmp_path) as city:
-        city.office(log.contract)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        siak = city.adapter("dukcapil/siak", SIAK_URL=way.url(log.database.url))
+    async with into_table(tmp_path, way.url(log.database.url), target.url, producer=log.contract) as (
+        city,
+        siak,
+        makam,
+    ):
         await siak.start()
-        await city.adapter("dinkes/makam", MAKAM_URL=target.url).start()
+        await makam.start()
 
         async def database() -> None:
             log.database.server.kill()

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import contracts
 from tests.faults.applications import Source, Target, compare, rows
-from tests.faults.city import City
+from tests.faults.lines import into_handler, into_table, with_follow_ups
 
 TAKES_OVER = 30.0  #: seconds; the lease of a killed instance runs out after 10
 AT_ONCE = 8.0
@@ -23,12 +22,8 @@ async def test_second_reader_stands_by_and_takes_over(tmp_path: Path) -> None:
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
     slices = [rows(1 + number * 1_500, 1_500, seed=1) for number in range(4)]
     written = [row for part in slices for row in part]
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        await city.adapter("dinkes/makam", MAKAM_URL=target.url).start()
-        first = city.adapter("dukcapil/siak", SIAK_URL=source.url)
+    async with into_table(tmp_path, source.url, target.url) as (city, first, makam):
+        await makam.start()
         second = city.adapter("dukcapil/siak", SIAK_URL=source.url, **city.elsewhere("dukcapil/siak"))
         await first.start()
         await city.until(lambda: first.count('"active"') == 1, "the first works")
@@ -59,14 +54,8 @@ async def test_frozen_instance_is_fenced_when_it_wakes(tmp_path: Path) -> None:
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db")
     slices = [rows(1 + number * 2_000, 2_000, seed=4, persons=200) for number in range(3)]
     written = [row for part in slices for row in part]
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
-        await city.start()
-        first = [
-            city.adapter("dukcapil/siak", SIAK_URL=source.url),
-            city.adapter("dinsos/bansos", BANSOS_URL=target.url),
-        ]
+    async with into_handler(tmp_path, source.url, target.url) as (city, siak, bansos):
+        first = [siak, bansos]
         second = [
             city.adapter("dukcapil/siak", SIAK_URL=source.url, **city.elsewhere("dukcapil/siak")),
             city.adapter("dinsos/bansos", BANSOS_URL=target.url, **city.elsewhere("dinsos/bansos")),
@@ -99,16 +88,8 @@ async def test_end_during_work(tmp_path: Path) -> None:
     source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
     written = rows(1, 6_000, seed=2)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.STOP_AID)
-        city.office(contracts.FOLLOW_UP_SINK)
-        await city.start()
-        adapters = [
-            city.adapter("dukcapil/siak", SIAK_URL=source.url),
-            city.adapter("dinsos/bansos", BANSOS_URL=target.url),
-            city.adapter("bppkad/kas", KAS_URL=kas.url),
-        ]
+    async with with_follow_ups(tmp_path, source.url, target.url, kas.url) as (city, siak, bansos, payer):
+        adapters = [siak, bansos, payer]
         for adapter in adapters:
             await adapter.start()
         for goal in (1_000, 2_000, 3_000):
@@ -136,14 +117,8 @@ async def test_end_while_a_peer_is_away(tmp_path: Path, away: str) -> None:
         for each in written[500:]:
             target.order(each.akta, "putus", 10**6)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
-        await city.start()
-        adapters = [
-            city.adapter("dukcapil/siak", SIAK_URL=source.url),
-            city.adapter("dinsos/bansos", BANSOS_URL=target.url),
-        ]
+    async with into_handler(tmp_path, source.url, target.url) as (city, siak, bansos):
+        adapters = [siak, bansos]
         for adapter in adapters:
             await adapter.start()
         await city.until(lambda: target.count() > 100, "some applied")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import contracts
 from tests.faults.applications import Source, Target, compare, rows
-from tests.faults.city import PATIENCE, City
+from tests.faults.city import PATIENCE
 from tests.faults.killing import KILLS, ROWS, SEED, SLICE, kill_often, moments
+from tests.faults.lines import into_table, with_follow_ups
 
 DEATHS = "kependudukan-penduduk-meninggal-v1"
 
@@ -27,12 +27,7 @@ def draw() -> random.Random:
 
 async def test_killed_producer_loses_and_repeats_nothing(tmp_path: Path, draw: random.Random) -> None:
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        siak = city.adapter("dukcapil/siak", SIAK_URL=source.url)
-        makam = city.adapter("dinkes/makam", MAKAM_URL=target.url)
+    async with into_table(tmp_path, source.url, target.url) as (city, siak, makam):
         await siak.start()
         await makam.start()
 
@@ -49,12 +44,8 @@ async def test_killed_producer_loses_and_repeats_nothing(tmp_path: Path, draw: r
 
 async def test_killed_sink_loses_and_repeats_nothing(tmp_path: Path, draw: random.Random) -> None:
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
-        makam = city.adapter("dinkes/makam", MAKAM_URL=target.url)
-        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
+    async with into_table(tmp_path, source.url, target.url) as (city, siak, makam):
+        await siak.start()
         await makam.start()
 
         async def again() -> None:
@@ -75,13 +66,9 @@ async def test_handler_killed_before_its_follow_ups_are_out(tmp_path: Path, draw
     source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
     written = rows(1, ROWS, seed=SEED)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.STOP_AID)
-        city.office(contracts.FOLLOW_UP_SINK)
-        await city.start()
-        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
-        await city.adapter("bppkad/kas", KAS_URL=kas.url).start()
+    async with with_follow_ups(tmp_path, source.url, target.url, kas.url) as (city, siak, bansos, payer):
+        await siak.start()
+        await payer.start()
         for number in range(KILLS):
             dying = city.adapter(
                 "dinsos/bansos",
@@ -94,7 +81,7 @@ async def test_handler_killed_before_its_follow_ups_are_out(tmp_path: Path, draw
             await dying.start()
             assert await asyncio.wait_for(dying.ended(), PATIENCE) == -signal.SIGKILL, dying.tail()
         assert target.count() < ROWS
-        await city.adapter("dinsos/bansos", BANSOS_URL=target.url).start()
+        await bansos.start()
         await city.until(lambda: kas.count() >= ROWS, "every follow-up applied")
         assert not compare(written, target.written())
         assert not compare(written, kas.written())
@@ -104,14 +91,10 @@ async def test_handler_killed_before_its_follow_ups_are_out(tmp_path: Path, draw
 
 async def test_killed_server_loses_and_repeats_nothing(tmp_path: Path, draw: random.Random) -> None:
     source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.STOP_AID)
-        city.office(contracts.FOLLOW_UP_SINK)
-        await city.start()
-        await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
-        await city.adapter("dinsos/bansos", BANSOS_URL=target.url).start()
-        await city.adapter("bppkad/kas", KAS_URL=kas.url).start()
+    async with with_follow_ups(tmp_path, source.url, target.url, kas.url) as (city, siak, bansos, payer):
+        await siak.start()
+        await bansos.start()
+        await payer.start()
 
         async def again() -> None:
             await city.server.kill()

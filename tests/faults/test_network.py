@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import contracts
 from tests.faults.applications import Source, Target, compare, rows
-from tests.faults.city import City
+from tests.faults.lines import into_handler, into_table, with_follow_ups
 from tests.faults.listening import Fate, ListeningProxy
 
 ROWS = 3_000
@@ -51,14 +50,11 @@ async def test_batches_stored_without_an_answer(tmp_path: Path, fate: Fate) -> N
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "makam.db")
     written = rows(1, ROWS, seed=1)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.sink("dinkes", "makam", "MAKAM_URL"))
-        await city.start()
+    async with into_table(tmp_path, source.url, target.url) as (city, _, makam):
         async with ListeningProxy(city.url, once_in(4, of_a_batch, fate)) as proxy:
             siak = city.adapter("dukcapil/siak", SIAK_URL=source.url, BUS_NATS_URL=proxy.url)
             await siak.start()
-            await city.adapter("dinkes/makam", MAKAM_URL=target.url).start()
+            await makam.start()
             await city.until(lambda: target.count() >= ROWS, "everything applied")
             await city.until(lambda: siak.count("source goes on") >= 3, "three interruptions")
         assert not compare(written, target.written())
@@ -70,16 +66,12 @@ async def test_follow_ups_stored_without_an_answer(tmp_path: Path, fate: Fate) -
     source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
     written = rows(1, ROWS, seed=2)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.STOP_AID)
-        city.office(contracts.FOLLOW_UP_SINK)
-        await city.start()
+    async with with_follow_ups(tmp_path, source.url, target.url, kas.url) as (city, siak, _, payer):
         async with ListeningProxy(city.url, once_in(5, of_dinsos, fate)) as proxy:
-            await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
+            await siak.start()
             bansos = city.adapter("dinsos/bansos", BANSOS_URL=target.url, BUS_NATS_URL=proxy.url)
             await bansos.start()
-            await city.adapter("bppkad/kas", KAS_URL=kas.url).start()
+            await payer.start()
             await city.until(lambda: kas.count() >= ROWS, "every follow-up applied")
             assert bansos.said("subscription pauses")
         assert not compare(written, target.written())
@@ -90,12 +82,9 @@ async def test_deliveries_into_a_lost_connection_keep_their_order(tmp_path: Path
     source, target = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db")
     written = rows(1, ROWS, seed=3, persons=50)
     source.write(written)
-    async with City(tmp_path) as city:
-        city.office(contracts.PRODUCER)
-        city.office(contracts.handler(database="BANSOS_URL"), contracts.OBEDIENT)
-        await city.start()
+    async with into_handler(tmp_path, source.url, target.url) as (city, siak, _):
         async with ListeningProxy(city.url, once_in(700, of_a_delivery, Fate.CUT)) as proxy:
-            await city.adapter("dukcapil/siak", SIAK_URL=source.url).start()
+            await siak.start()
             bansos = city.adapter("dinsos/bansos", BANSOS_URL=target.url, BUS_NATS_URL=proxy.url)
             await bansos.start()
             await city.until(lambda: target.count() >= ROWS, "everything applied")

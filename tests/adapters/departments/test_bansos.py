@@ -25,7 +25,7 @@ from tests.adapters.departments.office import Office
 from tests.servers.server import Database
 
 BANSOS = samples.folder("dinsos/bansos")
-DIED, REVIVED = "d" * 32, "e" * 32
+DIED, REVIVED, MENDED = (letter * 32 for letter in "def")
 NIK, OTHER = "3571010508800001", "3571014508820002"
 MARIADB = """
 CREATE TABLE penerima (
@@ -41,8 +41,8 @@ INSERT INTO penerima (nik, nama, program, periode, tanggal_ditetapkan) VALUES
     ('{NIK}', 'Contoh Kepala', 'BPNT', '2026-TW1', '2026-01-05'),
     ('{NIK}', 'Contoh Kepala', 'PKH', '2026-TW1', '2026-01-05'),
     ('{OTHER}', 'Contoh Ibu', 'BPNT', '2026-TW1', '2026-01-05');
-INSERT INTO penerima (nik, nama, program, periode, tanggal_ditetapkan, status, dihentikan_oleh) VALUES
-    ('{NIK}', 'Contoh Kepala', 'BLT', '2026-TW1', '2026-01-05', 'dihentikan', 'lain');
+INSERT INTO penerima (nik, nama, program, periode, tanggal_ditetapkan, status) VALUES
+    ('{NIK}', 'Contoh Kepala', 'BLT', '2026-TW1', '2026-01-05', 'dihentikan');
 """
 
 
@@ -74,14 +74,25 @@ DEATH = PendudukMeninggal(nik=NIK, tanggal_meninggal="2026-03-14")
 WITHDRAWAL = PendudukMeninggalDibatalkan(nik=NIK, membatalkan=DIED, alasan="salah orang")
 
 
-async def die(engine: AsyncEngine) -> Sequence[PenerimaDihentikan]:
+async def die(
+    engine: AsyncEngine, event_id: str = DIED, day: str = "2026-03-14"
+) -> Sequence[PenerimaDihentikan] | Sequence[PenerimaDitetapkan]:
+    death = PendudukMeninggal(nik=NIK, tanggal_meninggal=day)
     async with engine.begin() as transaction:
-        return await hentikan_bantuan(DEATH, delivery(DEATH, DIED), transaction)
+        return await hentikan_bantuan(death, delivery(death, event_id), transaction)
 
 
-async def revive(engine: AsyncEngine) -> Sequence[PenerimaDitetapkan]:
+async def revive(engine: AsyncEngine, withdrawn: str = DIED, event_id: str = REVIVED) -> Sequence[PenerimaDitetapkan]:
+    withdrawal = PendudukMeninggalDibatalkan(nik=NIK, membatalkan=withdrawn, alasan="salah orang")
     async with engine.begin() as transaction:
-        return await lanjutkan_bantuan(WITHDRAWAL, delivery(WITHDRAWAL, REVIVED), transaction)
+        return await lanjutkan_bantuan(withdrawal, delivery(withdrawal, event_id), transaction)
+
+
+async def stopped_on(engine: AsyncEngine) -> set[str]:
+    """The last days of all aid that has one."""
+    async with engine.begin() as connection:
+        rows = await connection.execute(text("SELECT tanggal_berhenti FROM penerima WHERE tanggal_berhenti > ''"))
+        return set(map(str, rows.scalars()))
 
 
 async def statuses(engine: AsyncEngine) -> dict[tuple[str, str], str]:
@@ -94,14 +105,17 @@ RUNNING = {(NIK, "BPNT"): "aktif", (NIK, "PKH"): "aktif", (NIK, "BLT"): "dihenti
 STOPPED = {**RUNNING, (NIK, "BPNT"): "dihentikan", (NIK, "PKH"): "dihentikan"}
 
 
+def told_of(day: str) -> list[PenerimaDihentikan]:
+    """What is told of the person's running aid when it stops."""
+    told = {"nik": NIK, "alasan": "Meninggal dunia", "tanggal": day}
+    return [PenerimaDihentikan.model_validate({**told, "program": program}) for program in ("BPNT", "PKH")]
+
+
 async def test_a_death_stops_every_aid_of_that_person(aid: AsyncEngine) -> None:
     emitted = await die(aid)
 
     assert await statuses(aid) == STOPPED
-    assert [(each.nik, each.program, each.alasan, str(each.tanggal)) for each in emitted] == [
-        (NIK, "BPNT", "Meninggal dunia", "2026-03-14"),
-        (NIK, "PKH", "Meninggal dunia", "2026-03-14"),
-    ]
+    assert list(emitted) == told_of("2026-03-14")
 
 
 async def test_a_withdrawn_death_resumes_what_it_stopped_and_nothing_else(aid: AsyncEngine) -> None:
@@ -114,6 +128,30 @@ async def test_a_withdrawn_death_resumes_what_it_stopped_and_nothing_else(aid: A
         ("BPNT", "2026-TW1", "2026-01-05"),
         ("PKH", "2026-TW1", "2026-01-05"),
     ]
+
+
+async def test_a_death_whose_date_was_mended_is_withdrawn_by_its_last_name(aid: AsyncEngine) -> None:
+    await die(aid)
+
+    assert list(await die(aid, MENDED, "2026-03-13")) == told_of("2026-03-13")
+    assert (await statuses(aid), await stopped_on(aid)) == (STOPPED, {"2026-03-13"})
+
+    assert [each.program for each in await revive(aid, MENDED)] == ["BPNT", "PKH"]
+    assert (await statuses(aid), await stopped_on(aid)) == (RUNNING, set())
+
+
+async def test_a_mended_death_that_is_withdrawn_before_it_comes(aid: AsyncEngine) -> None:
+    await die(aid)
+    assert list(await revive(aid, MENDED)) == []
+    assert await statuses(aid) == STOPPED, "until the death that is withdrawn comes"
+
+    emitted = await die(aid, MENDED, "2026-03-13")
+
+    assert [(type(each), each.program) for each in emitted] == [
+        (PenerimaDitetapkan, "BPNT"),
+        (PenerimaDitetapkan, "PKH"),
+    ]
+    assert (await statuses(aid), await stopped_on(aid)) == (RUNNING, set())
 
 
 async def test_a_withdrawal_that_comes_first_keeps_the_death_from_stopping_anything(aid: AsyncEngine) -> None:

@@ -192,7 +192,13 @@ class Backlog:
         return Captured(count / (_moment(last) - _moment(first)), peak)
 
     async def _events(self) -> int:
-        """How many rows have become events: they are numbered, and come in their order."""
+        """How many rows have become events: they are numbered, and come in their order.
+
+        Asked when there are as many messages: to find the newest the server looks through all subjects.
+        """
+        state = (await self._connection.api(f"STREAM.INFO.{STREAM}", {}))["state"]
+        if state["messages"] < self._inserted:
+            return 0
         try:
             newest = await self._event(NEWEST)
         except ApiError:

@@ -138,7 +138,7 @@ EPUSKESMAS = Application(
     "dinkes",
     "epuskesmas",
     {"EPUSKESMAS_URL": "http://{puskesmas}/api/v1", "EPUSKESMAS_KEY": "{puskesmas_key}"},
-    targets={"kelahiran": "nik_ibu", "sasaran": "nik"},
+    targets={"kelahiran": "nik_ibu", "sasaran": "nik", "kepindahan": "arah || ' ' || new.nik"},
     here={"http_push": "allow_local = true", "http_poll": "allow_local = true"},
 )
 DAPODIK = Application(

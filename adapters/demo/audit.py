@@ -16,7 +16,7 @@ from pathlib import Path
 
 from adapters.demo import lists
 from adapters.demo.applications import APPLICATIONS, OUTSIDE
-from adapters.demo.flows import FLOWS, REJECTS, Flow
+from adapters.demo.flows import BAD, FLOWS, REJECTS, Flow
 
 DATABASES = tuple(each.app for each in APPLICATIONS if each.targets or each.sources)
 TARGETS = tuple(each.app for each in APPLICATIONS if each.targets)
@@ -35,11 +35,13 @@ SELECT w.nik, c.apa, c.waktu FROM siak.catatan_sumber c JOIN warga w ON w.id = c
 
 @dataclass(frozen=True)
 class Account:
-    """One flow's account. ``missing`` and ``unexpected`` count rows, ``latencies`` are milliseconds in rising order."""
+    """One flow's account. All but ``twice`` (writes) count rows; ``latencies`` are milliseconds in rising order."""
 
+    story: str
     name: str
     expected: int
     missing: int
+    twice: int
     unexpected: int
     latencies: Sequence[float] = ()
 
@@ -106,10 +108,27 @@ def _attach(folder: Path) -> sqlite3.Connection:
 
 
 def _account(connection: sqlite3.Connection, flow: Flow, since: str) -> Account:
-    expected = _rows(connection, flow.expected)
-    actual = _rows(connection, flow.actual)
-    latencies = sorted(_latencies(connection, flow, since)) if flow.origin else ()
-    return Account(flow.name, len(expected), len(expected - actual), len(actual - expected), latencies)
+    expected, actual = _rows(connection, flow.expected), _rows(connection, flow.actual)
+    return Account(
+        story=flow.story,
+        name=flow.name,
+        expected=len(expected),
+        missing=len(expected - actual),
+        twice=_twice(connection, flow),
+        unexpected=len(actual - expected),
+        latencies=sorted(_latencies(connection, flow, since)) if flow.origin else (),
+    )
+
+
+def _twice(connection: sqlite3.Connection, flow: Flow) -> int:
+    """How often an event was applied again to a row of a flow's target."""
+    if not flow.target:
+        return 0
+    place, table = flow.target.split(".")
+    rows = f"temp.{table}" if place == "temp" else f"{place}.catatan_target WHERE tabel = '{table}' AND kunci LIKE ?"
+    query = f"SELECT COUNT(*) - COUNT(DISTINCT kunci || ' ' || event_id) FROM {rows}"  # noqa: S608
+    found: int = connection.execute(query, (flow.about,) if place != "temp" else ()).fetchone()[0]
+    return found
 
 
 def _rows(connection: sqlite3.Connection, query: str) -> set[tuple[str, str]]:
@@ -118,11 +137,10 @@ def _rows(connection: sqlite3.Connection, query: str) -> set[tuple[str, str]]:
 
 def _rejects(connection: sqlite3.Connection, dead_letters: DeadLetters) -> Iterator[Account]:
     """Bad rows against dead letters, per source; a dead letter at any other place is unexpected."""
-    for place in sorted({*REJECTS, *dead_letters}):
-        expected = connection.execute(REJECTS[place]).fetchone()[0] if place in REJECTS else 0
-        found = dead_letters.get(place, 0)
-        name = f"bad rows of {' '.join(place)}"
-        yield Account(name, expected, max(0, expected - found), max(0, found - expected))
+    for place in (*REJECTS, *sorted(dead_letters.keys() - REJECTS.keys())):
+        name, query = REJECTS.get(place, (f"dead letters of {' '.join(place)}", "SELECT 0"))
+        expected, found = connection.execute(query).fetchone()[0], dead_letters.get(place, 0)
+        yield Account(BAD, name, expected, max(0, expected - found), 0, max(0, found - expected))
 
 
 def _writes(connection: sqlite3.Connection) -> tuple[int, int]:

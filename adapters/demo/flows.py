@@ -18,8 +18,9 @@ class Flow:
     name: str
     expected: str
     actual: str
-    target: str = ""  #: application.table whose writes are timed; empty: none
+    target: str = ""  #: application.table whose writes are timed, or temp.list whose rows are counted; empty: neither
     origin: str = ""
+    about: str = "%"  #: of several flows into one table: a pattern of this one's keys
 
 
 def _log(code: int, content: str) -> str:
@@ -43,10 +44,11 @@ def _deaths(what: str, join: str, key: str, content: str) -> str:
 RESIDENT = "every resident is known to the aid office"
 BIRTH = "a birth in hospital reaches the civil registry, and the child immunisation and aid"
 DEATH = "a death stops aid and pension, flags permits and tax; its withdrawal undoes that"
-MOVE = "a move reaches school, aid and tax"
+MOVE = "a move reaches school, health, aid and tax"
 PERMIT = "a permit opens a tax object and tells enforcement"
 COMPLAINT = "a complaint reaches its department, and the answer the desk"
 RIVER = "a river's alarm reaches BPBD's list and the complaint desk"
+BAD = "bad rows become dead letters, and nothing else does"
 TAX = "a tax payment is known to the permit counter"
 
 _RECIPIENT = "JOIN bansos.penerima p ON p.nik = k.nik"
@@ -201,12 +203,26 @@ _CITIZENS = (
         "who moved out, on the school office's daily list",
         _log(3, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
         "SELECT kunci, isi FROM temp.keluar",
+        "temp.keluar",
     ),
     Flow(
         MOVE,
         "who moved in, on the school office's daily list",
         _log(5, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
         "SELECT kunci, isi FROM temp.datang",
+        "temp.datang",
+    ),
+    *(
+        Flow(
+            MOVE,
+            f"who moved {way}, known to the health centre",
+            _log(code, "SUBSTR(l.tgl_peristiwa, 1, 10)"),
+            f"SELECT nik, tanggal FROM epuskesmas.kepindahan WHERE arah = '{arah}'",  # noqa: S608
+            "epuskesmas.kepindahan",
+            f"SELECT '{arah} ' || nik, waktu FROM ({_logged(code)})",  # noqa: S608
+            f"{arah} %",
+        )
+        for way, arah, code in (("out", "keluar", 3), ("in", "datang", 5))
     ),
     Flow(
         MOVE,
@@ -256,12 +272,14 @@ _OFFICES = (
         "new permits on the enforcement office's daily list",
         f"SELECT i.nomor, i.nama_usaha FROM perizinan.izin i WHERE i.nomor IN ({_NEW_PERMIT})",  # noqa: S608
         "SELECT kunci, isi FROM temp.izin_terbit",
+        "temp.izin_terbit",
     ),
     Flow(
         PERMIT,
         "revoked permits on the enforcement office's daily list",
         "SELECT nomor, tanggal_cabut FROM perizinan.izin WHERE status = 'dicabut'",
         "SELECT kunci, isi FROM temp.izin_dicabut",
+        "temp.izin_dicabut",
     ),
     Flow(
         TAX,
@@ -291,6 +309,7 @@ _COMPLAINTS = (
         "SELECT nomor, isi FROM pengaduan.kabar WHERE kejadian = 'ditindaklanjuti'",
         "pengaduan.kabar",
         _HANDLED.format("ditindaklanjuti", "tindak_lanjut"),
+        "ditindaklanjuti %",
     ),
     Flow(
         COMPLAINT,
@@ -299,6 +318,7 @@ _COMPLAINTS = (
         "SELECT nomor, isi FROM pengaduan.kabar WHERE kejadian = 'selesai'",
         "pengaduan.kabar",
         _HANDLED.format("selesai", "penyelesaian"),
+        "selesai %",
     ),
 )
 
@@ -326,20 +346,40 @@ _ALARMS = (
         "SELECT nomor, isi FROM pengaduan.kabar WHERE kejadian = 'peringatan'",
         "pengaduan.kabar",
         _ALARM.format("'peringatan ' || ", "waktu"),
+        "peringatan %",
     ),
 )
 
 FLOWS = (*_CITIZENS, *_OFFICES, *_COMPLAINTS, *_ALARMS)
 
-#: (application, place) -> how many rows of that source no event can be made of.
+#: (application, place) -> rows of which no event can be made, and how many there are.
 REJECTS = {
-    ("dukcapil/siak", "source-kelahiran"): _REJECTED.format(1) + " AND NOT (w.nik_sah AND w.tanggal_sah)",
-    ("dukcapil/siak", "source-kedatangan"): _REJECTED.format(5) + " AND NOT w.nik_sah",
-    ("dukcapil/siak", "source-penduduk"): "SELECT COUNT(*) FROM warga WHERE NOT nik_sah",
-    ("rsud/simrs", "source-kelahiran"): f"SELECT COUNT(*) FROM {_MOTHER} WHERE LENGTH(m.no_ktp) <> 16",  # noqa: S608
-    ("kominfo/pengaduan", "source-laporan"): "SELECT COUNT(*) FROM pengaduan.laporan WHERE judul = ''",
-    ("bpbd/sensor", "source-sensor"): "SELECT COUNT(*) FROM main.ukuran WHERE typeof(nilai) = 'text'",
+    ("dukcapil/siak", "source-kelahiran"): (
+        "births with an impossible date or NIK",
+        _REJECTED.format(1) + " AND NOT (w.nik_sah AND w.tanggal_sah)",
+    ),
+    ("dukcapil/siak", "source-kedatangan"): (
+        "arrivals with an impossible NIK",
+        _REJECTED.format(5) + " AND NOT w.nik_sah",
+    ),
+    ("dukcapil/siak", "source-penduduk"): (
+        "residents with an impossible NIK",
+        "SELECT COUNT(*) FROM warga WHERE NOT nik_sah",
+    ),
+    ("rsud/simrs", "source-kelahiran"): (
+        "births whose mother has no NIK",
+        f"SELECT COUNT(*) FROM {_MOTHER} WHERE LENGTH(m.no_ktp) <> 16",  # noqa: S608
+    ),
     ("bppkad/pajak", "source-bank"): (
-        f"SELECT COUNT(*) FROM main.setoran WHERE {_BAD_NIK}"  # noqa: S608
+        "tax payments with a NIK that a spreadsheet spoiled",
+        f"SELECT COUNT(*) FROM main.setoran WHERE {_BAD_NIK}",  # noqa: S608
+    ),
+    ("kominfo/pengaduan", "source-laporan"): (
+        "complaints without a title",
+        "SELECT COUNT(*) FROM pengaduan.laporan WHERE judul = ''",
+    ),
+    ("bpbd/sensor", "source-sensor"): (
+        "readings that are no number",
+        "SELECT COUNT(*) FROM main.ukuran WHERE typeof(nilai) = 'text'",
     ),
 }

@@ -40,7 +40,7 @@ class Puskesmas:
         served = web.Application(middlewares=[self._known])
         served.router.add_get("/api/v1/imunisasi", self._doses)
         served.router.add_put("/api/v1/{list:kelahiran|sasaran|kepindahan}/{name}", self._put)
-        served.router.add_delete("/api/v1/{list:kelahiran|kepindahan}/{name}", self._delete)
+        served.router.add_delete("/api/v1/{list:kelahiran|sasaran|kepindahan}/{name}", self._delete)
         return served
 
     @web.middleware
@@ -83,4 +83,5 @@ class Puskesmas:
     def _withdraw(self, kind: str, name: str) -> None:
         with transaction(self._database) as own:
             own.execute("INSERT OR IGNORE INTO dicabut VALUES (?)", (name,))
-            own.execute(f"DELETE FROM {kind} WHERE event_id = ?", (name,))  # noqa: S608 - a list of the two routes
+            named = "nik" if kind == "sasaran" else "event_id"
+            own.execute(f"DELETE FROM {kind} WHERE {named} = ?", (name,))  # noqa: S608 - a list of the three routes

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from adapters.demo.applications import APPLICATIONS, GROUPS, PENERTIBAN, PERIZINAN, SENSOR, SIMRS, Application, folder
-from adapters.demo.audit import Audit, audit, first_write
+from adapters.demo.audit import Account, Audit, audit, first_write
 from adapters.demo.counts import Counts, Index
 from adapters.demo.day import Day
 from adapters.demo.processes import Adapter
 from adapters.demo.river import POSTS, publish
 from adapters.demo.services import Services
-from adapters.demo.view import Row, report, view
+from adapters.demo.view import Row, Story, report, stories, view
 from bus.errors import Unavailable
 
 REFRESH = 0.25  #: seconds between two looks
+LOOK = 2.0  #: seconds between two looks at both ends while the day passes
 START = 60.0  #: seconds that the adapters get to start
 DRAIN = 60.0  #: seconds that what is on its way gets to arrive
 QUIET = 1.0  #: seconds after everything has arrived, in which nothing may arrive twice
@@ -96,9 +97,17 @@ class Demo:
         await self._wait_until(self._ready)
         since = _now()
         await self._day.live()
-        await _until(lambda: self._audit(since).ok, DRAIN)
+        await self._drained(since)
         await asyncio.sleep(QUIET)
-        return self._audit(since)
+        return await self._audit(since)
+
+    async def _drained(self, since: str) -> None:
+        """Waits until everything has arrived, or has had the time for it."""
+        ends = time.monotonic() + DRAIN
+        while time.monotonic() < ends:
+            if (await self._audit(since)).ok:
+                return
+            await asyncio.sleep(REFRESH)
 
     async def _start(self, *adapters: Adapter) -> None:
         for adapter in adapters:
@@ -113,8 +122,9 @@ class Demo:
     def _folder(self) -> Path:
         return folder(self._home)
 
-    def _audit(self, since: str) -> Audit:
-        return audit(self._folder, self._counts.dead_letters(), since=since)
+    async def _audit(self, since: str) -> Audit:
+        """In a thread: applications that are called run here too."""
+        return await asyncio.to_thread(audit, self._folder, self._counts.dead_letters(), since=since)
 
     def _adapter(self, group: Sequence[Application], environment: Mapping[str, str]) -> Adapter:
         logs = self._home / "logs"
@@ -147,8 +157,12 @@ class Demo:
             return await _until(lambda: connection.execute(query, (parameter,)).fetchone() is not None, DRAIN)
 
     async def _watch(self) -> None:
+        told: list[Story] = []
+        looked = 0.0
         while True:
-            self._view.show(self._rows())
+            if self._view.live and time.monotonic() - looked > LOOK:
+                told, looked = stories(await self._audit("")), time.monotonic()
+            self._view.show(self._rows(), told)
             await asyncio.sleep(REFRESH)
 
     def _rows(self) -> list[Row]:
@@ -183,7 +197,7 @@ class Demo:
         if not found.ok:
             self._console.print(f"logs: {self._home / 'logs'}", highlight=False, soft_wrap=True)
 
-    def _figures(self, found: Audit) -> dict[str, int | float]:
+    def _figures(self, found: Audit) -> dict[str, Any]:
         """The line for scripts. ``delivered`` are receipts, ``applied`` is what the targets' triggers saw."""
         return {
             "emitted": sum(each.published for each in self._totals),
@@ -196,9 +210,19 @@ class Demo:
             "dead_letters": found.dead_letters,
             "p50_ms": round(found.percentile(0.5), 1),
             "p99_ms": round(found.percentile(0.99), 1),
+            "flows": {f"{each.story}: {each.name}": _counted(each) for each in found.accounts},
             "first_event_seconds": round(self._first, 1),
             "seconds": round(self._seconds, 1),
         }
+
+
+def _counted(account: Account) -> dict[str, int]:
+    return {
+        "expected": account.expected,
+        "lost": account.missing,
+        "duplicates_applied": account.twice,
+        "unexpected": account.unexpected,
+    }
 
 
 def _now() -> str:

@@ -6,8 +6,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -16,6 +18,7 @@ from rich.text import Text
 from adapters.demo.audit import Audit, percentile
 
 LINES = 6  #: of what happened last
+FRAMES = 9  #: lines of titles and frames
 PLAIN_WIDTH = 120  #: characters where there is no terminal
 PLAIN_EVERY = 5.0  #: seconds between two lines of progress where there is no terminal
 
@@ -34,14 +37,34 @@ class Row:
     restarts: int
 
 
+@dataclass(frozen=True)
+class Story:
+    """What a citizen would call a flow, or several: how many rows it means by now, and how many have arrived."""
+
+    name: str
+    expected: int
+    arrived: int
+
+
+def stories(audit: Audit) -> list[Story]:
+    """An audit summed up, in its order."""
+    sums: dict[str, tuple[int, int]] = {}
+    for each in audit.accounts:
+        expected, arrived = sums.get(each.story, (0, 0))
+        sums[each.story] = expected + each.expected, arrived + each.expected - each.missing
+    return [Story(name, *counted) for name, counted in sums.items()]
+
+
 class View(Protocol):
     """Shows what happens."""
+
+    live: bool  #: whether it shows the stories while they go on
 
     def tell(self, what: str) -> None:
         """Something happens now."""
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """The applications as they stand."""
+    def show(self, rows: Sequence[Row], told: Sequence[Story]) -> None:
+        """The applications and what citizens feel, as they stand."""
 
     def close(self) -> None:
         """Nothing more will happen, or not before it is opened again."""
@@ -53,6 +76,8 @@ class View(Protocol):
 class PlainView:
     """One line for what happens, and one of progress now and then: for pipes, logs and CI."""
 
+    live = False
+
     def __init__(self, console: Console) -> None:
         self._console, self._started = console, time.monotonic()
         self._shown, self._last = self._started, ""
@@ -61,7 +86,7 @@ class PlainView:
         """Prints it with the seconds since the demo began."""
         self._console.print(f"{time.monotonic() - self._started:5.1f} s  {what}", highlight=False, soft_wrap=True)
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, rows: Sequence[Row], told: Sequence[Story]) -> None:
         """Prints sums, if they are others than the last ones, and these are old."""
         if time.monotonic() - self._shown < PLAIN_EVERY:
             return
@@ -83,12 +108,15 @@ class PlainView:
 
 
 class LiveView:
-    """A table that keeps up, and what happened last below it."""
+    """Tables that keep up: the applications, what citizens feel; and what happened last below them."""
+
+    live = True
 
     def __init__(self, console: Console) -> None:
         self._console, self._started = console, time.monotonic()
         self._told: deque[str] = deque(maxlen=LINES)
         self._rows: Sequence[Row] = ()
+        self._stories: Sequence[Story] = ()
         self.reopen()
 
     def tell(self, what: str) -> None:
@@ -96,9 +124,9 @@ class LiveView:
         self._told.append(f"{time.monotonic() - self._started:5.1f} s  {what}")
         self._live.update(self._picture())
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Brings the table up to date."""
-        self._rows = rows
+    def show(self, rows: Sequence[Row], told: Sequence[Story]) -> None:
+        """Brings the tables up to date."""
+        self._rows, self._stories = rows, told
         self._live.update(self._picture())
 
     def close(self) -> None:
@@ -108,14 +136,31 @@ class LiveView:
     def reopen(self) -> None:
         """Begins a new picture below what was printed meanwhile."""
         self._told.clear()
-        self._live = Live(console=self._console, refresh_per_second=4)
+        self._live = Live(self._picture(), console=self._console, refresh_per_second=4)
         self._live.start()
 
     def _picture(self) -> Group:
+        stories, lines = self._flows(), [Text(line, no_wrap=True, overflow="ellipsis") for line in self._told]
+        room = self._console.height - len(self._stories) - LINES - FRAMES
+        return Group(self._applications(room), stories, *lines)
+
+    def _flows(self) -> Table:
+        table = Table(box=box.SIMPLE, expand=False, show_edge=False)
+        for name in ("what citizens feel", "expected", "arrived"):
+            table.add_column(name, justify="left" if name.startswith("what") else "right")
+        for each in self._stories:
+            behind = each.arrived < each.expected
+            table.add_row(each.name, str(each.expected), Text(str(each.arrived), "yellow" if behind else "green"))
+        return table
+
+    def _applications(self, room: int) -> Table:
+        """All of them, or where they do not fit on the screen those with which something is the matter."""
+        small = len(self._rows) > room
+        rows = [row for row in self._rows if row.waiting or row.restarts or not row.running or not small]
         table = Table(title="Kota Kediri", title_justify="left", expand=False)
         for name in ("application", "published", "applied", "waiting", "oldest", "dead letters", "adapter"):
             table.add_column(name, justify="left" if name in {"application", "adapter"} else "right")
-        for row in self._rows:
+        for row in rows:
             adapter = Text("running", "green") if row.running else Text("down", "bold red")
             if row.restarts:
                 adapter.append(f", restarted {row.restarts}x", "yellow")
@@ -128,7 +173,7 @@ class LiveView:
                 Text(str(row.dead_letters), "red" if row.dead_letters else ""),
                 adapter,
             )
-        return Group(table, *(Text(line) for line in self._told))
+        return table
 
 
 def view(as_json: bool) -> tuple[Console, View]:
@@ -143,12 +188,16 @@ def view(as_json: bool) -> tuple[Console, View]:
 def report(console: Console, audit: Audit, first: float) -> None:
     """Prints the audit. ``first`` is when the first event arrived, seconds after the start."""
     table = Table(title="Audit: both ends compared by SQL", title_justify="left")
-    for name in ("flow", "expected", "lost", "unexpected", "median"):
+    for name in ("flow", "expected", "lost", "twice", "unexpected", "median"):
         table.add_column(name, justify="left" if name == "flow" else "right")
-    for each in audit.accounts:
-        style = "bold red" if each.missing or each.unexpected else ""
-        median = f"{percentile(each.latencies, 0.5):.0f} ms" if each.latencies else ""
-        table.add_row(each.name, str(each.expected), str(each.missing), str(each.unexpected), median, style=style)
+    for story, accounts in groupby(audit.accounts, lambda each: each.story):
+        table.add_row(story, style="bold")
+        for each in accounts:
+            style = "bold red" if each.missing or each.twice or each.unexpected else ""
+            median = f"{percentile(each.latencies, 0.5):.0f} ms" if each.latencies else ""
+            counted = (each.expected, each.missing, each.twice, each.unexpected)
+            table.add_row(f"  {each.name}", *map(str, counted), median, style=style)
+        table.add_section()
     console.print(table)
     console.print(
         f"{audit.applied} applications of events to rows, {audit.duplicates_applied} of them twice; "

@@ -55,3 +55,6 @@ INSERT INTO sensor.bus_peringatan SELECT 'alarm' || nomor, sensor, 'BANJIR', CAS
     nilai, 'cm', waktu, '' FROM main.ukuran WHERE nilai IN (118.0, 156.0, 127.5);
 INSERT INTO pengaduan.kabar SELECT event_id, 'peringatan', sensor || ' ' || printf('%.1f', nilai), tingkat, waktu, event_id
     FROM sensor.bus_peringatan;
+
+INSERT INTO epuskesmas.kepindahan SELECT event_id, nik, 'keluar', tanggal_pindah, '', '', '1' FROM bansos.bus_pindah;
+INSERT INTO epuskesmas.kepindahan SELECT event_id, nik, 'datang', tanggal_datang, '', '', '1' FROM bansos.bus_kedatangan;

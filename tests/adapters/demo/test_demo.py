@@ -78,6 +78,9 @@ def test_a_day_in_which_nothing_is_lost_and_nothing_applied_twice(finished: tupl
     assert code == 0, errors
     assert (figures["lost"], figures["duplicates_applied"], figures["unexpected"]) == (0, 0, 0)
     assert figures["dead_letters"] == sum(LETTERS.values())
+    for name, counted in figures["flows"].items():
+        assert counted["expected"] > 0, name
+        assert (counted["lost"], counted["duplicates_applied"], counted["unexpected"]) == (0, 0, 0), name
     assert figures["emitted"] > 2_900
     assert figures["delivered"] > 2_400, "some events go to two applications, family cards to none here"
     assert figures["applied"] > 2_300

@@ -108,10 +108,7 @@ class RemoteDrop:
 
     async def _give_back(self) -> None:
         """Where every row of the file at hand is stored: its report and rejected rows, then the file, go in place."""
-        hand = self._hand
-        kind = hand and next(
-            (each for each in (DONE, FAILED) if (self._spool.folder / each / hand.name).exists()), None
-        )
+        hand, kind = self._hand, self._outcome()
         if hand is None or kind is None:
             return
         if await self._folder.unchanged(hand.remote):

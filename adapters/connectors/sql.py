@@ -128,5 +128,6 @@ async def row_by_key(connection: AsyncConnection, table: str, keys: Sequence[str
         return None
     where = " AND ".join(f"src.{quoted(connection.dialect, name)} = :k{place}" for place, name in enumerate(keys))
     query = chosen("src.*", table, where, size=1)
-    found = await connection.execute(query, {f"k{place}": value for place, value in enumerate(values)})
-    return found.mappings().first()
+    result = await connection.execute(query, {f"k{place}": value for place, value in enumerate(values)})
+    found: RowMapping | None = result.mappings().first()
+    return found

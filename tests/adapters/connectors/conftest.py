@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
 from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
 from tests.adapters.connectors.sql_application import KINDS, Application
+from tests.adapters.connectors.webhook_caller import SECRET
 
 
 @pytest_asyncio.fixture(params=KINDS)
@@ -25,6 +27,20 @@ async def sqlite(sqlite_url: str) -> AsyncIterator[Application]:
     made = Application("sqlite", sqlite_url)
     yield made
     await made.engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of HTTP."""
+    async with aiohttp.ClientSession() as made:
+        yield made
+
+
+@pytest.fixture
+def webhook_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an application and http_webhook have agreed on."""
+    monkeypatch.setenv("UJI_SIGNING", SECRET)
+    monkeypatch.setenv("UJI_TOKEN", "rahasia")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from adapters.connectors.hl7_options import Hl7MllpConfig
 from bus.ports import Context
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
-from bus.testing.sources import Line, rounds, until
+from bus.testing.lines import Line, rounds, until
 from tests.adapters.connectors.hl7_device import Device
 
 CONTEXT = Context(AppName("rsud", "alat"), "baris", Path(), ZoneInfo("Asia/Jakarta"))

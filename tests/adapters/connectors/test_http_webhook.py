@@ -1,189 +1,26 @@
-"""http_webhook, called by an application with a store of its own that calls again until 2xx."""
+"""http_webhook, call by call."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from io import BytesIO
-from itertools import count
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from pydantic import ValidationError
 
 from adapters.connectors.http_signature import SigningKey
-from adapters.connectors.http_webhook import HttpWebhook, HttpWebhookConfig
+from adapters.connectors.http_webhook import HttpWebhook
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Batch, Context, Rejection, Source, SourceState
-from bus.subjects import AppName
-from bus.testing import SourceApplication, SourceContract
-from bus.testing.sources import Line, rounds, until
-from tests.servers.proxy import Proxy
+from bus.ports import Batch, Rejection, SourceState
+from tests.adapters.connectors.webhook_caller import SECRET, signed, webhook
 
-CONTEXT = Context(AppName("kominfo", "pengaduan"), "laporan", Path(), ZoneInfo("Asia/Jakarta"))
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-CALL = 100  #: rows
-
-
-@pytest.fixture(autouse=True)
-def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UJI_SIGNING", SECRET)
-    monkeypatch.setenv("UJI_TOKEN", "rahasia")
-
-
-def webhook(**options: Any) -> HttpWebhook:
-    given = {"listen": "127.0.0.1:0", "signing_secret": "env:UJI_SIGNING", "records": "data", "key": ["kunci"]}
-    return HttpWebhook(HttpWebhookConfig.model_validate(given | options), CONTEXT)
-
-
-def signed(identity: str, body: bytes) -> dict[str, str]:
-    return SigningKey(SECRET, "uji").headers(identity, body, time.time())
-
-
-class Office:
-    """The application: it keeps each change until one of the bus's addresses has answered 2xx."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-        self._sources: list[HttpWebhook] = []
-        self._rows: dict[int, str] = {}
-        self._outbox: deque[tuple[str, bytes]] = deque()
-        self._numbers = count(1)
-        self._calling: asyncio.Task[None] | None = None
-        self.silent = False
-        self._proxies: dict[int, Proxy] = {}  # by the port behind
-        self._disturbed = False
-        self._ways = count(1)
-
-    def source(self) -> Source:
-        self._sources.append(webhook(largest=4 * 1024 * 1024))
-        return self._sources[-1]
-
-    def stranger(self) -> Source | None:
-        """None: it is the application that proves itself, and a call that does not is refused."""
-        return None
-
-    async def write(self, rows: Iterable[tuple[int, str]]) -> None:
-        changed = []
-        for key, value in rows:
-            if self._rows.get(key) != value:
-                self._rows[key] = value
-                changed.append({"kunci": key, "nilai": value})
-        self._keep(changed)
-
-    async def delete(self, key: int) -> None:
-        self._keep([{"kunci": key, "nilai": self._rows.pop(key), "hapus": True}])
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self.write([early])
-
-    async def write_oversized(self, key: int) -> None:
-        await self.write([(key, "x" * 1_500_000)])
-
-    async def disturb(self) -> bool:
-        self._disturbed = True
-        return True
-
-    async def calm(self) -> None:
-        self._disturbed = False
-
-    async def away(self) -> None:
-        self.silent = True
-
-    async def back(self) -> None:
-        self.silent = False
-
-    def _keep(self, changed: list[dict[str, Any]]) -> None:
-        for start in range(0, len(changed), CALL):
-            body = json.dumps({"data": changed[start : start + CALL]}).encode()
-            self._outbox.append((f"msg_{next(self._numbers)}", body))
-        if self._calling is None or self._calling.done():
-            self._calling = asyncio.create_task(self._call_out())
-
-    async def _call_out(self) -> None:
-        while self._outbox:
-            if self.silent or not await self._delivered(*self._outbox[0]):
-                await asyncio.sleep(0.01)
-            else:
-                self._outbox.popleft()
-
-    async def _delivered(self, identity: str, body: bytes) -> bool:
-        for source in [source for source in self._sources if source.port]:
-            try:
-                url = f"http://127.0.0.1:{await self._way(source.port)}/"
-                answer = await self._session.post(url, data=BytesIO(body), headers=signed(identity, body))
-            except aiohttp.ClientError:
-                continue
-            if answer.status == 200:
-                return True
-        return False
-
-    async def _way(self, port: int) -> int:
-        """The port to call. Where the network is bad every third call loses its answer, when the bus has the call."""
-        if not self._disturbed:
-            return port
-        proxy = self._proxies.get(port) or await Proxy(port).__aenter__()
-        self._proxies[port] = proxy
-        proxy.delay = 0.02
-        if next(self._ways) % 3 == 0:
-            asyncio.get_running_loop().call_later(1.5 * proxy.delay, self._cut, proxy)
-        return proxy.port
-
-    def _cut(self, proxy: Proxy) -> None:
-        self._cutting = asyncio.create_task(proxy.cut())
-
-    async def close(self) -> None:
-        for proxy in self._proxies.values():
-            await proxy.refuse()
-        if self._calling:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
-
-
-@pytest_asyncio.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as made:
-        yield made
-
-
-class TestHttpWebhook(SourceContract):
-    @pytest.fixture
-    def large(self) -> int:
-        return 20_000
-
-    @pytest_asyncio.fixture
-    async def application(self, session: aiohttp.ClientSession) -> AsyncIterator[SourceApplication]:
-        office = Office(session)
-        yield office
-        await office.close()
-
-    async def test_the_application_is_away_and_comes_back(self, application: SourceApplication, line: Line) -> None:
-        # Nobody can tell an application that is silent from one that has nothing to say: there is no problem to see.
-        await application.write([(1, "sebelum")])
-        async with line.running():
-            await until(lambda: line.streams.count >= 1)
-            await application.away()
-            await application.write([(2, "sesudah")])
-            await rounds(line)
-            assert line.streams.count == 1
-            await application.back()
-            await until(lambda: line.streams.count >= 2)
-
-        assert line.emitted() == [("1", "sebelum"), ("2", "sesudah")]
-        assert not line.streams.letters
+pytestmark = pytest.mark.usefixtures("webhook_secrets")
 
 
 class Desk:

@@ -23,7 +23,7 @@ from bus.ports import Context, Record, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
 from bus.testing.events import APP
-from bus.testing.sources import Line, rounds, until
+from bus.testing.lines import Line, rounds, until
 from tests.servers.mqtt import READER, Mosquitto, MqttServer, NatsMqtt
 from tests.servers.proxy import Proxy
 from tests.servers.server import HOST, PASSWORD, USER

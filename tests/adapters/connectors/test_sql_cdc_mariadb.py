@@ -256,12 +256,13 @@ async def test_a_user_without_rights_is_told_which_it_needs(mariadb: Database) -
 
 async def test_a_reader_takes_over_when_the_one_before_ends(mariadb: Database) -> None:
     mariadb.sql(f"{WARGA}InnoDB")
-    async with reading(captured(mariadb.url, TABLES)) as first, reading(captured(mariadb.url, TABLES)) as second:
-        await batches(first, lambda found: len(found) >= 1)
-        assert await second.read() is None
-        await first.close()
-        with pytest.raises(Unavailable, match="takes over"):
-            await batches(second, bool)
+    async with reading(captured(mariadb.url, TABLES)) as first:
+        await batches(first, lambda found: len(found) >= 1)  # it has become the reader
+        async with reading(captured(mariadb.url, TABLES)) as second:
+            assert await second.read() is None
+            await first.close()
+            with pytest.raises(Unavailable, match="takes over"):
+                await batches(second, bool)
 
 
 @pytest.mark.skipif(not OPENSID.exists(), reason="the OpenSID sample is not at hand")

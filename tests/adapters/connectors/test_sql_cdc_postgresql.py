@@ -261,12 +261,13 @@ async def test_what_is_missing_is_told(postgresql: Database) -> None:
 
 async def test_a_reader_takes_over_when_the_one_before_ends(postgresql: Database) -> None:
     postgresql.sql(WARGA)
-    async with reading(captured(postgresql.url, TABLES)) as first, reading(captured(postgresql.url, TABLES)) as second:
-        await batches(first, lambda found: len(found) >= 1)
-        assert await second.read() is None
-        postgresql.sql("INSERT INTO warga VALUES (1, 'a')")
-        assert len(await records(first, 1)) == 1
-        assert await second.read() is None
-        await first.close()
-        with pytest.raises(Unavailable, match="takes over"):
-            await batches(second, bool)
+    async with reading(captured(postgresql.url, TABLES)) as first:
+        await batches(first, lambda found: len(found) >= 1)  # it has become the reader
+        async with reading(captured(postgresql.url, TABLES)) as second:
+            assert await second.read() is None
+            postgresql.sql("INSERT INTO warga VALUES (1, 'a')")
+            assert len(await records(first, 1)) == 1
+            assert await second.read() is None
+            await first.close()
+            with pytest.raises(Unavailable, match="takes over"):
+                await batches(second, bool)

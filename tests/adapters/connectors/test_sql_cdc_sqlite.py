@@ -192,9 +192,10 @@ async def test_what_is_missing_is_told(own: Own) -> None:
 
 async def test_a_reader_takes_over_when_the_one_before_ends(own: Own) -> None:
     own.run(WARGA)
-    async with reading(captured(own.url, TABLES)) as first, reading(captured(own.url, TABLES)) as second:
-        await batches(first, lambda found: len(found) >= 1)
-        assert await second.read() is None
-        await first.close()
-        with pytest.raises(Unavailable, match="takes over"):
-            await batches(second, bool)
+    async with reading(captured(own.url, TABLES)) as first:
+        await batches(first, lambda found: len(found) >= 1)  # it has become the reader
+        async with reading(captured(own.url, TABLES)) as second:
+            assert await second.read() is None
+            await first.close()
+            with pytest.raises(Unavailable, match="takes over"):
+                await batches(second, bool)

@@ -42,8 +42,8 @@ def _deaths(what: str, join: str, key: str, content: str) -> str:
 
 
 RESIDENT = "every resident is known to the aid office"
-BIRTH = "a birth in hospital reaches the civil registry, and the child immunisation and aid"
-DEATH = "a death stops aid and pension, flags permits and tax; its withdrawal undoes that"
+BIRTH = "a birth in hospital reaches registry, immunisation and aid"
+DEATH = "a death stops aid and pension, flags permits and tax, or is undone"
 MOVE = "a move reaches school, health, aid and tax"
 PERMIT = "a permit opens a tax object and tells enforcement"
 COMPLAINT = "a complaint reaches its department, and the answer the desk"

@@ -49,6 +49,7 @@ class Demo:
         self._day = Day(self._home, self._view.tell, self._adapters[0].kill, self._noticed, send)
         self._tasks: list[asyncio.Task[None]] = []
         self._first = 0.0
+        self._opened = False
 
     def prepare(self) -> None:
         """Makes the applications: needs no bus yet."""
@@ -86,6 +87,7 @@ class Demo:
     async def _story(self) -> Audit:
         await self._services.start()
         await asyncio.to_thread(self._day.open)
+        self._opened = True
         self._view.tell("the adapters start, each a process with a credential of its own")
         await self._start(*self._adapters[:2])
         await self._wait_until(lambda: first_write(self._folder) is not None)
@@ -160,7 +162,7 @@ class Demo:
         told: list[Story] = []
         looked = 0.0
         while True:
-            if self._view.live and time.monotonic() - looked > LOOK:
+            if self._opened and self._view.live and time.monotonic() - looked > LOOK:
                 told, looked = stories(await self._audit("")), time.monotonic()
             self._view.show(self._rows(), told)
             await asyncio.sleep(REFRESH)

@@ -197,7 +197,6 @@ def report(console: Console, audit: Audit, first: float) -> None:
             median = f"{percentile(each.latencies, 0.5):.0f} ms" if each.latencies else ""
             counted = (each.expected, each.missing, each.twice, each.unexpected)
             table.add_row(f"  {each.name}", *map(str, counted), median, style=style)
-        table.add_section()
     console.print(table)
     console.print(
         f"{audit.applied} applications of events to rows, {audit.duplicates_applied} of them twice; "

@@ -25,7 +25,7 @@ from rich.text import Text
 PICTURES = Path(__file__).parents[2] / "deploy" / "pictures"
 DAY, AUDIT = PICTURES / "demo-day.svg", PICTURES / "demo-audit.svg"
 
-COLUMNS, LINES = 112, 60
+COLUMNS, LINES = 112, 72
 ASPECT = 0.602  #: width of a character by its height: DejaVu's, and nearly everybody's
 EVERY = 0.5  #: seconds between two looks at the screen
 PATIENCE = 180.0  #: seconds for a demo

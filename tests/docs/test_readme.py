@@ -20,7 +20,7 @@ README = "README.md"
 DEMO = "python3 -m venv .venv && .venv/bin/pip install -q uv && .venv/bin/uv run bus demo\n"
 TESTS = "tests/run\n"
 LOKET = Path("adapters/departments/bppkad/loket")
-SMALL = 60_000  #: bytes of a picture
+SMALL = 80_000  #: bytes of a picture
 
 
 def at_home(tmp_path: Path) -> Sandbox:

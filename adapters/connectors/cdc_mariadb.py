@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import tzinfo
 from select import select
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,13 @@ from adapters.connectors.cdc_feed import WAIT, Feed, translated
 from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_mariadb_setup import PLACE, pack
 from adapters.connectors.cdc_progress import Order, Progress, ordering
-from adapters.connectors.cdc_tables import INBOX, Tracked
+from adapters.connectors.cdc_tables import INBOX, Capture
 from bus.database import CONNECT_TIMEOUT
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
 from bus.ports import Batch
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+    pass
 
 HEARTBEAT = 10.0  #: seconds between two signs of life of the server, and of the lock's connection
 SILENCE = 45.0  #: seconds without one: the connection is dead
@@ -41,40 +40,12 @@ REFUSED = frozenset({1044, 1045, 1142, 1227, 1698})
 UNFIT = frozenset({1049, 1054, 1064, 1146})
 
 
-def reader(
-    *,
-    url: URL,
-    slot: str,
-    publication: str,
-    looking: bool,
-    tables: Sequence[Tracked],
-    batch: int,
-    heartbeat: float,
-    zone: tzinfo,
-    where: str,
-) -> MariadbReader:
-    """A reader for one opening of the source."""
-    return MariadbReader(url, slot, looking, tables, batch, heartbeat, zone, where)
-
-
-class MariadbReader:
+class LogReader:
     """One reading of a binlog: made for each opening of the source, and run in a thread."""
 
-    def __init__(
-        self,
-        url: URL,
-        slot: str,
-        looking: bool,
-        tables: Sequence[Tracked],
-        batch: int,
-        heartbeat: float,
-        zone: tzinfo,
-        where: str,
-    ) -> None:
-        self._looking = looking  # a query reads what there is: here is the log alone
-        self._url, self._slot, self._batch, self._heartbeat = url, slot, batch, heartbeat
-        self._tables = {each.name: each for each in tables}
-        self._zone, self._where = zone, where
+    def __init__(self, capture: Capture) -> None:
+        self._capture, self._where = capture, capture.where
+        self._tables = {each.name: each for each in capture.tables}
         self._numeric: dict[str, list[bool]] = {}
         self._engines: dict[str, bool] = {}
 
@@ -92,8 +63,8 @@ class MariadbReader:
             self._lock(control, feed)
             self._find_types(control)
             self._check_log(control, progress)
-            if (pending := progress.pending(self._tables)) and not self._looking:
-                snapshot = Snapshot(self._connect, pack, self._numeric, self._batch, feed, progress)
+            if (pending := progress.pending(self._tables)) and not self._capture.looking:
+                snapshot = Snapshot(self._connect, pack, self._numeric, self._capture.batch, feed, progress)
                 snapshot.read([self._tables[name] for name in pending], lambda each: self._engines[each.name])
             elif pending or not progress.start:
                 progress.start = progress.start or pack(*status(control))
@@ -122,13 +93,13 @@ class MariadbReader:
         )
 
     def _connect(self, db: str | None = None, **options: Any) -> Any:
-        tls = {name: value for name, value in self._url.query.items() if name.startswith("ssl_")}
-        options = {"charset": "utf8mb4", "conv": selected(self._zone), "autocommit": True, **tls, **options}
+        tls = {name: value for name, value in self._capture.url.query.items() if name.startswith("ssl_")}
+        options = {"charset": "utf8mb4", "conv": selected(self._capture.zone), "autocommit": True, **tls, **options}
         return pymysql.connect(
-            host=self._url.host or "localhost",
-            port=self._url.port or 3306,
-            user=self._url.username,
-            password=self._url.password or "",
+            host=self._capture.url.host or "localhost",
+            port=self._capture.url.port or 3306,
+            user=self._capture.url.username,
+            password=self._capture.url.password or "",
             database=db,
             connect_timeout=CONNECT_TIMEOUT,
             **options,
@@ -140,7 +111,7 @@ class MariadbReader:
             cursor.execute("SET SESSION wait_timeout = 2147483")
 
             def acquire() -> bool:
-                cursor.execute("SELECT GET_LOCK(%s, 0)", (f"bus_{self._slot}",))
+                cursor.execute("SELECT GET_LOCK(%s, 0)", (f"bus_{self._capture.slot}",))
                 return bool(cursor.fetchone()[0])
 
             feed.stand_by(acquire, self._where)
@@ -179,12 +150,12 @@ class MariadbReader:
         progress.index = None
 
     def _stream(self, control: Any, feed: Feed, progress: Progress) -> None:
-        idle = _Idle(control, feed, self._heartbeat, self._where)
-        gathering = Gathering(self._orders, feed, progress, self._batch, lambda: control.ping(reconnect=False))
+        idle = _Idle(control, feed, self._capture.heartbeat, self._where)
+        gathering = Gathering(self._orders, feed, progress, self._capture.batch, lambda: control.ping(reconnect=False))
         file, place = _unpack(progress)
         stream = BinLogStreamReader(
             {},
-            server_id=PLACE // 4 + zlib.crc32(self._slot.encode()) % (PLACE // 4),
+            server_id=PLACE // 4 + zlib.crc32(self._capture.slot.encode()) % (PLACE // 4),
             blocking=True,
             resume_stream=True,
             log_file=file,
@@ -201,7 +172,7 @@ class MariadbReader:
             self._tables.values(),
             gathering,
             lambda event: pack(stream.log_file, event.packet.log_pos),
-            self._zone,
+            self._capture.zone,
             self._where,
         )
         idle.serve(gathering, lambda: pack(stream.log_file, stream.log_pos))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import tzinfo
 from select import select
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -23,13 +22,13 @@ from adapters.connectors.cdc_feed import WAIT, Feed, Stopped, translated
 from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_postgresql_changes import Changes, Rereading
 from adapters.connectors.cdc_progress import Order, Progress, numbers_of, ordering
-from adapters.connectors.cdc_tables import Tracked, version_of
+from adapters.connectors.cdc_tables import Capture, Tracked, version_of
 from bus.database import CONNECT_TIMEOUT
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
 from bus.ports import Batch
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+    pass
 
 SETTINGS = (
     "-c TimeZone=UTC -c DateStyle=ISO,YMD -c bytea_output=hex -c extra_float_digits=1 "
@@ -40,24 +39,12 @@ SILENCE = 45.0  #: seconds without one from the server: the connection is dead
 TAKEOVER = 10.0  #: seconds that a predecessor's connection may linger
 
 
-class PostgresqlReader:
+class LogReader:
     """One reading of a slot: made for each opening of the source, and run in a thread."""
 
-    def __init__(
-        self,
-        url: URL,
-        slot: str,
-        publication: str,
-        looking: bool,
-        tables: Sequence[Tracked],
-        batch: int,
-        heartbeat: float,
-        where: str,
-    ) -> None:
-        self._looking = looking  # a query reads what there is: here is the log alone
-        self._url, self._slot, self._publication = url, slot, publication
-        self._tables = {each.name: each for each in tables}
-        self._batch, self._heartbeat, self._where = batch, heartbeat, where
+    def __init__(self, capture: Capture) -> None:
+        self._capture, self._where = capture, capture.where
+        self._tables = {each.name: each for each in capture.tables}
         self._orders: dict[str, Order] = {}
         self._confirmed = 0  # set by confirm in the event loop, told to the server by the thread
         self._told = 0
@@ -78,7 +65,7 @@ class PostgresqlReader:
             control.autocommit = True
             self._lock(control, feed)
             self._find_types(control)
-            if (pending := progress.pending(self._tables)) and not self._looking:
+            if (pending := progress.pending(self._tables)) and not self._capture.looking:
                 self._snapshot(pending, feed, progress)
             elif pending:
                 feed.put(Batch([], progress.dump(), more=True))  # the slot has the log's beginning
@@ -93,18 +80,18 @@ class PostgresqlReader:
         if code.startswith(("42", "3D", "3F")):
             return ConfigError(f"the capture does not fit the database (code {code})", where=self._where)
         if code == OBJECT_IN_USE:
-            return Unavailable(f"slot {self._slot} is being read by another", where=self._where)
+            return Unavailable(f"slot {self._capture.slot} is being read by another", where=self._where)
         shown = f" (code {code})" if code else ""
         return Unavailable(f"the database does not answer{shown}", where=self._where, hint="is it reachable?")
 
     def _connect(self, factory: Any = None) -> Any:
         address = {
-            "host": self._url.host,
-            "port": self._url.port,
-            "user": self._url.username,
-            "password": self._url.password,
-            "dbname": self._url.database,
-            **self._url.query,
+            "host": self._capture.url.host,
+            "port": self._capture.url.port,
+            "user": self._capture.url.username,
+            "password": self._capture.url.password,
+            "dbname": self._capture.url.database,
+            **self._capture.url.query,
         }
         return psycopg2.connect(
             connection_factory=factory,
@@ -119,7 +106,9 @@ class PostgresqlReader:
         with control.cursor() as cursor:
 
             def acquire() -> bool:
-                cursor.execute("SELECT pg_try_advisory_lock(%s)", (zlib.crc32(f"opd-bus {self._slot}".encode()),))
+                cursor.execute(
+                    "SELECT pg_try_advisory_lock(%s)", (zlib.crc32(f"opd-bus {self._capture.slot}".encode()),)
+                )
                 return bool(cursor.fetchone()[0])
 
             feed.stand_by(acquire, self._where)
@@ -163,10 +152,10 @@ class PostgresqlReader:
         converters = [(name, pgoutput.converter(types[name])) for name in tracked.columns]
         key_at = [tracked.columns.index(name) for name in tracked.key]
         with connection.cursor(name="opd_bus") as cursor:
-            cursor.itersize = self._batch
+            cursor.itersize = self._capture.batch
             extensions.register_type(extensions.new_type(tuple(set(types.values())), "TEXT", _as_it_is), cursor)
             cursor.execute(self._query(tracked, types, after), after)
-            while rows := cursor.fetchmany(self._batch):
+            while rows := cursor.fetchmany(self._capture.batch):
                 feed.check()
                 records = []
                 for row in rows:
@@ -204,9 +193,9 @@ class PostgresqlReader:
         with closing(self._connect(extras.LogicalReplicationConnection)) as connection:
             cursor = connection.cursor()
             self._start(cursor, feed)
-            gathering = Gathering(self._orders, feed, progress, self._batch, lambda: self._keep_alive(cursor))
+            gathering = Gathering(self._orders, feed, progress, self._capture.batch, lambda: self._keep_alive(cursor))
             changes = Changes(self._tables.values(), Rereading(control), gathering, self._where)
-            beat = monotonic() + self._heartbeat
+            beat = monotonic() + self._capture.heartbeat
             while True:
                 message = cursor.read_message()
                 if message is not None:
@@ -217,7 +206,7 @@ class PostgresqlReader:
                 feed.rest()
                 self._keep_alive(cursor)
                 if monotonic() >= beat:
-                    beat = monotonic() + self._heartbeat
+                    beat = monotonic() + self._capture.heartbeat
                     gathering.beat(cursor.wal_end - 1)  # what is there is still to come
                 select([connection], [], [], wait)
 
@@ -227,9 +216,9 @@ class PostgresqlReader:
         while True:
             try:
                 cursor.start_replication(
-                    self._slot,
+                    self._capture.slot,
                     decode=False,
-                    options={"proto_version": "1", "publication_names": self._publication},
+                    options={"proto_version": "1", "publication_names": self._capture.publication},
                     status_interval=FEEDBACK,
                 )
             except psycopg2.errors.ObjectInUse:
@@ -250,22 +239,6 @@ class PostgresqlReader:
         elif now - self._spoke > FEEDBACK:
             self._spoke = now
             cursor.send_feedback(reply=True, force=True)
-
-
-def reader(
-    *,
-    url: URL,
-    slot: str,
-    publication: str,
-    looking: bool,
-    tables: Sequence[Tracked],
-    batch: int,
-    heartbeat: float,
-    zone: tzinfo,
-    where: str,
-) -> PostgresqlReader:
-    """A reader for one opening of the source."""
-    return PostgresqlReader(url, slot, publication, looking, tables, batch, heartbeat, where)
 
 
 def _as_it_is(text: str | None, _cursor: Any) -> str | None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
-from datetime import datetime, tzinfo
+from datetime import datetime
 from errno import EADDRINUSE
 from hashlib import sha256
 from socket import AF_UNIX, socket
@@ -24,12 +23,12 @@ from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_progress import Order, Progress
 from adapters.connectors.cdc_sqlite_setup import CHANGES, TRIGGERS, check_triggers
 from adapters.connectors.cdc_sqlite_snapshot import PAGE, Numeric, Snapshot, key_texts, numeric_of, ordering
-from adapters.connectors.cdc_tables import Row, Tracked
+from adapters.connectors.cdc_tables import Capture, Row, Tracked
 from bus.errors import BusError, ConfigError, Unavailable
 from bus.ports import Batch
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+    pass
 
 BUSY = 2.0  #: seconds to wait for a writer
 POLL = 0.02  #: seconds between two looks whether the file has changed
@@ -39,30 +38,12 @@ EVERY = 1.0  #: seconds between two deletes
 UNFIT = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 
 
-def reader(
-    *,
-    url: URL,
-    slot: str,
-    publication: str,
-    looking: bool,
-    tables: Sequence[Tracked],
-    batch: int,
-    heartbeat: float,
-    zone: tzinfo,
-    where: str,
-) -> SqliteReader:
-    """A reader for one opening of the source."""
-    return SqliteReader(str(url.database), slot, looking, tables, batch, where)
-
-
-class SqliteReader:
+class LogReader:
     """One reading of the table of changes: made for each opening of the source, and run in a thread."""
 
-    def __init__(
-        self, database: str, slot: str, looking: bool, tables: Sequence[Tracked], batch: int, where: str
-    ) -> None:
-        self._database, self._slot, self._looking, self._batch, self._where = database, slot, looking, batch, where
-        self._tables = {each.name: each for each in tables}
+    def __init__(self, capture: Capture) -> None:
+        self._capture, self._database, self._where = capture, str(capture.url.database), capture.where
+        self._tables = {each.name: each for each in capture.tables}
         self._numeric: dict[str, Numeric] = {}
         self._confirmed = self._purged = 0  # the first is set in the event loop
         self._purge_at = 0.0
@@ -84,17 +65,19 @@ class SqliteReader:
             self._numeric = {name: numeric_of(db, each) for name, each in self._tables.items()}
             self._begin(db, progress)
             pending = progress.pending(self._tables)
-            if self._looking or not pending:
+            if self._capture.looking or not pending:
                 feed.put(Batch([], progress.dump(), more=True))
             else:
                 if not progress.table:
                     progress.at = self._mark(db)
-                Snapshot(db, self._numeric, self._batch, feed, progress).read([self._tables[name] for name in pending])
+                Snapshot(db, self._numeric, self._capture.batch, feed, progress).read(
+                    [self._tables[name] for name in pending]
+                )
             self._follow(db, feed, progress)
 
     def _is_first(self, lock: socket) -> bool:
         """Becomes the reader, on this machine: a name without a file, which ends with its process."""
-        name = f"{self._slot} {os.path.realpath(self._database.removeprefix('file:'))}"
+        name = f"{self._capture.slot} {os.path.realpath(self._database.removeprefix('file:'))}"
         try:
             lock.bind("\0opd-bus-" + sha256(name.encode()).hexdigest())
         except OSError as error:
@@ -133,11 +116,11 @@ class SqliteReader:
 
     def _mark(self, db: sqlite3.Connection) -> int:
         query = f"INSERT INTO {CHANGES} (slot, name, operation, data) VALUES (?, '', 'snapshot', '{{}}')"
-        return int(db.execute(query, (self._slot,)).lastrowid or 0)
+        return int(db.execute(query, (self._capture.slot,)).lastrowid or 0)
 
     def _follow(self, db: sqlite3.Connection, feed: Feed, progress: Progress) -> None:
         orders: dict[str, Order] = {name: ordering(numeric) for name, numeric in self._numeric.items()}
-        gathering = Gathering(orders, feed, progress, self._batch, lambda: None)
+        gathering = Gathering(orders, feed, progress, self._capture.batch, lambda: None)
         query = (
             f"SELECT id, name, operation, data, at FROM {CHANGES} WHERE slot = ? AND id > ? ORDER BY id LIMIT {PAGE}"
         )
@@ -151,7 +134,7 @@ class SqliteReader:
                 self._purge(db)
                 feed.stopping.wait(POLL)
                 continue
-            rows = db.execute(query, (self._slot, place)).fetchall()
+            rows = db.execute(query, (self._capture.slot, place)).fetchall()
             for number, name, operation, data, at in rows:
                 place = number
                 gathering.begin(place, datetime.fromisoformat(at))
@@ -171,7 +154,9 @@ class SqliteReader:
         """Whether the triggers are still there: a table that is made anew loses them. Raises ConfigError."""
         (schema,) = db.execute("PRAGMA schema_version").fetchone()
         if schema != known:
-            check_triggers(dict(db.execute(TRIGGERS)), self._slot, list(self._tables.values()), self._where, begun=True)
+            check_triggers(
+                dict(db.execute(TRIGGERS)), self._capture.slot, list(self._tables.values()), self._where, begun=True
+            )
         return int(schema)
 
     def _purge(self, db: sqlite3.Connection) -> None:
@@ -183,7 +168,7 @@ class SqliteReader:
         query = f"DELETE FROM {CHANGES} WHERE id IN (SELECT id FROM {CHANGES} WHERE slot = ? AND id <= ? LIMIT {PURGE})"
         db.execute("PRAGMA busy_timeout = 0")
         try:
-            while db.execute(query, (self._slot, confirmed)).rowcount == PURGE:
+            while db.execute(query, (self._capture.slot, confirmed)).rowcount == PURGE:
                 pass
             self._purged = confirmed
         except sqlite3.OperationalError as error:

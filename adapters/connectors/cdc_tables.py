@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from json.encoder import encode_basestring
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from adapters.connectors.sql import place_of, text_of
 from bus.errors import ConfigError
 from bus.ports import Record
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 INBOX = "bus_inbox"  #: a transaction with a row in this table was written by the bus
 Operation = Literal["insert", "update", "delete", "snapshot"]
@@ -85,6 +88,21 @@ class Tracked:
         place = place_of(self.key, [row[name] for name in self.key])
         row["_kejadian"], row["_operasi"] = self.name, operation
         return Record(key, row, version=version, place=place and f"{self.table} {place}", at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a reader of a log is to read, for one opening of the source."""
+
+    url: URL
+    slot: str
+    publication: str  #: PostgreSQL's
+    looking: bool  #: a query reads what there is: here is the log alone
+    tables: Sequence[Tracked]
+    batch: int  #: changes
+    heartbeat: float  #: seconds
+    zone: tzinfo
+    where: str
 
 
 def version_of(place: int, index: int) -> str:

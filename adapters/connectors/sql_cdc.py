@@ -30,7 +30,7 @@ from pydantic import Field, model_validator
 
 from adapters.connectors.cdc_feed import Feed
 from adapters.connectors.cdc_progress import Progress
-from adapters.connectors.cdc_tables import TableName, Tracked, Watched
+from adapters.connectors.cdc_tables import Capture, TableName, Tracked, Watched
 from adapters.connectors.sql import key_of, quoted, row_by_key
 from bus.database import engine, errors
 from bus.errors import ConfigError
@@ -197,7 +197,7 @@ class SqlCdc:
                 where=self._where,
                 hint=f"install opd-bus[{self._kind},{self._kind}-cdc]",
             ) from None
-        made: Reader = reading.reader(
+        capture = Capture(
             url=url,
             slot=self._slot,
             publication=self._publication,
@@ -208,6 +208,7 @@ class SqlCdc:
             zone=self._zone,
             where=self._where,
         )
+        made: Reader = reading.LogReader(capture)
         return made
 
     def _resumed(self, position: Position | None, log: str) -> Progress:

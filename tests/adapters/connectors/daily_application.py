@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.connectors import daily_formats
 from adapters.formats import Layout, form
 from bus.ports import Sink
+from bus.testing import Crash
 from bus.testing.events import APP
 from bus.testing.sinks import MemoryMessage, SinkContract, Target, numbered
 
@@ -59,6 +63,26 @@ class Readers:
 
     async def back(self) -> None:
         self.folder.with_name("dilepas").rename(self.folder)
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, place: type[Any], step: str, when: str, at: int) -> Iterator[None]:
+    """The process dies before or after a step's call number ``at``, which is expected; it need not get there."""
+    proper, calls = getattr(place, step), 0
+
+    async def call(self: Any, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at and when == "before":
+            raise Crash
+        result = await proper(self, *arguments)
+        if calls == at:
+            raise Crash
+        return result
+
+    with monkeypatch.context() as patched, contextlib.suppress(Crash):
+        patched.setattr(place, step, call)
+        yield
 
 
 class DailyContract(SinkContract):

@@ -17,8 +17,8 @@ from bus.envelope import Event
 from bus.errors import AccessError, ConfigError, Rejected, Unavailable
 from bus.ports import Context, Delivery, Sink
 from bus.subjects import AppName
-from bus.testing import Crash, SinkApplication
-from tests.adapters.connectors.daily_application import COLUMNS, DailyContract, Readers
+from bus.testing import SinkApplication
+from tests.adapters.connectors.daily_application import COLUMNS, DailyContract, Readers, dying
 
 STEPS = ("read", "write", "append", "replace", "remove", "names")
 
@@ -79,27 +79,11 @@ async def test_killed_at_each_step_no_row_is_there_twice_and_none_is_missing(
 ) -> None:
     readers = LocalReaders(tmp_path / "hasil", monkeypatch, pattern)
     await apply(sink(readers.folder, pattern=pattern), delivery(1), delivery(2))
-    proper = getattr(LocalPlace, step)
     for dies_at in range(1, 8):
-        calls = 0
-
-        async def dying(self: LocalPlace, *arguments: Any, dies_at: int = dies_at) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == dies_at and when == "before":
-                raise Crash
-            result = await proper(self, *arguments)
-            if calls == dies_at:
-                raise Crash
-            return result
-
         batch = [delivery(2), delivery(10 * dies_at), delivery(10 * dies_at + 1)]
-        with monkeypatch.context() as patched:
-            patched.setattr(LocalPlace, step, dying)
-            try:
-                await apply(sink(readers.folder, pattern=pattern), *batch)
-            except Crash:
-                assert len(readers.lines()) in {2 * dies_at, 2 * dies_at + 2}
+        with dying(monkeypatch, LocalPlace, step, when, dies_at):
+            await apply(sink(readers.folder, pattern=pattern), *batch)
+        assert len(readers.lines()) in {2 * dies_at, 2 * dies_at + 2}
         await apply(sink(readers.folder, pattern=pattern), *batch)
 
     ids = [1, 2, *(10 * n + m for n in range(1, 8) for m in (0, 1))]

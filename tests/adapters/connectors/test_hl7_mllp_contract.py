@@ -6,15 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pytest
 import pytest_asyncio
 
 from adapters.connectors.hl7_mllp import Hl7Mllp
 from adapters.connectors.hl7_options import Hl7MllpConfig
 from bus.ports import Context
 from bus.subjects import AppName
-from bus.testing import SourceApplication, SourceContract
-from bus.testing.lines import Line, rounds, until
+from bus.testing import SourceApplication
+from tests.adapters.connectors.called_application import CalledContract
 from tests.adapters.connectors.hl7_device import Device
 
 CONTEXT = Context(AppName("rsud", "alat"), "baris", Path(), ZoneInfo("Asia/Jakarta"))
@@ -31,28 +30,9 @@ def source() -> Hl7Mllp:
     return Hl7Mllp(Hl7MllpConfig.model_validate(options), CONTEXT)
 
 
-class TestHl7Mllp(SourceContract):
-    @pytest.fixture
-    def large(self) -> int:
-        return 20_000
-
+class TestHl7Mllp(CalledContract):
     @pytest_asyncio.fixture
     async def application(self) -> AsyncIterator[SourceApplication]:
         device = Device(source)
         yield device
         await device.close()
-
-    async def test_the_application_is_away_and_comes_back(self, application: SourceApplication, line: Line) -> None:
-        # Nobody can tell a device that is silent from one that has nothing to say: there is no problem to see.
-        await application.write([(1, "sebelum")])
-        async with line.running():
-            await until(lambda: line.streams.count >= 1)
-            await application.away()
-            await application.write([(2, "sesudah")])
-            await rounds(line)
-            assert line.streams.count == 1
-            await application.back()
-            await until(lambda: line.streams.count >= 2)
-
-        assert line.emitted() == [("1", "sebelum"), ("2", "sesudah")]
-        assert not line.streams.letters

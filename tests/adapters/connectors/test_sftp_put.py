@@ -15,9 +15,9 @@ from bus.envelope import Event
 from bus.errors import AccessError, ConfigError, Unavailable
 from bus.ports import Context, Delivery, Sink
 from bus.subjects import AppName
-from bus.testing import Crash, SinkApplication
+from bus.testing import SinkApplication
 from bus.testing.events import BarisBerubah
-from tests.adapters.connectors.daily_application import COLUMNS, DailyContract, Readers
+from tests.adapters.connectors.daily_application import COLUMNS, DailyContract, Readers, dying
 from tests.servers.openssh import SftpFolder
 from tests.servers.proxy import Proxy
 
@@ -95,27 +95,11 @@ async def test_killed_at_each_step_no_row_is_there_twice_and_none_is_missing(
     readers: Fetchers, monkeypatch: pytest.MonkeyPatch, step: str, when: str
 ) -> None:
     await apply(readers.sink(), delivery(1), delivery(2))
-    proper = getattr(SftpPlace, step)
     for dies_at in range(1, 5):
-        calls = 0
-
-        async def dying(self: SftpPlace, *arguments: Any, dies_at: int = dies_at) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == dies_at and when == "before":
-                raise Crash
-            result = await proper(self, *arguments)
-            if calls == dies_at:
-                raise Crash
-            return result
-
         batch = [delivery(2), delivery(10 * dies_at), delivery(10 * dies_at + 1)]
-        with monkeypatch.context() as patched:
-            patched.setattr(SftpPlace, step, dying)
-            try:
-                await apply(readers.sink(), *batch)
-            except Crash:
-                assert len(readers.lines()) in {2 * dies_at, 2 * dies_at + 2}
+        with dying(monkeypatch, SftpPlace, step, when, dies_at):
+            await apply(readers.sink(), *batch)
+        assert len(readers.lines()) in {2 * dies_at, 2 * dies_at + 2}
         await apply(readers.sink(), *batch)
 
     ids = [1, 2, *(10 * n + m for n in range(1, 5) for m in (0, 1))]

@@ -112,10 +112,13 @@ class Door:
                 await way.cut()
 
             return cls(way.url(own.url), cut, way.accept, way)
-        holder = sqlite3.connect(own.url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+        holder = sqlite3.connect(
+            own.url.removeprefix("sqlite:///"), isolation_level=None, timeout=30, check_same_thread=False
+        )
 
         async def hold() -> None:
-            holder.execute("BEGIN EXCLUSIVE")
+            # In a thread: the transaction it waits for may be one that only this event loop can end.
+            await asyncio.to_thread(holder.execute, "BEGIN EXCLUSIVE")
 
         async def let_go() -> None:
             holder.execute("ROLLBACK")

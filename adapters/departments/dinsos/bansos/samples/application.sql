@@ -14,5 +14,6 @@ CREATE TABLE penyaluran (
 CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_penduduk (nik TEXT PRIMARY KEY, nama TEXT NOT NULL, status TEXT, kode_wilayah TEXT, event_id TEXT NOT NULL);
 CREATE TABLE bus_kelahiran (nik TEXT PRIMARY KEY, tanggal_lahir DATE NOT NULL, no_kk TEXT, event_id TEXT NOT NULL);
+CREATE TABLE bus_keluarga (no_kk TEXT PRIMARY KEY, jumlah_anggota INTEGER, kode_wilayah TEXT, event_id TEXT NOT NULL);
 CREATE TABLE bus_pindah (nik TEXT PRIMARY KEY, tanggal_pindah DATE NOT NULL, event_id TEXT NOT NULL);
 CREATE TABLE bus_kedatangan (nik TEXT PRIMARY KEY, tanggal_datang DATE NOT NULL, event_id TEXT NOT NULL);

@@ -221,6 +221,9 @@ async def test_a_move(
         await city.until(shows(aid, known, *sorted(everybody)), "the aid office knows")
         status = f"SELECT status FROM bus_penduduk WHERE nik = '{gone}'"
         await city.until(shows(aid, status, ("PINDAH",)), "the aid office sees the person as registered now")
+        household = "SELECT no_kk, jumlah_anggota, kode_wilayah FROM bus_keluarga"
+        card = ("3571010101150001", "3", "35.71.01.1011")
+        await city.until(shows(aid, household, card), "the aid office sees who is left of the household")
 
         registry.sql(
             "UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 3;"

@@ -136,12 +136,17 @@ async def test_an_alarm_of_the_river_reaches_the_duty_room_and_the_desk(
         await city.until(lambda: desk_knows("SIAGA", "NORMAL"), "the desk knows that it is over")
         latest = f"SELECT tingkat, nilai FROM siaga_sekarang WHERE sensor = '{POST}'"
         await city.until(lambda: duty_room.sql(latest) == [("NORMAL", "70.000")], "the duty room knows it too")
+        alarm = f"SELECT event_id, sensor, 'Sensor diuji' FROM bus_peringatan WHERE sensor = '{POST}' AND nilai = 70"
+        duty_room.sql(f"INSERT INTO peringatan_batal {alarm}")
+        await city.until(lambda: bool(meja.withdrawn), "the desk knows that one was false")
+        assert duty_room.sql(latest) == [("SIAGA", "130.500")]
         await city.until(lambda: meja.idle, "the desk has called out for all that came")
         assert await told(city) == 0
         assert not await city.dead_letters()
         await mosquitto.publish(f"sensor/sungai/{POST}", [""], retain=True)  # clears it
 
-    first, _ = told_of()
+    first, last = told_of()
+    assert meja.withdrawn == {last["id"]}
     assert first["waktu"] == "2026-03-15T17:40:00+07:00"
     assert first["peringatan"] == {
         "sensor": POST,

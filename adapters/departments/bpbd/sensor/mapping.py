@@ -55,6 +55,11 @@ def peringatan(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     }
 
 
+def peringatan_dibatalkan(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A false alarm. The officer's entry names it by its event: the alarm itself came from another source."""
+    return {"sensor": row["sensor"], "membatalkan": row["event_id"], "alasan": row["alasan"]}
+
+
 def _number(value: Any) -> Decimal | None:
     """A reading; None for what a broken sensor sends: it has no level, and is rejected."""
     try:

@@ -11,7 +11,14 @@ CREATE TABLE bus_peringatan (
     nilai NUMERIC(12, 3), satuan VARCHAR(20), waktu VARCHAR(40) NOT NULL, lokasi VARCHAR(500)
 );
 
+-- Alarms that were none: the officers' own entries.
+CREATE TABLE peringatan_batal (
+    event_id VARCHAR(32) NOT NULL PRIMARY KEY, sensor VARCHAR(64) NOT NULL, alasan VARCHAR(500) NOT NULL
+);
+
 CREATE VIEW siaga_sekarang AS
 SELECT p.sensor, p.lokasi, p.tingkat, p.nilai, p.satuan, p.waktu
 FROM bus_peringatan p
-WHERE NOT EXISTS (SELECT 1 FROM bus_peringatan n WHERE n.sensor = p.sensor AND n.waktu > p.waktu);
+WHERE p.event_id NOT IN (SELECT event_id FROM peringatan_batal)
+  AND NOT EXISTS (SELECT 1 FROM bus_peringatan n WHERE n.sensor = p.sensor AND n.waktu > p.waktu
+                  AND n.event_id NOT IN (SELECT event_id FROM peringatan_batal));

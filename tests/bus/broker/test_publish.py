@@ -28,14 +28,31 @@ async def test_many_messages_are_committed_in_groups(connection: Connection, pub
 
 
 async def test_a_few_of_different_keys_are_no_batch(connection: Connection, publisher: Publisher) -> None:
-    for number, keys in enumerate((("a", "b", "c", "d"), ("e", "e"), ("f", "g", "h", "i", "j"))):
+    for number, keys in enumerate(("abcdefgh", "ii", "jklmnopqr")):
         stored = await publisher.send_all([event(10 * number + at, key=key) for at, key in enumerate(keys)])
         assert [each.duplicate for each in stored] == [False] * len(keys)
         last = await publisher.last(STREAM, event(0, key=keys[-1]).subject)
         assert last is not None
         assert ("Nats-Batch-Id" in last.headers) == (number > 0)
 
-    assert await count(connection) == 11
+    assert await count(connection) == 19
+
+
+async def test_a_few_need_not_be_stored_together_with_their_cursor(
+    connection: Connection, publisher: Publisher
+) -> None:
+    first = await publisher.send_batch([event(1, key="a"), event(2, key="b")], cursor(), after=0, together=False)
+    again = [event(1, key="a"), event(2, key="b"), event(3, key="c")]  # as after a crash before the cursor
+    second = await publisher.send_batch(again, cursor(), after=first.sequence, together=False)
+    with pytest.raises(Fenced):
+        await publisher.send_batch([event(4, key="d")], cursor(), after=first.sequence, together=False)
+
+    for key in "abc":
+        last = await publisher.last(STREAM, event(0, key=key).subject)
+        assert last is not None
+        assert "Nats-Batch-Id" not in last.headers
+        assert last.sequence < second.sequence
+    assert await count(connection) == 4 + 2, "the events, each once, and two cursors"
 
 
 async def test_a_stream_that_takes_no_batches_gets_messages_one_by_one(

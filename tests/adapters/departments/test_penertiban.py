@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,36 +21,44 @@ from tests.servers.server import Database
 PENERTIBAN = samples.folder("satpolpp/penertiban")
 STEP, STEP_GONE = "pengaduan.laporan.ditindaklanjuti.v1", "pengaduan.laporan.ditindaklanjuti-dibatalkan.v1"
 ANSWER, ANSWER_GONE = "pengaduan.laporan.selesai.v1", "pengaduan.laporan.selesai-dibatalkan.v1"
-Run = Callable[[str], list[tuple[str, ...]]]
+Rows = list[tuple[str, ...]]
+Run = Callable[[str], Awaitable[Rows]]
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs SQL in the application as an officer's program does."""
+    """Runs SQL in the application as an officer's program does, beside the adapter, which may hold a lock."""
     (tmp_path / "izin").mkdir()
     monkeypatch.setenv("PENERTIBAN_FOLDER", str(tmp_path / "izin"))
     tables = PENERTIBAN / "samples" / "application.sql"
+    execute: Callable[[str], Rows]
     if request.param == "sqlite":
         path = tmp_path / "penertiban.db"
         monkeypatch.setenv("PENERTIBAN_URL", samples.run(path, tables))
-        return lambda sql: samples.rows(path, sql)
-    database: Database = request.getfixturevalue("mariadb")
-    database.sql(tables.read_text(encoding="utf-8"))
-    monkeypatch.setenv("PENERTIBAN_URL", database.url)
-    return database.sql
+        execute = partial(samples.rows, path)
+    else:
+        database: Database = request.getfixturevalue("mariadb")
+        database.sql(tables.read_text(encoding="utf-8"))
+        monkeypatch.setenv("PENERTIBAN_URL", database.url)
+        execute = database.sql
+
+    async def run(sql: str) -> Rows:
+        return await asyncio.to_thread(execute, sql)
+
+    return run
 
 
 async def test_what_officers_enter_goes_back_to_the_desk_and_can_be_taken_back(run: Run, tmp_path: Path) -> None:
     office = Office(PENERTIBAN, tmp_path)
     async with office.running():
-        run((PENERTIBAN / "samples" / "rows.sql").read_text(encoding="utf-8"))
+        await run((PENERTIBAN / "samples" / "rows.sql").read_text(encoding="utf-8"))
         (answer,) = await office.until_told(ANSWER, 1)
         await office.until(office.reasons)
         told = [{"event": each.event, "data": each.data} for each in office.told()]
-        run("DELETE FROM penyelesaian; DELETE FROM tindak_lanjut WHERE urutan = 2 OR uraian = '-'")
+        await run("DELETE FROM penyelesaian; DELETE FROM tindak_lanjut WHERE urutan = 2 OR uraian = '-'")
         (opened,) = await office.until_told(ANSWER_GONE, 1)
         (step_gone,) = await office.until_told(STEP_GONE, 1)
-        run("INSERT INTO penyelesaian VALUES ('LPR-2026-000123', 'Sudah.', 'TUNTAS', '2026-03-19 08:00:00')")
+        await run("INSERT INTO penyelesaian VALUES ('LPR-2026-000123', 'Sudah.', 'TUNTAS', '2026-03-19 08:00:00')")
         (_, again) = await office.until_told(ANSWER, 2)
 
     assert told == expected(PENERTIBAN)
@@ -68,7 +78,7 @@ async def test_complaints_to_this_office_are_entered_until_they_are_withdrawn(ru
     )
     (renewed,) = await deliver("satpolpp/penertiban", complaint("L1"))
 
-    assert run("SELECT nomor, judul, waktu_diterima FROM laporan ORDER BY nomor") in (
+    assert await run("SELECT nomor, judul, waktu_diterima FROM laporan ORDER BY nomor") in (
         [("L1", "Reklame", "2026-03-15 09:12:00"), ("L2", "Reklame", "2026-03-15 09:12:00")],
         [("L1", "Reklame", "2026-03-15 09:12:00.000000"), ("L2", "Reklame", "2026-03-15 09:12:00.000000")],
     )
@@ -77,10 +87,10 @@ async def test_complaints_to_this_office_are_entered_until_they_are_withdrawn(ru
         for event_id in (first, renewed)
     ]
     await deliver("satpolpp/penertiban", withdrawn[0])
-    assert run("SELECT nomor FROM laporan_terbuka ORDER BY nomor") == [("L1",), ("L2",)]
+    assert await run("SELECT nomor FROM laporan_terbuka ORDER BY nomor") == [("L1",), ("L2",)]
     await deliver("satpolpp/penertiban", withdrawn[1])
-    run("INSERT INTO penyelesaian VALUES ('L2', 'Sudah.', 'TUNTAS', '2026-03-19 08:00:00')")
-    assert run("SELECT nomor FROM laporan_terbuka") == []
+    await run("INSERT INTO penyelesaian VALUES ('L2', 'Sudah.', 'TUNTAS', '2026-03-19 08:00:00')")
+    assert await run("SELECT nomor FROM laporan_terbuka") == []
 
 
 async def test_permits_stand_in_lists_of_the_day_without_their_holders(run: Run, tmp_path: Path) -> None:

@@ -133,7 +133,9 @@ async def _latency(target: Target, flow: Flow, rate: int, seconds: int, repeat: 
 
 
 async def _upsert(flow: Flow, count: int, repeat: int) -> Figure:
-    """The events are in the stream before the adapter that applies them starts."""
+    """The events are in the stream before the adapter that applies them starts, and their source has ended: it would
+    go on looking for rows beside it.
+    """
     runs, offices = [], flow.offices
     published = sum(each.published for each in offices.platform.index.totals() if each.app == SIAK)
     for number in range(1, repeat + 1):
@@ -141,10 +143,12 @@ async def _upsert(flow: Flow, count: int, repeat: int) -> Figure:
         published += count
         await flow.send(_BURST, count)
         await offices.published(SIAK, published)
+        await offices.stop(SIAK)
         await offices.start(BANSOS)
         moments = [come for _, come in (await flow.come(count)).values()]
         runs.append(round(count / (max(moments) - min(moments))))
         tell(f"{number}/{repeat} {UPSERT.name}: {runs[-1]:,} events/s over {count:,}")
+        await offices.start(SIAK)
     return Figure(UPSERT, median(runs), runs, details={"events": count})
 
 

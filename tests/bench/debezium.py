@@ -56,6 +56,7 @@ async def capture(url: str, table: str, count: int, home: Path, patience: float)
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
+            cwd=home,  # it makes a folder of logs where it stands
         )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), patience)

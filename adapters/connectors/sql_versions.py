@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
 
 from adapters.connectors.sql import parameters, text_of
-from bus.database import errors
+from bus.database import errors, make_tables
 from bus.errors import AccessError
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ async def make(engine: AsyncEngine, where: str) -> None:
     """Makes the table where it is missing. Raises AccessError, Unavailable."""
     try:
         with errors(where):
-            async with engine.begin() as connection:
-                await connection.run_sync(metadata.create_all)
+            await make_tables(engine, metadata)
     except AccessError:
         raise AccessError(
             "may not make the table bus_version",

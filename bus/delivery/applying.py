@@ -95,8 +95,8 @@ class TransactionalApplier:
 
     async def open(self) -> None:
         with self._database.errors(self._where):
+            await self._database.make_tables(self._engine, self._inbox.metadata)
             async with self._engine.begin() as transaction:
-                await transaction.run_sync(self._inbox.metadata.create_all)
                 await self._inbox.prune(transaction, self._consumer, datetime.now(UTC) - self._keep)
         await self._sink.open()
         await self._relay.flush()

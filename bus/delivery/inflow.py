@@ -62,8 +62,7 @@ class Inflow:
         self._deaths, self._health, self._hold_poison = deaths, health, hold_poison
         self._template = f"opd.*.*.{reader.type.name}.{{key}}"
         self._lanes = Lanes()
-        # Fair locks, the second taken at once where the first is let go: batches keep their order.
-        self._receiving, self._working = asyncio.Lock(), asyncio.Lock()
+        self._working = asyncio.Lock()
         self._ending = asyncio.Event()
         self._in_flight: dict[tuple[str, int], Inbound] = {}
         self._decisions = self._no_decisions()
@@ -84,16 +83,11 @@ class Inflow:
         self._ending.set()
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
-        """Settles a batch, or holds parts of it. Raises errors that stop, and Unavailable where the broker is away.
-
-        The next may be given before this returns: it is read and validated while the target works on this one.
-        """
+        """Settles a batch, or holds parts of it. Raises errors that stop, and Unavailable where the broker is away."""
         self._health.reading()
-        async with self._receiving:
-            items = await self._receive(incomings)
+        items = await self._receive(incomings)
         async with self._working:  # one batch at a time, also where several streams feed this subscription
-            done = await self._work(items)
-        await self._settle(done)
+            await self._work(items)
         if not any(map(redriven, incomings)):  # decisions make the room that is waited for
             await self._wait_for_room()
 
@@ -126,23 +120,18 @@ class Inflow:
 
     # --- working
 
-    async def _work(self, items: list[Inbound]) -> list[Inbound]:
+    async def _work(self, items: list[Inbound]) -> None:
         """Applies items in order; those with which a process died one at a time, so that the one that kills it is
-        alone in hand. Returns those that are still to be settled.
+        alone in hand.
         """
-        done: list[Inbound] = []
         runs = groupby(items, key=lambda item: self._deaths.suspect(item.event.id))
         for suspects, run in [(suspects, list(run)) for suspects, run in runs]:
             for part in [[item] for item in run] if suspects else [run]:
                 with self._deaths.in_hand([item.event.id for item in part]):
-                    await (self._together(part, done) if self._applier.atomic else self._by_lane(part))
-        return done
+                    await (self._together(part) if self._applier.atomic else self._by_lane(part))
 
-    async def _together(self, items: Sequence[Inbound], done: list[Inbound], patience: int = PATIENCE) -> None:
-        """Applies all in one go; where that fails for good, halves them until the failing one is alone.
-
-        What is applied and could be applied again without harm is ``done``: it is settled beside the next batch.
-        """
+    async def _together(self, items: Sequence[Inbound], patience: int = PATIENCE) -> None:
+        """Applies all in one go; where that fails for good, halves them until the failing one is alone."""
         items = self._unheld(items)
         if len(items) <= 1:
             await self._work_lane(deque(items))
@@ -161,15 +150,12 @@ class Inflow:
                 if error.action not in {Action.RETRY, Action.DEAD_LETTER}:
                     raise
                 break
-            if self._applier.idempotent:
-                done += items
-            else:
-                await self._settle(items)
+            await self._settle(items)
             return
         middle = len(items) // 2
         # What the whole batch had the patience for, its parts need not have again: other keys wait for them.
-        await self._together(items[:middle], done, 0)
-        await self._together(items[middle:], done, 0)
+        await self._together(items[:middle], 0)
+        await self._together(items[middle:], 0)
 
     async def _by_lane(self, items: Sequence[Inbound]) -> None:
         """Applies one at a time, different keys in parallel, and settles all of them together."""

@@ -42,7 +42,7 @@ class Applier(Protocol):
         """Whether the target answers at all: tells a target that is away from a delivery that it cannot take."""
 
     async def close(self) -> None:
-        """Lets go of everything."""
+        """Lets go of everything, also where ``open`` came to no end."""
 
 
 class DirectApplier:

@@ -21,7 +21,7 @@ from bus.delivery.applying import Applier
 from bus.delivery.backoff import Backoff
 from bus.delivery.health import Health
 from bus.delivery.inflow import Inflow
-from bus.delivery.tasks import first, heed_cancellation, together
+from bus.delivery.tasks import first, heed_cancellation, to_the_end, together
 from bus.errors import Action, BusError, ConfigError, Fenced, Unavailable, frames
 from bus.subjects import AppName
 
@@ -99,12 +99,12 @@ def consuming(make: Callable[[], Sequence[Subscription]], inflow: Inflow, applie
     """The flow of a subscription: opens its target, pulls from each of its consumers, and drains at the end."""
 
     async def flow() -> None:
-        await applier.open()
-        inflow.begin()
         try:
+            await applier.open()
+            inflow.begin()
             await _pull(make(), inflow)
         finally:
-            await applier.close()
+            await to_the_end(applier.close())
 
     return flow
 

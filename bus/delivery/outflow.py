@@ -27,7 +27,7 @@ from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
 from bus.delivery.preparing import Prepared, Preparer
-from bus.delivery.tasks import heed_cancellation
+from bus.delivery.tasks import heed_cancellation, to_the_end
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Position, Record, Source
@@ -80,8 +80,7 @@ class Outflow:
                     raise
                 await self._pause(error, backoff)
             finally:
-                await self._abandon()
-                await self._source.close()
+                await to_the_end(self._let_go())
 
     async def reread(self, key: str) -> Event | None:
         """Reads one record again and publishes what it becomes now: the redrive of a dead record.
@@ -155,12 +154,13 @@ class Outflow:
                 if self._storing.done():
                     self._storing, self._unstored = None, Prepared()
 
-    async def _abandon(self) -> None:
-        """Lets go of what is on its way: whether it is stored, the cursor tells."""
+    async def _let_go(self) -> None:
+        """Of the source, and of what is on its way: whether that is stored, the cursor tells."""
         if self._storing is not None:
             self._storing.cancel()
             await asyncio.gather(self._storing, return_exceptions=True)
             self._storing, self._unstored = None, Prepared()
+        await self._source.close()
 
     async def _transfer(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.letters:

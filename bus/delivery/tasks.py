@@ -29,6 +29,19 @@ async def _run(coroutines: Sequence[Coroutine[Any, Any, Any]], until: str) -> No
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Lets go of things to the end: where this task is cancelled meanwhile, that is raised when the work is done.
+
+    What runs in a thread would otherwise not even begin (a file stays open), and a driver would be stopped half-way.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError as cancelled:
+        await asyncio.wait([task])
+        raise cancelled from (None if task.cancelled() else task.exception())
+
+
 def heed_cancellation() -> None:
     """Raises CancelledError where this task was told to end and something on the way has swallowed it.
 

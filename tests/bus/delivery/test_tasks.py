@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bus.delivery.tasks import first, heed_cancellation, together
+from bus.delivery.tasks import first, heed_cancellation, to_the_end, together
 from bus.errors import Unavailable
 
 
@@ -50,3 +50,32 @@ async def test_a_swallowed_cancellation_is_heeded() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)
+
+
+@pytest.mark.parametrize("fails_too", [False, True])
+async def test_letting_go_is_not_cut_short(*, fails_too: bool) -> None:
+    begun, told, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def close() -> None:
+        begun.set()
+        await told.wait()
+        closed.set()
+        if fails_too:
+            raise Unavailable("away")
+
+    task = asyncio.create_task(to_the_end(close()))
+    await begun.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    told.set()
+
+    with pytest.raises(asyncio.CancelledError) as cancelled:
+        await asyncio.wait_for(task, 5)
+    assert closed.is_set()
+    assert isinstance(cancelled.value.__cause__, Unavailable) == fails_too
+
+
+async def test_an_error_of_letting_go_is_raised() -> None:
+    with pytest.raises(Unavailable):
+        await to_the_end(fails())

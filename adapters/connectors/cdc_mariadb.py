@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from select import select
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pymysql
 from pymysqlreplication import BinLogStreamReader
@@ -28,9 +28,6 @@ from adapters.connectors.cdc_tables import INBOX, Capture
 from bus.database import CONNECT_TIMEOUT
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
 from bus.ports import Batch
-
-if TYPE_CHECKING:
-    pass
 
 HEARTBEAT = 10.0  #: seconds between two signs of life of the server, and of the lock's connection
 SILENCE = 45.0  #: seconds without one: the connection is dead

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from select import select
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 from psycopg2 import extensions, extras, sql
@@ -26,9 +26,6 @@ from adapters.connectors.cdc_tables import Capture, Tracked, version_of
 from bus.database import CONNECT_TIMEOUT
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
 from bus.ports import Batch
-
-if TYPE_CHECKING:
-    pass
 
 SETTINGS = (
     "-c TimeZone=UTC -c DateStyle=ISO,YMD -c bytea_output=hex -c extra_float_digits=1 "

@@ -16,7 +16,7 @@ from errno import EADDRINUSE
 from hashlib import sha256
 from socket import AF_UNIX, socket
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from adapters.connectors.cdc_feed import Feed, translated
 from adapters.connectors.cdc_gathering import Gathering
@@ -26,9 +26,6 @@ from adapters.connectors.cdc_sqlite_snapshot import PAGE, Numeric, Snapshot, key
 from adapters.connectors.cdc_tables import Capture, Row, Tracked
 from bus.errors import BusError, ConfigError, Unavailable
 from bus.ports import Batch
-
-if TYPE_CHECKING:
-    pass
 
 BUSY = 2.0  #: seconds to wait for a writer
 POLL = 0.02  #: seconds between two looks whether the file has changed

@@ -137,8 +137,8 @@ class SoapClient:
             client = zeep.Client(wsdl, wsse=self._token, transport=transport, settings=options)
         except BusError:
             raise
-        # zeep's own, its XML parser's, and what it raises for descriptions that refer to nothing, hold no number where
-        # one belongs, or use a part of the standard that it lacks.
+        # zeep's own, its XML parser's, and what zeep raises for a description that refers to nothing (LookupError), has
+        # no number where one belongs (ValueError), or includes a schema without an address (NotImplementedError).
         except (ZeepError, etree.LxmlError, LookupError, ValueError, NotImplementedError) as error:
             raise ConfigError(
                 f"the WSDL cannot be read ({type(error).__name__})", where=f"{self._where}.wsdl", hint="check `wsdl`"

@@ -248,6 +248,27 @@ async def test_a_description_may_lie_beside_the_contract(php: Php, context: Cont
 
 
 @pytest.mark.parametrize(
+    ("file", "right", "wrong", "kind"),
+    [
+        ("uji.wsdl", "</wsdl:definitions>", "", "XMLSyntaxError"),
+        ("uji.wsdl", 'type="tns:Uji"', 'type="tns:Tiada"', "IndexError"),
+        ("uji.wsdl", 'minOccurs="0"', 'minOccurs="banyak"', "ValueError"),
+        ("uji.xsd", "</xsd:schema>", "<xsd:include/></xsd:schema>", "NotImplementedError"),
+    ],
+)
+async def test_a_description_that_cannot_be_read(
+    php: Php, context: Context, file: str, right: str, wrong: str, kind: str
+) -> None:
+    for name in ("uji.wsdl", "uji.xsd"):
+        text = (SCRIPTS / name).read_text(encoding="utf-8")
+        assert name != file or right in text
+        (context.folder / name).write_text(text.replace(right, wrong) if name == file else text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"wsdl: the WSDL cannot be read \({kind}\)"):
+        async with opened(poll(php.url, context, wsdl="uji.wsdl"), None):
+            pass
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
         ({"since": "dari"}, r"since: the request has no dari \(it has sejak, halaman, jumlah\)"),

@@ -138,7 +138,9 @@ def _connect_options(kind: str, readonly: bool) -> dict[str, Any]:
         settings = {"application_name": "opd-bus"} | ({"default_transaction_read_only": "on"} if readonly else {})
         return {"timeout": CONNECT_TIMEOUT, "command_timeout": STATEMENT_TIMEOUT, "server_settings": settings}
     if kind == "sqlite":
-        return {"timeout": CONNECT_TIMEOUT}
+        from bus.sqlite_connection import SqliteConnection
+
+        return {"timeout": CONNECT_TIMEOUT, "factory": SqliteConnection}
     if kind == "mssql":
         return {"timeout": CONNECT_TIMEOUT}  # of the login
     if kind == "oracle":

@@ -112,7 +112,7 @@ class Mosquitto(MqttServer):
 class NatsMqtt(MqttServer):
     """nats-server with JetStream and an MQTT listener."""
 
-    account: ClassVar[str] = "nobody"
+    account: ClassVar[str] = "root"  #: its program lies within the project, where another may not be let in
 
     def initialise(self) -> None:
         self.run(["mkdir", "data"])

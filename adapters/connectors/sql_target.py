@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.connectors.sql import parameters, quoted, text_of
@@ -16,6 +15,21 @@ if TYPE_CHECKING:
 Operation = Literal["insert", "update", "delete"]
 Key = tuple[Any, ...]
 
+# Unconstrained (-1): a cast to varchar(5) or to "character", which is one character, would cut values in silence.
+_SIMPLE = """
+SELECT attname, format_type(atttypid, -1) AS kind FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
+AND typtype = 'b' AND typcategory <> 'A' AND typnamespace = 'pg_catalog'::regnamespace
+"""
+
+
+async def simple_types(connection: AsyncConnection, table: str) -> dict[str, str]:
+    """The columns of PostgreSQL's own simple types, by name: many values of one go as an array. Elsewhere none."""
+    if connection.dialect.name != "postgresql":
+        return {}
+    found = await connection.exec_driver_sql(_SIMPLE, (quoted(connection.dialect, table),))
+    return {column.attname: column.kind for column in found}
+
 
 def folded(key: Iterable[Any]) -> tuple[str, ...]:
     """A key as any database may compare it: by text, without regard to case and to spaces at the end."""
@@ -24,34 +38,66 @@ def folded(key: Iterable[Any]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Target:
-    """A table and the columns that name its rows."""
+    """A table and the columns that name its rows; ``types`` as ``simple_types`` found them."""
 
     dialect: Dialect
     table: str
     key: tuple[str, ...]
+    types: Mapping[str, str] = field(default_factory=dict)
 
     async def existing(self, connection: AsyncConnection, keys: Sequence[Key]) -> set[tuple[str, ...]]:
         """Those of the keys that have a row, folded. The rows stay locked until the transaction ends."""
-        width = len(self.key)
-        marks = parameters(self.dialect, len(keys) * width)
-        groups = [f"({', '.join(marks[start : start + width])})" for start in range(0, len(marks), width)]
-        many = "VALUES " if self.dialect.name == "sqlite" and width > 1 else ""
-        lock = "" if self.dialect.name == "sqlite" else " FOR UPDATE"
         names = ", ".join(self._names(self.key))
-        table = quoted(self.dialect, self.table)
-        statement = f"SELECT {names} FROM {table} WHERE ({names}) IN ({many}{', '.join(groups)}){lock}"  # noqa: S608
-        found = await connection.exec_driver_sql(statement, tuple(part for key in keys for part in key))
-        return {folded(row) for row in found}
+        lock = "" if self.dialect.name == "sqlite" else " FOR UPDATE"
+        if self._as_arrays(self.key):
+            listed, values = f"SELECT * FROM {self._unnest(self.key)}", _columns(keys)  # noqa: S608
+        else:
+            listed, values = self._listed(len(keys)), tuple(part for key in keys for part in key)
+        statement = f"SELECT {names} FROM {self._quoted} WHERE ({names}) IN ({listed}){lock}"  # noqa: S608
+        return {folded(row) for row in await connection.exec_driver_sql(statement, values)}
 
     async def write(
         self, connection: AsyncConnection, operation: Operation, columns: tuple[str, ...], rows: Sequence[Key]
     ) -> None:
         """Writes rows with different keys: the values of ``columns`` (not of the key), then the key's."""
-        if operation == "update" and self._joins(rows):
+        if self._as_arrays((*columns, *self.key)):
+            await connection.exec_driver_sql(self._of_arrays(operation, columns), _columns(rows))
+        elif operation == "update" and self._joins(rows):
             flat = tuple(value for row in rows for value in row)
             await connection.exec_driver_sql(self._joined(columns, len(rows)), flat)
         else:
             await connection.exec_driver_sql(self._statement(operation, columns), list(rows))
+
+    def _as_arrays(self, columns: Iterable[str]) -> bool:
+        """Whether one statement takes the values of all rows, an array for each column.
+
+        For a list of 500 keys PostgreSQL looks through all of a table that it has no statistics of, and a statement
+        for each row costs both sides twice as much.
+        """
+        return self.types.keys() >= set(columns)
+
+    def _unnest(self, columns: Sequence[str]) -> str:
+        marks = parameters(self.dialect, len(columns))
+        arrays = [f"{mark}::{self.types[name]}[]" for mark, name in zip(marks, columns, strict=True)]
+        return f"unnest({', '.join(arrays)})"
+
+    def _of_arrays(self, operation: Operation, columns: tuple[str, ...]) -> str:
+        names = self._names((*columns, *self.key))
+        source = self._unnest((*columns, *self.key))
+        if operation == "insert":
+            return f"INSERT INTO {self._quoted} ({', '.join(names)}) SELECT * FROM {source}"  # noqa: S608
+        new = f"{source} AS n({', '.join(f'v{place}' for place in range(len(names)))})"
+        keys = " AND ".join(f"t.{name} = n.v{len(columns) + place}" for place, name in enumerate(names[len(columns) :]))
+        if operation == "delete":
+            return f"DELETE FROM {self._quoted} AS t USING {new} WHERE {keys}"  # noqa: S608
+        changes = ", ".join(f"{name} = n.v{place}" for place, name in enumerate(names[: len(columns) or None]))
+        return f"UPDATE {self._quoted} AS t SET {changes} FROM {new} WHERE {keys}"  # noqa: S608
+
+    def _listed(self, count: int) -> str:
+        width = len(self.key)
+        marks = parameters(self.dialect, count * width)
+        groups = [f"({', '.join(marks[start : start + width])})" for start in range(0, len(marks), width)]
+        return f"{'VALUES ' if self.dialect.name == 'sqlite' and width > 1 else ''}{', '.join(groups)}"
 
     def _joins(self, rows: Sequence[Key]) -> bool:
         """Whether one UPDATE with all values in it does: asyncmy would send them one by one, 40 times slower.
@@ -69,22 +115,28 @@ class Target:
         others = f" UNION ALL SELECT {', '.join(['%s'] * len(names))}" * (count - 1)
         changes = ", ".join(f"t.{name} = n.v{place}" for place, name in enumerate(names[: len(columns) or None]))
         keys = " AND ".join(f"t.{name} = n.v{len(columns) + place}" for place, name in enumerate(names[len(columns) :]))
-        table = quoted(self.dialect, self.table)
-        return f"UPDATE {table} AS t JOIN (SELECT {first}{others}) AS n ON {keys} SET {changes}"  # noqa: S608
+        return f"UPDATE {self._quoted} AS t JOIN (SELECT {first}{others}) AS n ON {keys} SET {changes}"  # noqa: S608
 
-    @lru_cache(maxsize=64)  # noqa: B019 - a sink has one target as long as it lives
     def _statement(self, operation: Operation, columns: tuple[str, ...]) -> str:
-        table = quoted(self.dialect, self.table)
         marks = parameters(self.dialect, len(columns) + len(self.key))
         names = self._names((*columns, *self.key))
         pairs = [f"{name} = {mark}" for name, mark in zip(names, marks, strict=True)]
         if operation == "insert":
-            return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(marks)})"  # noqa: S608
+            return f"INSERT INTO {self._quoted} ({', '.join(names)}) VALUES ({', '.join(marks)})"  # noqa: S608
         where = " AND ".join(pairs[len(columns) :])
         if operation == "delete":
-            return f"DELETE FROM {table} WHERE {where}"  # noqa: S608
+            return f"DELETE FROM {self._quoted} WHERE {where}"  # noqa: S608
         changes = pairs[: len(columns)] or [f"{name} = {name}" for name in names]
-        return f"UPDATE {table} SET {', '.join(changes)} WHERE {where}"  # noqa: S608
+        return f"UPDATE {self._quoted} SET {', '.join(changes)} WHERE {where}"  # noqa: S608
+
+    @property
+    def _quoted(self) -> str:
+        return quoted(self.dialect, self.table)
 
     def _names(self, columns: Iterable[str]) -> list[str]:
         return [self.dialect.identifier_preparer.quote_identifier(name) for name in columns]
+
+
+def _columns(rows: Iterable[Key]) -> tuple[list[Any], ...]:
+    """The values of rows by column."""
+    return tuple(map(list, zip(*rows, strict=True)))

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.connectors import sql_versions
 from adapters.connectors.sql_columns import Convert, reflected
-from adapters.connectors.sql_target import Operation, Target, folded
+from adapters.connectors.sql_target import Operation, Target, folded, simple_types
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
 from bus.database import engine, errors, offset
 from bus.errors import ConfigError, Rejected
@@ -64,6 +64,7 @@ class SqlUpsert:
         self._config, self._zone = config, context.timezone
         self._where = f"{context.app} {context.name} to {config.table}"
         self._convert: dict[str, Convert] = {}
+        self._types: dict[str, str] = {}
         self._sources: dict[str, str] = {}
         self.database: str | None = config.url
         self.atomic = True
@@ -82,6 +83,7 @@ class SqlUpsert:
             with errors(self._where):
                 async with made.begin() as connection:
                     self._convert = await connection.run_sync(reflected, self._config.table, self._zone, self._where)
+                    self._types = await simple_types(connection, self._config.table)
                 self._check([*self._config.key, *(self._config.columns or ()), *self._config.constants])
                 if self._config.columns is not None:
                     self._check_key({*self._config.columns, *self._config.constants})
@@ -109,7 +111,7 @@ class SqlUpsert:
         """Writes the events in their order. Raises BusError; ConfigError where a column is lacking."""
         rows = [self._row(delivery) for delivery in deliveries]
         keys = list(dict.fromkeys(row.key for row in rows))
-        target = Target(transaction.dialect, self._config.table, self._config.key)
+        target = Target(transaction.dialect, self._config.table, self._config.key, self._types)
         with errors(self._where):
             if transaction.dialect.name not in {"postgresql", "sqlite"}:
                 await transaction.exec_driver_sql(f"SET time_zone = '{offset(self._zone)}'")

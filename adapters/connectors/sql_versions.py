@@ -66,10 +66,14 @@ class Versions:
 
     async def load(self, connection: AsyncConnection, rows: Collection[str]) -> None:
         """Reads, and locks where the database can, what is stored for these rows."""
-        marks = ", ".join(parameters(connection.dialect, len(rows)))
+        values: tuple[Any, ...]
+        if connection.dialect.name == "postgresql":  # a list of 500 would look through all of a young table
+            wanted, values = "= ANY ($1::text[])", (list(rows),)
+        else:
+            wanted, values = f"IN ({', '.join(parameters(connection.dialect, len(rows)))})", tuple(rows)
         lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
-        statement = f"SELECT row_hash, stream, columns, version FROM bus_version WHERE row_hash IN ({marks}){lock}"  # noqa: S608
-        for found in await connection.exec_driver_sql(statement, tuple(rows)):
+        statement = f"SELECT row_hash, stream, columns, version FROM bus_version WHERE row_hash {wanted}{lock}"  # noqa: S608
+        for found in await connection.exec_driver_sql(statement, values):
             self._known.setdefault((found.row_hash, found.stream), {})[found.columns] = found.version
 
     def free(self, row: str, stream: str, version: int, columns: Sequence[str]) -> Sequence[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
@@ -43,12 +43,20 @@ Waiting = tuple[str, "asyncio.Future[Msg | None]"]  #: a reply subject, and what
 
 @dataclass(slots=True)
 class Message:
-    """A message on its way into a stream. ``id`` makes sending it twice harmless."""
+    """A message on its way into a stream. ``id`` makes sending it twice harmless.
+
+    Its headers become lines when it is made, not when it is sent: while the server stores the batch before.
+    """
 
     subject: str
     body: bytes
     id: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    lines: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        headers = {**self.headers, MSG_ID: self.id} if self.id else self.headers
+        self.lines = wire.header_lines(headers, self.subject.rpartition(".")[0])
 
 
 class Stored(NamedTuple):
@@ -76,11 +84,11 @@ class Streams(Protocol):
     async def send(self, message: Message) -> Stored:
         """Stores one message."""
 
-    async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
+    async def send_all(self, messages: Sequence[Message], *, tracestate: str = "") -> list[Stored]:
         """Stores messages one by one."""
 
     async def send_batch(
-        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True
+        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True, tracestate: str = ""
     ) -> Stored:
         """Stores messages and their cursor together or not at all; or the cursor behind them."""
 
@@ -105,23 +113,23 @@ class Publisher:
         """Stores one message. Raises ContractError (too large), AccessError, StreamFull, Unavailable."""
         return (await self.send_all([message]))[0]
 
-    async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
+    async def send_all(self, messages: Sequence[Message], *, tracestate: str = "") -> list[Stored]:
         """Stores messages of one stream in their order, as if one by one, and returns where each is.
 
         They go in groups that the server commits together: with a disk that syncs at every commit, a message by itself
         costs as much as a group, and what comes behind a failed one is not stored before it. A group of which some are
         stored already is sent one by one: the server then acknowledges these as duplicates. So are a few messages of
-        different keys, between which there is no order. Raises the first error met; then some messages may be stored,
-        and sending all again is safe.
+        different keys, between which there is no order. All get the header ``tracestate``, where there is one. Raises
+        the first error met; then some messages may be stored, and sending all again is safe.
         """
         await self._connection.ready(self._timeout)
         stored: list[Stored] = []
         for start in range(0, len(messages), GROUP):
-            stored += await self._send_group(messages[start : start + GROUP])
+            stored += await self._send_group(messages[start : start + GROUP], _line("tracestate", tracestate))
         return stored
 
     async def send_batch(
-        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True
+        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True, tracestate: str = ""
     ) -> Stored:
         """Stores messages and their cursor together or not at all; returns where the cursor is.
 
@@ -133,31 +141,32 @@ class Publisher:
             raise ContractError(f"a batch of {len(messages)} messages", hint=f"at most {MAX_BATCH - 1} and a cursor")
         await self._connection.ready(self._timeout)
         fenced = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
+        shared = _line("tracestate", tracestate)
         if together or len(messages) > FEW or not _apart(messages):
             with contextlib.suppress(_NotTogether):
-                return await self._commit([*messages, fenced])
-        await self._one_by_one(messages)
-        return (await self._one_by_one([fenced]))[0]
+                return await self._commit([*messages, fenced], shared)
+        await self._one_by_one(messages, shared)
+        return (await self._one_by_one([fenced], ""))[0]
 
-    async def _send_group(self, messages: Sequence[Message]) -> list[Stored]:
+    async def _send_group(self, messages: Sequence[Message], shared: str) -> list[Stored]:
         if len(messages) > FEW or not _apart(messages):
             with contextlib.suppress(_NotTogether):
-                last = await self._commit(messages)
+                last = await self._commit(messages, shared)
                 first = last.sequence - len(messages) + 1
                 return [Stored(last.stream, first + number) for number in range(len(messages))]
-        return await self._one_by_one(messages)
+        return await self._one_by_one(messages, shared)
 
-    async def _commit(self, messages: Sequence[Message]) -> Stored:
+    async def _commit(self, messages: Sequence[Message], shared: str) -> Stored:
         """Stores messages as one atomic batch; returns where the last is. Raises _NotTogether."""
         if len(messages) == 1:
-            return (await self._one_by_one(messages))[0]
-        batch, last = {"Nats-Batch-Id": uuid4().hex}, messages[-1]
+            return (await self._one_by_one(messages, shared))[0]
+        last, count = messages[-1], len(messages)
         reply_to, future = self._connection.replies.expect()
+        added = f"{shared}{_line('Nats-Batch-Id', uuid4().hex)}Nats-Batch-Sequence: "
         commands = [
-            self._encode(message, "", {**batch, "Nats-Batch-Sequence": str(number)})
-            for number, message in enumerate(messages[:-1], 1)
+            self._encode(message, "", f"{added}{number}\r\n") for number, message in enumerate(messages[:-1], 1)
         ]
-        ending = {**batch, "Nats-Batch-Sequence": str(len(messages)), "Nats-Batch-Commit": "1"}
+        ending = f"{added}{count}\r\n{_line('Nats-Batch-Commit', '1')}"
         try:
             commands.append(self._encode(last, reply_to, ending))
             await self._write(commands, last.subject)
@@ -169,11 +178,12 @@ class Publisher:
         finally:
             self._connection.replies.forget(reply_to)
 
-    async def _one_by_one(self, messages: Sequence[Message]) -> list[Stored]:
+    async def _one_by_one(self, messages: Sequence[Message], shared: str) -> list[Stored]:
         """Stores messages each for itself, in one write; their acknowledgements are awaited together."""
         waiting = [self._connection.replies.expect() for _ in messages]
         try:
-            commands = [self._encode(message, reply, {}) for message, (reply, _) in zip(messages, waiting, strict=True)]
+            pairs = zip(messages, waiting, strict=True)
+            commands = [self._encode(message, reply, shared) for message, (reply, _) in pairs]
             if commands:
                 await self._write(commands, messages[0].subject)
             return [await self._acknowledged(message, sent) for message, sent in zip(messages, waiting, strict=True)]
@@ -181,10 +191,9 @@ class Publisher:
             for reply, _ in waiting:
                 self._connection.replies.forget(reply)
 
-    def _encode(self, message: Message, reply: str, headers: dict[str, str]) -> tuple[bytes, int]:
-        """A message with the headers of its delivery. Raises ContractError where it is too large."""
-        own = {MSG_ID: message.id} if message.id else {}
-        command, size = wire.encode(message.subject, reply, {**message.headers, **own, **headers}, message.body)
+    def _encode(self, message: Message, reply: str, added: str) -> tuple[bytes, int]:
+        """A message with the header lines of its delivery. Raises ContractError where it is too large."""
+        command, size = wire.encode(message.subject, reply, message.lines + added, message.body)
         if size > (limit := self._connection.client.max_payload):
             # Over the sum the server closes the connection, and with it what others have on their way.
             raise ContractError(
@@ -235,6 +244,11 @@ class Publisher:
         return stream_full(error, subject) or Unavailable(
             f"{error.get('description', 'refused')} ({error.get('err_code')})", where=subject
         )
+
+
+def _line(name: str, value: str) -> str:
+    """A header as a line; none where there is no value."""
+    return f"{name}: {value}\r\n" if value else ""
 
 
 def _apart(messages: Sequence[Message]) -> bool:

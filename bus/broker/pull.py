@@ -73,7 +73,7 @@ class Pull:
         if self.lost:
             return []
         wanted = int(str(request["batch"]))
-        command, size = wire.encode(self._next, self._inbox, {}, json.dumps(request).encode())
+        command, size = wire.encode(self._next, self._inbox, "", json.dumps(request).encode())
         try:
             # Written at once: a request that the client kept for the next connection would be served after the reset
             # of the consumer, for nobody, and what it got would come again only after ack_wait.

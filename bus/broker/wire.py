@@ -18,14 +18,16 @@ from bus.errors import ContractError
 _VERSION = "NATS/1.0\r\n"
 
 
-def encode(subject: str, reply: str, headers: Mapping[str, str], body: bytes) -> tuple[bytes, int]:
-    """An ``HPUB`` command, and the size that counts towards the server's limit: headers and body.
-
-    Raises ContractError for a line break within a header, which would begin another.
-    """
+def header_lines(headers: Mapping[str, str], where: str) -> str:
+    """Headers as lines of a message. Raises ContractError for a line break within one, which would begin another."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
-        raise ContractError("a line break in a header", where=subject.rpartition(".")[0])
+        raise ContractError("a line break in a header", where=where)
+    return lines
+
+
+def encode(subject: str, reply: str, lines: str, body: bytes) -> tuple[bytes, int]:
+    """An ``HPUB`` command, and the size that counts towards the server's limit: headers and body."""
     block = f"{_VERSION}{lines}\r\n".encode()
     size = len(block) + len(body)
     return b"%b%b%b\r\n" % (f"HPUB {subject} {reply} {len(block)} {size}\r\n".encode(), block, body), size

@@ -31,7 +31,9 @@ class Cursor:
         self.sequence, self.state = (found.sequence, json.loads(found.body)) if found else (0, None)
         return self.state
 
-    async def store(self, messages: Sequence[Message], state: dict[str, Any], *, together: bool = True) -> int:
+    async def store(
+        self, messages: Sequence[Message], state: dict[str, Any], *, together: bool = True, tracestate: str = ""
+    ) -> int:
         """Stores messages and the new state together (or it behind them), and returns the cursor's sequence.
 
         Safe to repeat with the same arguments after Unavailable. Raises Fenced where another reader was faster.
@@ -39,12 +41,15 @@ class Cursor:
         body = json.dumps({**state, "after": self.sequence}, separators=(",", ":")).encode()
         cursor = Message(self._subject, body, blake2b(body, digest_size=16).hexdigest())
         try:
-            stored = (await self._streams.send_batch(messages, cursor, after=self.sequence, together=together)).sequence
+            stored = await self._streams.send_batch(
+                messages, cursor, after=self.sequence, together=together, tracestate=tracestate
+            )
+            sequence = stored.sequence
         except Fenced:
             # Our own earlier attempt may have been stored although its acknowledgement never came.
             found = await self._streams.last(self._stream, self._subject)
             if found is None or found.body != body:
                 raise
-            stored = found.sequence
-        self.sequence, self.state = stored, state
-        return stored
+            sequence = found.sequence
+        self.sequence, self.state = sequence, state
+        return sequence

@@ -40,9 +40,7 @@ class Emitter:
         return subjects.event_template(self._app, event.type.removeprefix(subjects.TYPE_PREFIX))
 
 
-def message_of(app: AppName, event: Event, tracestate: str = "") -> Message:
+def message_of(app: AppName, event: Event) -> Message:
     """An event of an application as a message of its stream."""
-    headers = event.headers()
-    if tracestate:
-        headers["tracestate"] = tracestate
-    return Message(subjects.event(app, EventName.parse(event.type), event.subject), event.data, event.id, headers)
+    name = EventName.parse(event.type)
+    return Message(subjects.event(app, name, event.subject), event.data, event.id, event.headers())

@@ -22,11 +22,10 @@ from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.backoff import Backoff
 from bus.delivery.cursor import Cursor
-from bus.delivery.emitting import message_of
 from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
-from bus.delivery.preparing import Prepared, Preparer
+from bus.delivery.preparing import Part, Prepared, Preparer
 from bus.delivery.tasks import heed_cancellation, to_the_end
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
@@ -176,34 +175,33 @@ class Outflow:
     async def _store(self, prepared: Prepared, position: Position | None) -> None:
         if prepared.events and not prepared.entries and position == self._position():
             # Nothing to remember but the events, whose ids depend on nothing that is remembered.
-            await self._insist(lambda: self._send_alone(prepared.events))
+            await self._insist(lambda: self._send_alone(prepared))
             self._ledger.commit([], self._cursor.sequence)
             return
         # Ids that depend on what the ledger remembers need its entries, which the cursor carries, at the same moment.
         together, parts = bool(prepared.entries), list(prepared.parts())
-        for number, (events, entries) in enumerate(parts, 1):
+        for number, part in enumerate(parts, 1):
             last = number == len(parts)
             state = {
                 "position": position if last else self._position(),
                 "epoch": self._ledger.epoch,
-                "ledger": [entry.dump() for entry in entries],
+                "ledger": [entry.dump() for entry in part.entries],
                 "at": now(),
                 "part": f"{number}/{len(parts)}",
             }
-            sequence = await self._insist(lambda events=events, state=state: self._send(events, state, together))
-            self._ledger.commit(entries, sequence)
+            sequence = await self._insist(lambda part=part, state=state: self._send(part, state, together))
+            self._ledger.commit(part.entries, sequence)
         self._written = asyncio.get_running_loop().time()
 
-    async def _send(self, events: Sequence[Event], state: dict[str, Any], together: bool) -> int:
-        if not events:
+    async def _send(self, part: Part, state: dict[str, Any], together: bool) -> int:
+        if not part.events:
             return await self._cursor.store([], state)
-        with spans.send(self._template(events), events) as tracestate:
-            messages = [message_of(self._app, event, tracestate) for event in events]
-            return await self._cursor.store(messages, state, together=together)
+        with spans.send(self._template(part.events), part.events) as tracestate:
+            return await self._cursor.store(part.messages, state, together=together, tracestate=tracestate)
 
-    async def _send_alone(self, events: Sequence[Event]) -> None:
-        with spans.send(self._template(events), events) as tracestate:
-            await self._streams.send_all([message_of(self._app, event, tracestate) for event in events])
+    async def _send_alone(self, prepared: Prepared) -> None:
+        with spans.send(self._template(prepared.events), prepared.events) as tracestate:
+            await self._streams.send_all(prepared.messages, tracestate=tracestate)
 
     def _template(self, events: Sequence[Event]) -> str:
         types = {event.type for event in events}

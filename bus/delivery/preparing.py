@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 
-from bus.broker.publish import MAX_BATCH, Streams
+from bus.broker.publish import MAX_BATCH, Message, Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.dead_letters import DeadLetter
+from bus.delivery.emitting import message_of
 from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
 from bus.delivery.mapping import Draft, Mapper, content_of, content_of_columns
 from bus.envelope import Event
@@ -27,21 +29,33 @@ LARGEST = MAX_BATCH - 100  #: events in one atomic batch
 log = structlog.get_logger(__name__)
 
 
+class Part(NamedTuple):
+    """What is stored together: events, the same as messages, and entries of the ledger."""
+
+    events: Sequence[Event]
+    messages: Sequence[Message]
+    entries: Sequence[Entry]
+
+
 @dataclass(slots=True)
 class Prepared:
-    """What a batch of records became. ``latest`` has the newest of its entries by key."""
+    """What a batch of records became: ``messages`` are its ``events``, ready to be sent; ``latest`` has the newest of
+    its entries by key.
+    """
 
     events: list[Event] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     latest: dict[bytes, Entry] = field(default_factory=dict)
 
-    def parts(self) -> Iterator[tuple[list[Event], list[Entry]]]:
+    def parts(self) -> Iterator[Part]:
         """Split so that each part is one atomic batch; the ledger's entries go with the last, which completes them."""
         for start in range(0, max(len(self.events), 1), LARGEST):
-            last = start + LARGEST >= len(self.events)
-            yield self.events[start : start + LARGEST], self.entries if last else []
+            end = start + LARGEST
+            entries = self.entries if end >= len(self.events) else ()
+            yield Part(self.events[start:end], self.messages[start:end], entries)
 
     def remember(self, entry: Entry) -> None:
         """The ledger is to have this entry once the batch is stored."""
@@ -99,6 +113,7 @@ class Preparer:
         for draft in drafts:
             event = draft.event(self._ce_source, record.key, version.text, at)
             prepared.events.append(event)
+            prepared.messages.append(message_of(self._app, event))
             if self._mapper.corrects:
                 ids[draft.type.label] = event.id
         if key is not None:

@@ -49,7 +49,7 @@ class MemoryStreams:
         """Stores one message."""
         return (await self.send_all([message]))[0]
 
-    async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
+    async def send_all(self, messages: Sequence[Message], *, tracestate: str = "") -> list[Stored]:
         """Stores messages one by one."""
         self._check()
         if not any(map(_is_event, messages)):
@@ -60,7 +60,7 @@ class MemoryStreams:
         return stored
 
     async def send_batch(
-        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True
+        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True, tracestate: str = ""
     ) -> Stored:
         """Stores messages and their cursor together or not at all."""
         self._check()

@@ -190,6 +190,26 @@ async def test_numbers_and_texts_too_large_are_refused_without_values(
     await application.engine.dispose()
 
 
+async def test_columns_of_types_that_go_one_by_one(postgresql: Any) -> None:
+    """An enumeration and an array do not go as arrays of many rows; beside them a key of a fixed length does."""
+    application = Application("postgresql", postgresql.url)
+    await application.run(
+        "CREATE TYPE jenis AS ENUM ('a', 'b')",
+        "CREATE TABLE campur (nik char(20) PRIMARY KEY, kode varchar(9), jenis jenis, daftar text[])",
+    )
+    plain = await opened(application, table="campur", columns={"nik": "nik", "kode": "kode"})
+    own = await opened(application, table="campur", columns={name: name for name in ("nik", "jenis", "daftar")})
+    ends = await opened(application, table="campur", on_event="delete", columns={"nik": "nik"})
+    rows = [Segala(id=1, nik=f"{NIK}{n}") for n in range(3)]
+    await apply(application, plain, *(delivery(n, data=row) for n, row in enumerate(rows[:2], 1)))
+    await apply(application, own, *(delivery(n, data=row) for n, row in enumerate(rows, 3)))
+    await apply(application, plain, *(delivery(n, data=row) for n, row in enumerate(rows[1:], 6)))
+    await apply(application, ends, delivery(9, data=rows[0]))
+    found = await application.rows("SELECT trim(nik), kode, jenis::text, daftar FROM campur ORDER BY nik")
+    assert found == [(row.nik, "12", "a", ["a", "b"]) for row in rows[1:]]
+    await application.engine.dispose()
+
+
 async def test_keys_that_a_database_holds_for_equal(mariadb: Any) -> None:
     """Without regard to case: the second event is an update of the first one's row."""
     application = Application("mariadb", mariadb.url)

@@ -28,7 +28,7 @@ async def by_the_client(subject: str, reply: str, headers: dict[str, str], body:
 
 @given(HEADERS, st.binary(max_size=200), st.sampled_from(["", "_INBOX.a.1"]))
 async def test_a_message_is_encoded_as_the_client_does(headers: dict[str, str], body: bytes, reply: str) -> None:
-    command, size = wire.encode("opd.a.b", reply, headers, body)
+    command, size = wire.encode("opd.a.b", reply, wire.header_lines(headers, ""), body)
 
     assert command == await by_the_client("opd.a.b", reply, headers, body)
     assert f" {size}\r\n".encode() in command.splitlines(keepends=True)[0]
@@ -47,7 +47,7 @@ def test_headers_are_read_as_the_client_does(headers: dict[str, str], oddity: st
 @pytest.mark.parametrize("value", ["a\r\nNats-Rollup: all", "a\nb", "a\rb"])
 def test_no_header_begins_another(value: str) -> None:
     with pytest.raises(ContractError, match="line break"):
-        wire.encode("opd.a.b", "", {"Bus-Reason": value}, b"")
+        wire.header_lines({"Bus-Reason": value}, "opd.a")
 
 
 async def test_nothing_is_kept_for_a_later_connection() -> None:

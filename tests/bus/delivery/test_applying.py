@@ -31,7 +31,7 @@ CONSUMER_APP = AppName("uji", "penerima")
 class DyingStreams(MemoryStreams):
     """The process dies when it publishes."""
 
-    async def send_all(self, messages: Sequence[Message]) -> list[Stored]:
+    async def send_all(self, messages: Sequence[Message], *, tracestate: str = "") -> list[Stored]:
         raise Crash
 
 

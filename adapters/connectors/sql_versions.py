@@ -66,13 +66,18 @@ class Versions:
 
     async def load(self, connection: AsyncConnection, rows: Collection[str]) -> None:
         """Reads, and locks where the database can, what is stored for these rows."""
-        values: tuple[Any, ...]
-        if connection.dialect.name == "postgresql":  # a list of 500 would look through all of a young table
-            wanted, values = "= ANY ($1::text[])", (list(rows),)
-        else:
-            wanted, values = f"IN ({', '.join(parameters(connection.dialect, len(rows)))})", tuple(rows)
         lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
-        statement = f"SELECT row_hash, stream, columns, version FROM bus_version WHERE row_hash {wanted}{lock}"  # noqa: S608
+        columns = "row_hash, stream, columns, version"
+        values: tuple[Any, ...]
+        if connection.dialect.name == "postgresql":
+            # Looked up one by one, in the index: for a list PostgreSQL looks through all of a table without statistics.
+            one = f"SELECT {columns} FROM bus_version WHERE row_hash = wanted{lock}"  # noqa: S608
+            statement = f"SELECT {columns} FROM unnest($1::text[]) AS wanted, LATERAL ({one}) AS found"  # noqa: S608
+            values = (sorted(rows),)
+        else:
+            marks = ", ".join(parameters(connection.dialect, len(rows)))
+            statement = f"SELECT {columns} FROM bus_version WHERE row_hash IN ({marks}){lock}"  # noqa: S608
+            values = tuple(rows)
         for found in await connection.exec_driver_sql(statement, values):
             self._known.setdefault((found.row_hash, found.stream), {})[found.columns] = found.version
 

@@ -204,16 +204,18 @@ class Adapter:
             self.health.place(place),
             hold_poison=subscribe.on_poison == "hold",
         )
-        subscribing = self._subscribing(connection, place, inflow.handle, batch=self._settings.batch)
+        subscribing = self._subscribing(connection, place, inflow.handle, batch=self._settings.batch, overlap=True)
         flows.add(place, consuming(subscribing, inflow, applier))
 
     def _subscribing(
-        self, connection: Connection, place: str, handle: Handle, *, batch: int
+        self, connection: Connection, place: str, handle: Handle, *, batch: int, overlap: bool = False
     ) -> Callable[[], list[Subscription]]:
         """Makes the subscriptions of a place: one for each consumer that the credential permits."""
         durable = subjects.durable(self.app, place)
         granted = [each for each in permissions.consumers_of(self._credential) if each[1] == durable]
-        return lambda: [Subscription(connection, stream, name, handle, batch=batch) for stream, name in granted]
+        return lambda: [
+            Subscription(connection, stream, name, handle, batch=batch, overlap=overlap) for stream, name in granted
+        ]
 
     @property
     def _credential(self) -> Path:

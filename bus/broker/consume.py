@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import time_ns
 from typing import Any
@@ -96,15 +97,21 @@ Handle = Callable[[Sequence[Incoming]], Awaitable[None]]
 
 
 class Subscription:
-    """Pulls one durable consumer and hands each batch to ``handle``, which settles it; the next is pulled when it
-    returns.
+    """Pulls one durable consumer and hands each batch to ``handle``, which settles it.
+
+    The next is pulled when it returns; with ``overlap`` one more is handed over meanwhile, for ``handle`` to keep them
+    in order.
     """
 
-    def __init__(self, connection: Connection, stream: str, durable: str, handle: Handle, *, batch: int) -> None:
+    def __init__(
+        self, connection: Connection, stream: str, durable: str, handle: Handle, *, batch: int, overlap: bool = False
+    ) -> None:
         self._connection, self._stream, self._durable, self._handle = connection, stream, durable, handle
         self._batch = batch
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._busy = asyncio.Lock()
+        self._ahead = 1 if overlap else 0
+        self._in_hand: deque[asyncio.Task[None]] = deque()
+        self._begun = asyncio.Event()  #: ``handle`` has the newest batch: FastStream's own ways there may differ
         self.ack_wait = 30.0  #: seconds until the server delivers an unsettled message again; known after the start
         self._subscriber: Any = connection.broker.subscriber(
             f"{stream}.{durable}",  # a name only: the durable's own filter decides
@@ -151,13 +158,13 @@ class Subscription:
         await asyncio.shield(self._failure)
 
     async def stop(self, *, grace: float) -> None:
-        """Pulls no more and waits for the batch in hand, ``grace`` seconds at most; what is unsettled then comes
+        """Pulls no more and waits for what is in hand, ``grace`` seconds at most; what is unsettled then comes
         again.
         """
         self._subscriber.running = False
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace), self._busy:
-                pass
+            async with asyncio.timeout(grace):
+                await asyncio.gather(*map(asyncio.shield, self._in_hand))
         with contextlib.suppress(Exception):  # the server may be away; the next start resets the consumer
             await asyncio.wait_for(self._subscriber.stop(), grace)
         self._failure.cancel()
@@ -165,16 +172,36 @@ class Subscription:
     async def _consume(self, pull: Pull) -> None:
         try:
             while self._subscriber.running:
+                await self._handled(self._ahead)
                 since = time_ns()
                 messages = await pull.batch(self._batch)
                 if pull.lost:
+                    # What is in hand will come again: it must be settled, or still in hand, when it does.
+                    await self._handled(0)
                     pull = await self._resume(pull)
                 elif messages:
-                    async with self._busy:
-                        with spans.received(self._stream, self._durable, len(messages), since):
-                            await self._subscriber.consume(messages)
+                    self._begun.clear()
+                    self._in_hand.append(asyncio.create_task(self._hand_over(messages, since)))
+                    await self._begun.wait()
         except BusError as error:
             self._fail(error)
+        finally:
+            for each in self._in_hand:
+                each.cancel()
+            await asyncio.gather(*self._in_hand, return_exceptions=True)
+
+    async def _handled(self, left: int) -> None:
+        """Waits until no more than so many batches are in hand."""
+        while len(self._in_hand) > left:
+            await asyncio.wait([self._in_hand[0]])
+            self._in_hand.popleft()
+
+    async def _hand_over(self, messages: list[Msg], since_ns: int) -> None:
+        try:
+            with spans.received(self._stream, self._durable, len(messages), since_ns):
+                await self._subscriber.consume(messages)
+        finally:
+            self._begun.set()
 
     async def _resume(self, lost: Pull) -> Pull:
         """Begins anew on a connection that was lost. What the server had sent into it would come again only after
@@ -191,8 +218,10 @@ class Subscription:
 
     async def _on_batch(self, _body: Any, message: NatsMessage) -> None:
         raw: Any = message.raw_message
+        handling = self._handle([Incoming(each) for each in raw])
+        self._begun.set()  # whoever waits for it runs when ``handle`` does not
         try:
-            await self._handle([Incoming(each) for each in raw])
+            await handling
         except Exception as error:
             self._fail(error)
 

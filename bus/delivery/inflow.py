@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import groupby
@@ -62,7 +62,8 @@ class Inflow:
         self._deaths, self._health, self._hold_poison = deaths, health, hold_poison
         self._template = f"opd.*.*.{reader.type.name}.{{key}}"
         self._lanes = Lanes()
-        self._working = asyncio.Lock()
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by stream: its batches keep their order
+        self._working = asyncio.Lock()  # one batch at a time, also where several streams feed this subscription
         self._ending = asyncio.Event()
         self._in_flight: dict[tuple[str, int], Inbound] = {}
         self._decisions = self._no_decisions()
@@ -83,13 +84,32 @@ class Inflow:
         self._ending.set()
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
-        """Settles a batch, or holds parts of it. Raises errors that stop, and Unavailable where the broker is away."""
+        """Settles a batch, or holds parts of it. Raises errors that stop, and Unavailable where the broker is away.
+
+        The next may be given before this returns: it is read and validated while the target works on this one.
+        """
         self._health.reading()
-        items = await self._receive(incomings)
-        async with self._working:  # one batch at a time, also where several streams feed this subscription
-            await self._work(items)
-        if not any(map(redriven, incomings)):  # decisions make the room that is waited for
-            await self._wait_for_room()
+        deciding = any(map(redriven, incomings))  # decisions make the room that the others wait for
+        async with self._turns[incomings[0].stream]:
+            items = await self._receive(incomings)
+            await self._working.acquire()
+            while self._lanes.crowded and not deciding:
+                self._working.release()
+                if not await self._room():
+                    return
+                await self._working.acquire()
+        try:
+            done = await self._work(items)
+        finally:
+            self._working.release()
+        await self._settle(done)
+        if self._lanes.crowded and not deciding:
+            log.warning(
+                "fetches no more: the target is away or too much is held",
+                consumer=self._consumer,
+                held=self._lanes.held,
+            )
+            await self._room()
 
     async def run(self, heartbeat: float) -> None:
         """Works on held lanes and keeps the server from delivering again what is in hand, until cancelled."""
@@ -120,18 +140,23 @@ class Inflow:
 
     # --- working
 
-    async def _work(self, items: list[Inbound]) -> None:
+    async def _work(self, items: list[Inbound]) -> list[Inbound]:
         """Applies items in order; those with which a process died one at a time, so that the one that kills it is
-        alone in hand.
+        alone in hand. Returns those that are still to be settled.
         """
+        done: list[Inbound] = []
         runs = groupby(items, key=lambda item: self._deaths.suspect(item.event.id))
         for suspects, run in [(suspects, list(run)) for suspects, run in runs]:
             for part in [[item] for item in run] if suspects else [run]:
                 with self._deaths.in_hand([item.event.id for item in part]):
-                    await (self._together(part) if self._applier.atomic else self._by_lane(part))
+                    await (self._together(part, done) if self._applier.atomic else self._by_lane(part))
+        return done
 
-    async def _together(self, items: Sequence[Inbound], patience: int = PATIENCE) -> None:
-        """Applies all in one go; where that fails for good, halves them until the failing one is alone."""
+    async def _together(self, items: Sequence[Inbound], done: list[Inbound], patience: int = PATIENCE) -> None:
+        """Applies all in one go; where that fails for good, halves them until the failing one is alone.
+
+        What is applied and could be applied again without harm is ``done``: it is settled beside the next batch.
+        """
         items = self._unheld(items)
         if len(items) <= 1:
             await self._work_lane(deque(items))
@@ -150,12 +175,15 @@ class Inflow:
                 if error.action not in {Action.RETRY, Action.DEAD_LETTER}:
                     raise
                 break
-            await self._settle(items)
+            if self._applier.idempotent:
+                done += items
+            else:
+                await self._settle(items)
             return
         middle = len(items) // 2
         # What the whole batch had the patience for, its parts need not have again: other keys wait for them.
-        await self._together(items[:middle], 0)
-        await self._together(items[middle:], 0)
+        await self._together(items[:middle], done, 0)
+        await self._together(items[middle:], done, 0)
 
     async def _by_lane(self, items: Sequence[Inbound]) -> None:
         """Applies one at a time, different keys in parallel, and settles all of them together."""
@@ -282,15 +310,13 @@ class Inflow:
         self._lanes.release(lane)
         self._health.held = self._lanes.held
 
-    async def _wait_for_room(self) -> None:
-        if self._lanes.crowded:
-            log.warning(
-                "fetches no more: the target is away or too much is held",
-                consumer=self._consumer,
-                held=self._lanes.held,
-            )
-            while self._lanes.crowded and not self._ending.is_set():  # noqa: ASYNC110 - several things decide together
-                await asyncio.sleep(0.05)
+    async def _room(self) -> bool:
+        """Waits until more may be held; False where all ends before."""
+        while self._lanes.crowded:
+            if self._ending.is_set():
+                return False
+            await asyncio.sleep(0.05)  # several things decide together
+        return True
 
     async def _beat(self, interval: float) -> None:
         loop = asyncio.get_running_loop()

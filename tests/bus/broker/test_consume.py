@@ -1,0 +1,80 @@
+"""Pulled batches on their way to the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bus.broker.connection import Connection
+from bus.broker.consume import Handle, Incoming, Subscription
+from bus.broker.publish import Publisher
+from tests.bus.broker.conftest import STREAM, event
+
+DURABLE = "uji_baca"
+BATCH = 3
+PATIENCE = 20.0
+
+
+@asynccontextmanager
+async def subscribed(connection: Connection, handle: Handle) -> AsyncIterator[Subscription]:
+    """A subscription with ``overlap`` that is made, and begins when it is started."""
+    config = {"durable_name": DURABLE, "ack_policy": "explicit", "deliver_policy": "all"}
+    await connection.api(f"CONSUMER.CREATE.{STREAM}.{DURABLE}", {"stream_name": STREAM, "config": config})
+    subscription = Subscription(connection, STREAM, DURABLE, handle, batch=BATCH, overlap=True)
+    try:
+        yield subscription
+    finally:
+        await subscription.stop(grace=1.0)
+
+
+async def test_one_batch_more_is_handed_over_while_one_is_handled(connection: Connection, publisher: Publisher) -> None:
+    await publisher.send_all([event(number) for number in range(3 * BATCH)])
+    come: list[int] = []
+    another, done = asyncio.Event(), asyncio.Event()
+
+    async def handle(incomings: Sequence[Incoming]) -> None:
+        come.append(incomings[0].sequence)
+        if len(come) == 1:
+            await another.wait()
+            assert come == [1, 1 + BATCH]
+        else:
+            another.set()
+        await Incoming.ack_all(incomings)
+        if len(come) == 3:
+            done.set()
+
+    async with asyncio.timeout(PATIENCE), subscribed(connection, handle) as subscription:
+        await subscription.start()
+        await done.wait()
+    assert come == [1, 1 + BATCH, 1 + 2 * BATCH]
+
+
+async def test_a_batch_that_is_long_on_its_way_is_not_overtaken(
+    connection: Connection, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publisher.send_all([event(number) for number in range(2 * BATCH)])
+    come: list[int] = []
+    done = asyncio.Event()
+
+    async def handle(incomings: Sequence[Incoming]) -> None:
+        come.extend(each.sequence for each in incomings)
+        await Incoming.ack_all(incomings)
+        if len(come) == 2 * BATCH:
+            done.set()
+
+    async with asyncio.timeout(PATIENCE), subscribed(connection, handle) as subscription:
+        consume, calls = subscription._subscriber.consume, [False, True]
+
+        async def slow_at_first(messages: Any) -> None:
+            if calls.pop():
+                await asyncio.sleep(0.2)  # more than the next batch needs to be pulled
+            await consume(messages)
+
+        monkeypatch.setattr(subscription._subscriber, "consume", slow_at_first)
+        await subscription.start()
+        await done.wait()
+    assert come == list(range(1, 2 * BATCH + 1))

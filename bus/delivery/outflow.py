@@ -32,7 +32,7 @@ from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Position, Record, Source
 from bus.subjects import AppName
 
-SLICE = 100  #: records that are prepared before others have their turn
+SLICE = 50  #: records that are prepared before others have their turn
 REWRITE = 86_400.0  #: seconds after which an unchanged cursor is written again, so that max_age spares it
 LOOK = 5.0  #: seconds between two questions how the source stands
 
@@ -115,6 +115,7 @@ class Outflow:
                 await self._stored()
                 self._unstored = prepared
                 self._storing = asyncio.create_task(self._transfer(batch, prepared))
+                await asyncio.sleep(0)  # it is sent before the next is prepared
                 if not (batch.more and batch.ahead):
                     await self._stored()
         if batch is None or not batch.more:

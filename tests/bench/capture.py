@@ -6,20 +6,17 @@ to the last. On PostgreSQL Debezium's embedded engine reads the same rows of the
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from statistics import median
 from typing import NamedTuple
 
-from bus.broker.connection import ApiError, Connection
 from bus.platform import administrator
 from tests.bench import debezium, system
 from tests.bench.contest import tell
 from tests.bench.figures import Figure, Target
 from tests.bench.offices import CAPTURE_TABLE, PATIENCE, TANGKAP, Offices, open_offices
+from tests.bench.stream import EventStream
 from tests.servers import mariadb
 from tests.servers.mariadb import MariaDB
 from tests.servers.server import Database
@@ -30,8 +27,6 @@ POSTGRESQL = Target(
 MEMORY = Target("capture-memory", "peak memory of that capture / Debezium's", "x", required=0.2, ceiling=True)
 MARIADB = Target("capture-mariadb", "MariaDB capture to acknowledged events", "rows/s", required=10_000)
 
-STREAM, EVENTS = "OPD_DUKCAPIL", "opd.dukcapil.tangkap.kependudukan.>"
-NEWEST = {"last_by_subj": EVENTS}
 TRANSACTION = 100  #: rows in each of the application's transactions
 
 # The first number and the number behind the last go in; numbers give well-formed NIKs, as in tests.bench.rows.
@@ -100,7 +95,7 @@ async def _postgresql(count: int, repeat: int) -> list[Figure]:
         open_offices(indexed=False) as offices,
         administrator(offices.settings, offices.platform.url) as connection,
     ):
-        backlog = Backlog(offices, connection, offices.source, KINDS[POSTGRESQL.name])
+        backlog = Backlog(offices, EventStream(connection, TANGKAP), offices.source, KINDS[POSTGRESQL.name])
         await backlog.begin()
         await offices.ask(offices.source, debezium.prepared("kematian"))
         ours, theirs = [], []
@@ -146,7 +141,7 @@ async def _mariadb(count: int, repeat: int) -> Figure:
             open_offices(indexed=False) as offices,
             administrator(offices.settings, offices.platform.url) as connection,
         ):
-            backlog = Backlog(offices, connection, database, KINDS[MARIADB.name])
+            backlog = Backlog(offices, EventStream(connection, TANGKAP), database, KINDS[MARIADB.name])
             await backlog.begin()
             for number in range(1, repeat + 1):
                 await backlog.insert(count)
@@ -159,8 +154,8 @@ async def _mariadb(count: int, repeat: int) -> Figure:
 class Backlog:
     """Rows that wait in a table's log, and the adapter that captures them."""
 
-    def __init__(self, offices: Offices, connection: Connection, database: Database, kind: Kind) -> None:
-        self._offices, self._connection, self._database, self._kind = offices, connection, database, kind
+    def __init__(self, offices: Offices, stream: EventStream, database: Database, kind: Kind) -> None:
+        self._offices, self._stream, self._database, self._kind = offices, stream, database, kind
         self._inserted = 0
 
     async def begin(self) -> None:
@@ -171,7 +166,7 @@ class Backlog:
         self._offices.variables["CAPTURE_URL"] = self._database.url
         await self.insert(1)
         await self._offices.start(TANGKAP, "--install")
-        await self._offices.reached(self._events, self._inserted, "rows were captured")
+        await self._offices.reached(self._captured, self._inserted, "rows were captured")
         await self._offices.stop(TANGKAP)
 
     async def insert(self, count: int) -> None:
@@ -183,40 +178,16 @@ class Backlog:
 
     async def captured(self, count: int) -> Captured:
         """Runs the adapter until it has captured them all; times are of the server's storing."""
-        before = await self._last()
+        before = await self._stream.end()
         await self._offices.start(TANGKAP)
-        await self._offices.reached(self._events, self._inserted, "rows were captured")
+        await self._offices.reached(self._captured, self._inserted, "rows were captured")
         peak = system.megabytes(self._offices.pid(TANGKAP), "status", "VmHWM")
         await self._offices.stop(TANGKAP)
-        first, last = await self._event({"seq": before + 1, "next_by_subj": EVENTS}), await self._event(NEWEST)
-        return Captured(count / (_moment(last) - _moment(first)), peak)
+        first, last = await self._stream.after(before), await self._stream.newest()
+        return Captured(count / (last.at - first.at), peak)
 
-    async def _events(self) -> int:
-        """How many rows have become events: they are numbered, and come in their order.
-
-        Asked when there are as many messages: to find the newest the server looks through all subjects.
-        """
-        state = (await self._connection.api(f"STREAM.INFO.{STREAM}", {}))["state"]
-        if state["messages"] < self._inserted:
-            return 0
-        try:
-            newest = await self._event(NEWEST)
-        except ApiError:
-            return 0  # none yet
-        return int(json.loads(b64decode(newest["data"]))["no_akta"].rpartition("-")[2]) + 1
-
-    async def _last(self) -> int:
-        """The sequence of the stream's last message."""
-        return int((await self._connection.api(f"STREAM.INFO.{STREAM}", {}))["state"]["last_seq"])
-
-    async def _event(self, wanted: Mapping[str, object]) -> dict[str, str]:
-        message: dict[str, str] = (await self._connection.api(f"STREAM.MSG.GET.{STREAM}", wanted))["message"]
-        return message
-
-
-def _moment(message: Mapping[str, str]) -> float:
-    """When the server stored it."""
-    return datetime.fromisoformat(message["time"]).timestamp()
+    async def _captured(self) -> int:
+        return await self._stream.rows(self._inserted)
 
 
 @contextmanager

@@ -203,14 +203,6 @@ class Offices:
 
         await self.reached(rows, count, "rows arrived")
 
-    async def published(self, name: str, count: int) -> None:
-        """Waits until an adapter has published so many events in all. Raises RuntimeError where it does not."""
-
-        async def events() -> int:
-            return sum(each.published for each in self.platform.index.totals() if each.app == name)
-
-        await self.reached(events, count, "events were published")
-
     async def reached(self, seen: Callable[[], Awaitable[int]], wanted: int, what: str) -> None:
         """Waits until so many of something are seen. Raises RuntimeError where they are not, or an adapter ends."""
         found, ends = 0, asyncio.get_running_loop().time() + PATIENCE

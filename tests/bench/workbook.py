@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from statistics import median
 
 from adapters.formats.repairs import as_workbook, packed
+from bus.platform import administrator
 from tests.bench import system
 from tests.bench.contest import tell
 from tests.bench.figures import Figure, Target
 from tests.bench.offices import BERKAS, open_offices
 from tests.bench.rows import nik
+from tests.bench.stream import EventStream
 
 ROWS = 100_000
 SECONDS = Target("workbook", f"XLSX of {ROWS:,} rows to events", "s", required=20, ceiling=True)
@@ -24,7 +27,11 @@ async def measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]
     if not wanted & {SECONDS.name, MEMORY.name}:
         return []
     count, published, runs, peaks = 2_000 if quick else ROWS, 0, [], []
-    async with open_offices() as offices:
+    async with (
+        open_offices(indexed=False) as offices,
+        administrator(offices.settings, offices.platform.url) as connection,
+    ):
+        stream = EventStream(connection, BERKAS)
         folder = offices.home / "berkas"
         folder.mkdir()
         offices.variables["DROP_FOLDER"] = str(folder)
@@ -36,7 +43,7 @@ async def measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]
             published += count
             begun = time.perf_counter()
             draft.rename(folder / f"berkas-{number}.xlsx")
-            await offices.published(BERKAS, published)
+            await offices.reached(partial(stream.rows, published), published, "rows became events")
             runs.append(round(time.perf_counter() - begun, 1))
             peaks.append(system.megabytes(offices.pid(BERKAS), "status", "VmHWM"))
             await offices.stop(BERKAS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.connectors import drop_report
 from adapters.connectors.drop_folder import DONE, FAILED, DropFolder, Dropped, readable, rejected_of, report_of, shown
@@ -42,6 +43,13 @@ class OpenFile:
 Opening = Callable[[Dropped], OpenFile]
 
 
+class _Handed(NamedTuple):
+    """A batch that was handed out and is not stored yet, and its rows by key."""
+
+    batch: Batch
+    rows: Mapping[str, ReadRow]
+
+
 class Reading:
     """The file that is being read, from the row after the last one whose fate is known. All methods raise OSError."""
 
@@ -49,10 +57,9 @@ class Reading:
         self._folder = folder
         self.dropped = dropped
         self.failure: Unreadable | None = None
-        self.waiting = False  #: a batch was handed out and is not stored yet
         self._journal = Journal(folder.journal(dropped), dropped, stored=stored if folder.claimed(dropped) else -1)
         self._file: OpenFile | None = None
-        self._handed: dict[str, ReadRow] = {}
+        self._handed: deque[_Handed] = deque()
         self._ahead: deque[ReadRow] = deque()
         self._rows: Iterator[ReadRow] = iter(())
         try:
@@ -64,22 +71,34 @@ class Reading:
         except PermissionError:
             self.failure = Unreadable("berkas tidak boleh dibuka", hint="beri izin baca, lalu taruh lagi")
 
+    @property
+    def waiting(self) -> bool:
+        """Nothing more is read before what was handed out is stored."""
+        return bool(self._handed) and not self._handed[-1].batch.ahead
+
+    def handed(self, batch: Batch) -> bool:
+        """Whether this is the batch whose turn it is to be stored."""
+        return bool(self._handed) and self._handed[0].batch is batch
+
     def ended(self) -> bool:
         """Every row was handed out and stored, or the file cannot be read: it can go."""
-        return not self.waiting and (self.failure is not None or not self._more())
+        return not self._handed and (self.failure is not None or not self._more())
 
     def batch(self, size: int) -> Batch:
         """The next rows, at most ``size``, none at the end; for a file that cannot be read, one record that says so.
 
         Nothing is written or moved before the batch is stored: whoever only looks leaves the folder as it was."""
-        self.waiting = True
+        taken: list[ReadRow] = []
         if self.failure:
-            return Batch([self._unreadable(self.failure)], {**self.dropped.identity, "row": 0}, more=True)
-        taken = [*self._ahead, *islice(self._rows, size - len(self._ahead))]
-        self._ahead.clear()
-        self._handed = {each.record.key: each for each in taken}
-        row = taken[-1].number if taken else self._journal.row
-        return Batch([row.record for row in taken], {**self.dropped.identity, "row": row}, more=True)
+            batch = Batch([self._unreadable(self.failure)], {**self.dropped.identity, "row": 0}, more=True)
+        else:
+            taken = [*self._ahead, *islice(self._rows, size - len(self._ahead))]
+            self._ahead.clear()
+            row = taken[-1].number if taken else self._journal.row
+            position = {**self.dropped.identity, "row": row}
+            batch = Batch([each.record for each in taken], position, more=True, ahead=self._more())
+        self._handed.append(_Handed(batch, {each.record.key: each for each in taken}))
+        return batch
 
     def _more(self) -> bool:
         self._ahead.extend(islice(self._rows, 1 - len(self._ahead)))
@@ -94,7 +113,7 @@ class Reading:
         """The batch is safe: claims the file and notes its rejected rows; False where the file changed or is gone.
 
         Such a file is read again from its beginning: rows that are the same then are no news to the bus."""
-        self.waiting = False
+        _, rows = self._handed.popleft()
         claimed = self._folder.claim(self.dropped)
         if claimed is None:
             return False
@@ -104,11 +123,10 @@ class Reading:
         rejected = [
             RejectedRow(row.number, each.reason, row.original)
             for each in rejections
-            if (row := self._handed.get(each.record.key))
+            if (row := rows.get(each.record.key))
         ]
         if batch.records:
             self._journal.add(batch.position["row"], len(batch.records), sorted(rejected))
-        self._handed = {}
         return True
 
     def finish(self, timezone: tzinfo) -> bool:

@@ -75,7 +75,7 @@ class FileDrop:
                 return None
             reading = self._reading or self._begin(folder)
             if reading is None or reading.waiting:
-                return None  # nothing new, or the last batch is not stored yet
+                return None  # nothing new, or the file's last batch is not stored yet
             return reading.batch(self._config.batch)
 
     def _begin(self, folder: DropFolder) -> Reading | None:
@@ -106,12 +106,16 @@ class FileDrop:
         """Notes what was rejected; after the last batch of a file writes its report and moves it."""
         await asyncio.to_thread(self._commit, batch, rejections)
 
+    def at_hand(self, batch: Batch) -> bool:
+        """Whether this is the batch whose turn it is to be stored: one of a file that was let go of is not."""
+        return self._reading is not None and self._reading.handed(batch)
+
     def _commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         folder = self._opened()
         with self._at_work, folder.errors(), self._taken_up_again():
             reading = self._reading
-            if reading is None or not reading.waiting:
-                return  # read again by now, since the folder did not answer
+            if reading is None or not reading.handed(batch):
+                return  # read again by now, since the folder did not answer or the file changed
             self.position = batch.position
             self._went_on(reading, batch, rejections)
 

@@ -91,8 +91,8 @@ class RemoteDrop:
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Claims the file with its first batch; after its last one gives it back with its report."""
         hand = self._hand
-        if hand is None:
-            return  # read again by now, since the server did not answer
+        if hand is None or not self._local.at_hand(batch):
+            return  # read again by now, since the server did not answer or the file changed
         if not hand.claimed:
             await self._claim(hand)
         await self._local.commit(batch, rejections)

@@ -75,17 +75,24 @@ async def test_a_crash_on_the_way_to_done_is_taken_up_again(
     assert "Ditolak       : 3" in office.report("a (2).csv")
 
 
-async def test_a_batch_in_flight_is_waited_for(office: Office) -> None:
+async def test_a_file_is_read_ahead_and_the_next_one_waits_until_it_is_stored(office: Office) -> None:
     office.drop("a.csv", rows(3))
+    office.drop("b.csv", rows(1))
     source = office.source(batch=2)
     await source.open(None)
-    first = await source.read()
+    first, second = await source.read(), await source.read()
     assert first is not None
-    assert await source.read() is None
-    await source.commit(first, [])
-    second = await source.read()
     assert second is not None
-    assert len(second.records) == 1
+    assert [(len(each.records), each.ahead) for each in (first, second)] == [(2, True), (1, False)]
+    assert await source.read() is None
+    await source.commit(second, [])  # not its turn
+    await source.commit(first, [])
+    assert await source.read() is None
+    await source.commit(second, [])
+    assert (office.folder / "done/a.csv").exists()
+    following = await source.read()
+    assert following is not None
+    assert following.position["file"] == "b.csv"
     await source.close()
 
 

@@ -40,11 +40,11 @@ from bus.delivery.outflow import Outflow
 from bus.delivery.reading import Reader
 from bus.delivery.redrive import SourceRedrive
 from bus.delivery.settling import Settler
-from bus.delivery.tasks import first
 from bus.errors import ConfigError, Fenced, Unavailable
 from bus.events.registry import Catalogue, KeyTokens
 from bus.ports import Context, Installable, Sink, Source
 from bus.security import credentials, keys, permissions
+from bus.tasks import first
 
 INBOX_FACTOR = 2  #: how much longer than the streams keep an event an inbox remembers it
 

@@ -27,6 +27,7 @@ from nats.errors import ConnectionClosedError, Error, NoRespondersError, Outboun
 
 from bus.broker import wire
 from bus.errors import AccessError, ConfigError, Fenced, StreamFull, Unavailable
+from bus.tasks import heed_cancellation
 
 CONNECT_TIMEOUT = 10.0  #: seconds until a first connection is given up
 REQUEST_TIMEOUT = 5.0  #: seconds; JetStream's default of half a second is short for a disk that syncs
@@ -83,6 +84,7 @@ class Connection:
         except (TimeoutError, OSError, Error) as error:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.broker.stop(), CLOSE_TIMEOUT)
+            heed_cancellation()  # asyncio's wait_for, in the client too, loses one that comes with what it waits for
             if connection._refused or "uthorization" in str(error):
                 raise AccessError(
                     "the server refuses the credential", where=url, hint="is it this server's, and not revoked?"

@@ -112,10 +112,10 @@ def _adapters(settings: Settings, paths: list[Path], *, trial: bool = False) -> 
 
 
 async def _run(settings: Settings, paths: list[Path], install: bool) -> int:
-    from bus.delivery.tasks import together
     from bus.errors import BusError
     from bus.observability.tracing import tracing
     from bus.running import home_of
+    from bus.tasks import together
 
     stopping = running.stopping()
     adapters, code = _adapters(home_of(settings), paths)

@@ -21,9 +21,9 @@ from bus.delivery.applying import Applier
 from bus.delivery.backoff import Backoff
 from bus.delivery.health import Health
 from bus.delivery.inflow import Inflow
-from bus.delivery.tasks import first, heed_cancellation, to_the_end, together
 from bus.errors import Action, BusError, ConfigError, Fenced, Unavailable, frames
 from bus.subjects import AppName
+from bus.tasks import first, heed_cancellation, to_the_end, together
 
 GRACE = 10.0  #: seconds that a batch in hand gets to finish when the adapter stops
 BEATS = 3  #: signs of life per ack_wait

@@ -27,8 +27,8 @@ from bus.delivery.health import PlaceHealth
 from bus.delivery.lanes import Lane, Lanes
 from bus.delivery.reading import Inbound, Reader, redriven
 from bus.delivery.settling import Outcome, Settler
-from bus.delivery.tasks import heed_cancellation, together
 from bus.errors import Action, BusError, ContractError, Rejected
+from bus.tasks import heed_cancellation, together
 
 WORKERS = 16  #: lanes that a handler works on at once
 PATIENCE = 3  #: attempts with a whole batch before it is split to find the one that fails

@@ -26,11 +26,11 @@ from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
 from bus.delivery.preparing import Part, Prepared, Preparer
-from bus.delivery.tasks import heed_cancellation, to_the_end
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Position, Record, Source
 from bus.subjects import AppName
+from bus.tasks import heed_cancellation, to_the_end
 
 SLICE = 50  #: records that are prepared before others have their turn
 REWRITE = 86_400.0  #: seconds after which an unchanged cursor is written again, so that max_age spares it

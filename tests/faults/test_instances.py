@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults.applications import Source, Target, compare, rows
 from tests.faults.lines import into_handler, into_table, with_follow_ups
+from tests.faults.processes import Process
 
 TAKES_OVER = 30.0  #: seconds; the lease of a killed instance runs out after 10
 AT_ONCE = 8.0
@@ -92,9 +93,10 @@ async def test_end_during_work(tmp_path: Path) -> None:
         adapters = [siak, bansos, payer]
         for adapter in adapters:
             await adapter.start()
-        for goal in (1_000, 2_000, 3_000):
+        for starts, goal in enumerate((1_000, 2_000, 3_000), 1):
             await city.until(partial(beyond, kas, goal), f"{goal} follow-ups applied")
             for adapter in adapters:
+                await city.until(partial(active, adapter, starts), "it works again")
                 begun = time.monotonic()
                 assert await adapter.stop() == 0, adapter.tail()
                 assert time.monotonic() - begun < ENDS, adapter.name
@@ -102,6 +104,11 @@ async def test_end_during_work(tmp_path: Path) -> None:
         await city.until(lambda: kas.count() >= len(written), "everything applied")
         assert not compare(written, target.written())
         assert not compare(written, kas.written())
+
+
+def active(adapter: Process, starts: int) -> bool:
+    """Whether it has got to work as often as it was started: before, a signal ends it as any process."""
+    return adapter.count('"active"') >= starts
 
 
 def beyond(target: Target, goal: int) -> bool:

@@ -45,8 +45,9 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
 def heed_cancellation() -> None:
     """Raises CancelledError where this task was told to end and something on the way has swallowed it.
 
-    A driver that is cancelled in the middle of a statement (asyncmy) may end it with an error of its own, or none:
-    loops that go on after errors ask here each time, or they would go on for ever.
+    A driver that is cancelled in the middle of a statement (asyncmy) may end it with an error of its own, or none, and
+    asyncio's ``wait_for`` before Python 3.12 loses a cancellation that comes with what it waits for: whoever goes on
+    after an error asks here each time, or it would go on for ever.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bus.delivery.tasks import first, heed_cancellation, to_the_end, together
 from bus.errors import Unavailable
+from bus.tasks import first, heed_cancellation, to_the_end, together
 
 
 async def forever() -> None:

@@ -96,7 +96,8 @@ async def _consume(rig: Rig, sink: Sink, size: int) -> Lap:
             done.set()
 
     def subscribe() -> list[Subscription]:
-        return [Subscription(rig.connection, grant.stream, grant.durable, handle, batch=rig.settings.batch)]
+        batch = rig.settings.batch
+        return [Subscription(rig.connection, grant.stream, grant.durable, handle, batch=batch, overlap=True)]
 
     with Lap.timed(rig, size) as lap:
         running = asyncio.create_task(consuming(subscribe, inflow, applier)())

@@ -180,9 +180,11 @@ class Subscription:
                     await self._handled(0)
                     pull = await self._resume(pull)
                 elif messages:
-                    self._begun.clear()
-                    self._in_hand.append(asyncio.create_task(self._hand_over(messages, since)))
-                    await self._begun.wait()
+                    begun = self._begun = (
+                        asyncio.Event()
+                    )  # one for each: the end of an earlier batch is no sign of this one
+                    self._in_hand.append(asyncio.create_task(self._hand_over(messages, since, begun)))
+                    await begun.wait()
         except BusError as error:
             self._fail(error)
         finally:
@@ -196,12 +198,12 @@ class Subscription:
             await asyncio.wait([self._in_hand[0]])
             self._in_hand.popleft()
 
-    async def _hand_over(self, messages: list[Msg], since_ns: int) -> None:
+    async def _hand_over(self, messages: list[Msg], since_ns: int, begun: asyncio.Event) -> None:
         try:
             with spans.received(self._stream, self._durable, len(messages), since_ns):
                 await self._subscriber.consume(messages)
         finally:
-            self._begun.set()
+            begun.set()
 
     async def _resume(self, lost: Pull) -> Pull:
         """Begins anew on a connection that was lost. What the server had sent into it would come again only after

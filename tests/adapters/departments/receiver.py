@@ -77,7 +77,7 @@ class Receiver:
         draft = Drafting(_TOKENS).draft(kind, kind.model.model_validate(data, extra="forbid"))
         app = AppName.parse(publisher)
         event = draft.event(app.ce_source, str(next(self._numbers)), "1", at)
-        return message_of(app, event, "")
+        return message_of(app, event)
 
     async def receive(self, messages: Sequence[Message]) -> list[Arrived]:
         """Delivers messages to the subscriptions of their types, in order; returns them as they were settled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -53,28 +54,32 @@ async def test_one_batch_more_is_handed_over_while_one_is_handled(connection: Co
     assert come == [1, 1 + BATCH, 1 + 2 * BATCH]
 
 
+@pytest.mark.parametrize("slow", [1, 2])
 async def test_a_batch_that_is_long_on_its_way_is_not_overtaken(
-    connection: Connection, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, slow: int
 ) -> None:
-    await publisher.send_all([event(number) for number in range(2 * BATCH)])
+    """Also where the batch before is done meanwhile."""
+    await publisher.send_all([event(number) for number in range(3 * BATCH)])
     come: list[int] = []
-    done = asyncio.Event()
+    on_its_way, done = asyncio.Event(), asyncio.Event()
 
     async def handle(incomings: Sequence[Incoming]) -> None:
+        await on_its_way.wait()
         come.extend(each.sequence for each in incomings)
         await Incoming.ack_all(incomings)
-        if len(come) == 2 * BATCH:
+        if len(come) == 3 * BATCH:
             done.set()
 
     async with asyncio.timeout(PATIENCE), subscribed(connection, handle) as subscription:
-        consume, calls = subscription._subscriber.consume, [False, True]
+        consume, calls = subscription._subscriber.consume, itertools.count(1)
 
-        async def slow_at_first(messages: Any) -> None:
-            if calls.pop():
-                await asyncio.sleep(0.2)  # more than the next batch needs to be pulled
+        async def slow_once(messages: Any) -> None:
+            if next(calls) == slow:
+                on_its_way.set()
+                await asyncio.sleep(0.3)  # more than the next batch needs to be pulled
             await consume(messages)
 
-        monkeypatch.setattr(subscription._subscriber, "consume", slow_at_first)
+        monkeypatch.setattr(subscription._subscriber, "consume", slow_once)
         await subscription.start()
         await done.wait()
-    assert come == list(range(1, 2 * BATCH + 1))
+    assert come == list(range(1, 3 * BATCH + 1))

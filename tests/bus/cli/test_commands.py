@@ -159,7 +159,7 @@ async def test_ctrl_c_interrupts_any_command(tmp_path: Path) -> None:
         await asyncio.wait_for(greeted.wait(), 30)
         process.send_signal(signal.SIGINT)
         _, errors = await asyncio.wait_for(process.communicate(), 20)
-    assert process.returncode == running.INTERRUPTED
+    assert process.returncode == running.INTERRUPTED, errors
     assert b"Traceback" not in errors
 
 

@@ -108,16 +108,17 @@ class FileDrop:
 
     def at_hand(self, batch: Batch) -> bool:
         """Whether this is the batch whose turn it is to be stored: one of a file that was let go of is not."""
-        return self._reading is not None and self._reading.handed(batch)
+        return self._reading_of(batch) is not None
+
+    def _reading_of(self, batch: Batch) -> Reading | None:
+        return self._reading if self._reading is not None and self._reading.handed(batch) else None
 
     def _commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         folder = self._opened()
         with self._at_work, folder.errors(), self._taken_up_again():
-            reading = self._reading
-            if reading is None or not reading.handed(batch):
-                return  # read again by now, since the folder did not answer or the file changed
-            self.position = batch.position
-            self._went_on(reading, batch, rejections)
+            if reading := self._reading_of(batch):  # else read again by now: the folder was away, or the file changed
+                self.position = batch.position
+                self._went_on(reading, batch, rejections)
 
     @contextmanager
     def _taken_up_again(self) -> Iterator[None]:

@@ -49,7 +49,7 @@ class Target:
         """Those of the keys that have a row, folded. The rows stay locked until the transaction ends."""
         names = ", ".join(self._names(self.key))
         lock = "" if self.dialect.name == "sqlite" else " FOR UPDATE"
-        if self._as_arrays(self.key):
+        if len(keys) > 1 and self._as_arrays(self.key):
             listed, values = f"SELECT * FROM {self._unnest(self.key)}", _columns(keys)  # noqa: S608
         else:
             listed, values = self._listed(len(keys)), tuple(part for key in keys for part in key)
@@ -60,7 +60,7 @@ class Target:
         self, connection: AsyncConnection, operation: Operation, columns: tuple[str, ...], rows: Sequence[Key]
     ) -> None:
         """Writes rows with different keys: the values of ``columns`` (not of the key), then the key's."""
-        if self._as_arrays((*columns, *self.key)):
+        if len(rows) > 1 and self._as_arrays((*columns, *self.key)):
             await connection.exec_driver_sql(self._of_arrays(operation, columns), _columns(rows))
         elif operation == "update" and self._joins(rows):
             flat = tuple(value for row in rows for value in row)
@@ -72,7 +72,8 @@ class Target:
         """Whether one statement takes the values of all rows, an array for each column.
 
         For a list of 500 keys PostgreSQL looks through all of a table that it has no statistics of, and a statement
-        for each row costs both sides twice as much.
+        for each row costs both sides twice as much. A single row goes without: where a column has got another type
+        since the table was looked at, the batch fails, and its rows one by one do not.
         """
         return self.types.keys() >= set(columns)
 
@@ -87,10 +88,11 @@ class Target:
         if operation == "insert":
             return f"INSERT INTO {self._quoted} ({', '.join(names)}) SELECT * FROM {source}"  # noqa: S608
         new = f"{source} AS n({', '.join(f'v{place}' for place in range(len(names)))})"
-        keys = " AND ".join(f"t.{name} = n.v{len(columns) + place}" for place, name in enumerate(names[len(columns) :]))
+        pairs = [f"{name} = n.v{place}" for place, name in enumerate(names)]
+        keys = " AND ".join(f"t.{pair}" for pair in pairs[len(columns) :])
         if operation == "delete":
             return f"DELETE FROM {self._quoted} AS t USING {new} WHERE {keys}"  # noqa: S608
-        changes = ", ".join(f"{name} = n.v{place}" for place, name in enumerate(names[: len(columns) or None]))
+        changes = ", ".join(pairs[: len(columns) or None])
         return f"UPDATE {self._quoted} AS t SET {changes} FROM {new} WHERE {keys}"  # noqa: S608
 
     def _listed(self, count: int) -> str:
@@ -113,8 +115,8 @@ class Target:
         names = self._names((*columns, *self.key))
         first = ", ".join(f"%s AS v{place}" for place in range(len(names)))
         others = f" UNION ALL SELECT {', '.join(['%s'] * len(names))}" * (count - 1)
-        changes = ", ".join(f"t.{name} = n.v{place}" for place, name in enumerate(names[: len(columns) or None]))
-        keys = " AND ".join(f"t.{name} = n.v{len(columns) + place}" for place, name in enumerate(names[len(columns) :]))
+        pairs = [f"t.{name} = n.v{place}" for place, name in enumerate(names)]
+        changes, keys = ", ".join(pairs[: len(columns) or None]), " AND ".join(pairs[len(columns) :])
         return f"UPDATE {self._quoted} AS t JOIN (SELECT {first}{others}) AS n ON {keys} SET {changes}"  # noqa: S608
 
     def _statement(self, operation: Operation, columns: tuple[str, ...]) -> str:

@@ -180,9 +180,8 @@ class Subscription:
                     await self._handled(0)
                     pull = await self._resume(pull)
                 elif messages:
-                    begun = self._begun = (
-                        asyncio.Event()
-                    )  # one for each: the end of an earlier batch is no sign of this one
+                    # A sign of its own: that an earlier batch is done says nothing of this one.
+                    begun = self._begun = asyncio.Event()
                     self._in_hand.append(asyncio.create_task(self._hand_over(messages, since, begun)))
                     await begun.wait()
         except BusError as error:

@@ -92,12 +92,8 @@ class Inflow:
         deciding = any(map(redriven, incomings))  # decisions make the room that the others wait for
         async with self._turns[incomings[0].stream]:
             items = await self._receive(incomings)
-            await self._working.acquire()
-            while self._lanes.crowded and not deciding:
-                self._working.release()
-                if not await self._room():
-                    return
-                await self._working.acquire()
+            if not await self._begun(waiting=not deciding):
+                return
         try:
             done = await self._work(items)
         finally:
@@ -139,6 +135,16 @@ class Inflow:
         return items
 
     # --- working
+
+    async def _begun(self, *, waiting: bool) -> bool:
+        """Takes ``_working``; who is ``waiting`` for room when the batch before has left some. False where all ends."""
+        await self._working.acquire()
+        while waiting and self._lanes.crowded:
+            self._working.release()
+            if not await self._room():
+                return False
+            await self._working.acquire()
+        return True
 
     async def _work(self, items: list[Inbound]) -> list[Inbound]:
         """Applies items in order; those with which a process died one at a time, so that the one that kills it is

@@ -22,7 +22,10 @@ class Crash(BaseException):
 
 
 class MemoryStreams:
-    """All streams in one list. ``keep`` False counts events and forgets their bodies, for tests of memory."""
+    """All streams in one list. ``keep`` False counts events and forgets their bodies, for tests of memory.
+
+    A ``tracestate`` is left out: nothing here is traced.
+    """
 
     room = 1024 * 1024
 

@@ -210,6 +210,21 @@ async def test_columns_of_types_that_go_one_by_one(postgresql: Any) -> None:
     await application.engine.dispose()
 
 
+async def test_a_column_that_is_widened_meanwhile(postgresql: Any) -> None:
+    """What is too large for the type that was there goes alone, as the engine gives it after a batch that failed."""
+    application = Application("postgresql", postgresql.url)
+    await application.run("CREATE TABLE lebar (nik varchar(20) PRIMARY KEY, id integer)")
+    sink = await opened(application, table="lebar", columns={"nik": "nik", "id": "id"})
+    await application.run("ALTER TABLE lebar ALTER id TYPE bigint")
+    large = [delivery(n, data=Segala(nik=str(n), id=2**40 + n)) for n in (1, 2)]
+    with pytest.raises(Rejected):
+        await apply(application, sink, *large)
+    for each in large:
+        await apply(application, sink, each)
+    assert await application.rows("SELECT id FROM lebar ORDER BY nik") == [(2**40 + 1,), (2**40 + 2,)]
+    await application.engine.dispose()
+
+
 async def test_keys_that_a_database_holds_for_equal(mariadb: Any) -> None:
     """Without regard to case: the second event is an update of the first one's row."""
     application = Application("mariadb", mariadb.url)

@@ -55,17 +55,11 @@ class Event(NamedTuple):
 
     def headers(self) -> dict[str, str]:
         """The NATS headers of this event, without those of delivery (``Nats-*``)."""
-        headers = {
-            "ce-specversion": "1.0",
-            "ce-id": self.id,
-            "ce-source": self.source,
-            "ce-type": self.type,
-            "ce-subject": self.subject,
-            "ce-time": self.time,
-            "ce-datacontenttype": CONTENT_TYPE,
-        }
-        if self.dataschema:
-            headers["ce-dataschema"] = self.dataschema
+        return common_headers(self.source, self.type, self.dataschema) | self.own_headers()
+
+    def own_headers(self) -> dict[str, str]:
+        """Those that are not the same for all events of its type and source."""
+        headers = {"ce-id": self.id, "ce-subject": self.subject, "ce-time": self.time}
         if self.parties:
             headers["ce-pihak"] = ",".join(self.parties)
         if self.hop:
@@ -75,6 +69,17 @@ class Event(NamedTuple):
         if self.tracestate:
             headers["tracestate"] = self.tracestate
         return headers
+
+
+def common_headers(source: str, ce_type: str, dataschema: str) -> dict[str, str]:
+    """The headers that all events of a type from one source have."""
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-source": source,
+        "ce-type": ce_type,
+        "ce-datacontenttype": CONTENT_TYPE,
+    }
+    return headers | {"ce-dataschema": dataschema} if dataschema else headers
 
 
 def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:

@@ -7,7 +7,6 @@ PostgreSQL's documentation, "Logical Replication Message Formats".
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -140,9 +139,10 @@ def _row(data: bytes, at: int, of: Relation, *, whole: bool) -> tuple[dict[str, 
 
 def convert_text(convert: Convert, text: str) -> Any:
     """The value; what Python has no value for (``infinity``, years BC) stays text, and the event's schema decides."""
-    with suppress(ValueError, ArithmeticError):
+    try:
         return convert(text)
-    return text
+    except (ValueError, ArithmeticError):
+        return text
 
 
 def converter(kind: int) -> Convert | None:

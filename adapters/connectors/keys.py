@@ -14,6 +14,8 @@ SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
 
 def text_of(value: Any) -> str:  # noqa: PLR0911 - one line per type
     """A value's one text form: ``12.5`` (never ``12.50``), ISO 8601, hexadecimal bytes; NULL is empty."""
+    if type(value) is int:  # what most keys are
+        return str(value)
     match value:
         case str():
             return str(value.value) if isinstance(value, Enum) else value
@@ -46,9 +48,10 @@ def place_of(columns: Sequence[str], values: Sequence[Any]) -> str:
 
     Identifiers of persons have ten digits (NISN) and more, or are texts.
     """
-    if all(isinstance(value, int) and 0 <= value < SMALL for value in values):
-        return ", ".join(f"{name} {value}" for name, value in zip(columns, values, strict=True))
-    return ""
+    for value in values:
+        if not isinstance(value, int) or not 0 <= value < SMALL:
+            return ""
+    return ", ".join([f"{name} {value}" for name, value in zip(columns, values, strict=True)])
 
 
 def parts_of(key: str, columns: int) -> list[str] | None:

@@ -303,6 +303,7 @@ class ApiError(Unavailable):
 NOT_FOUND = (10014, 10059, 10037)  #: consumer, stream, message not found
 WRONG_LAST_SEQUENCE = (10071, 10164)
 NOT_TOGETHER = (10201, 10174)  #: of an atomic batch: one is a duplicate; the stream takes no batches
+GIVEN_UP = 10176  #: an atomic batch of which some messages never came, or whose end came too late
 STORE_FULL = (10077, 10047, 10052, 10023)
 
 

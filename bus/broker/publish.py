@@ -19,6 +19,7 @@ from nats.errors import Error
 
 from bus.broker import wire
 from bus.broker.connection import (
+    GIVEN_UP,
     NOT_TOGETHER,
     REQUEST_TIMEOUT,
     WRONG_LAST_SEQUENCE,
@@ -45,18 +46,19 @@ Waiting = tuple[str, "asyncio.Future[Msg | None]"]  #: a reply subject, and what
 class Message:
     """A message on its way into a stream. ``id`` makes sending it twice harmless.
 
-    Its headers become lines when it is made, not when it is sent: while the server stores the batch before.
+    Its headers become lines when it is made, not when it is sent: while the server stores the batch before. ``lines``
+    are those that it has in common with others, to begin with.
     """
 
     subject: str
     body: bytes
     id: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    lines: str = field(init=False, repr=False, compare=False)
+    lines: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         headers = {**self.headers, MSG_ID: self.id} if self.id else self.headers
-        self.lines = wire.header_lines(headers, self.subject.rpartition(".")[0])
+        self.lines += wire.header_lines(headers, self.subject)
 
 
 class Stored(NamedTuple):
@@ -67,8 +69,21 @@ class Stored(NamedTuple):
     duplicate: bool = False
 
 
+@dataclass(slots=True)
+class Staged:
+    """Messages of an atomic batch that were sent ahead; the server stores none of them before the one that ends it."""
+
+    batch: str
+    count: int
+    spent: bool = False  #: an end was sent: whatever became of it, the batch has to be sent again as a whole
+
+
 class _NotTogether(Unavailable):
     """Some messages of an atomic batch are stored already, or the stream takes none: one by one it works."""
+
+
+class _GivenUp(Unavailable):
+    """The server has not all messages of an atomic batch, or waited too long for its end: nothing of it is stored."""
 
 
 class Streams(Protocol):
@@ -87,8 +102,18 @@ class Streams(Protocol):
     async def send_all(self, messages: Sequence[Message], *, tracestate: str = "") -> list[Stored]:
         """Stores messages one by one."""
 
+    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
+        """Sends messages ahead of their ``send_batch``; None where that is not possible now."""
+
     async def send_batch(
-        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True, tracestate: str = ""
+        self,
+        messages: Sequence[Message],
+        cursor: Message,
+        *,
+        after: int,
+        together: bool = True,
+        tracestate: str = "",
+        staged: Staged | None = None,
     ) -> Stored:
         """Stores messages and their cursor together or not at all; or the cursor behind them."""
 
@@ -128,20 +153,45 @@ class Publisher:
             stored += await self._send_group(messages[start : start + GROUP], _line("tracestate", tracestate))
         return stored
 
+    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
+        """Sends the messages of a batch ahead, while its cursor waits for the one before; None where it is too few.
+
+        Nothing is lost where they are never ended: after ten seconds the server forgets them. Raises ContractError.
+        """
+        if not FEW < len(messages) < MAX_BATCH or not self._connection.connected:
+            return None
+        staged = Staged(uuid4().hex, len(messages))
+        added = _of_batch(_line("tracestate", tracestate), staged.batch)
+        with contextlib.suppress(Unavailable):  # then the whole of it is sent again
+            await self._write(self._numbered(messages, added), messages[0].subject)
+        return staged
+
     async def send_batch(
-        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True, tracestate: str = ""
+        self,
+        messages: Sequence[Message],
+        cursor: Message,
+        *,
+        after: int,
+        together: bool = True,
+        tracestate: str = "",
+        staged: Staged | None = None,
     ) -> Stored:
         """Stores messages and their cursor together or not at all; returns where the cursor is.
 
         ``after`` is the sequence of the cursor's predecessor (0: none). Raises Fenced where another reader has moved
         it. Where some of the messages are stored already, all are sent one by one, and the cursor last. So are a few of
         different keys that need not be ``together`` with it, since sending them again is safe: in a third of the time.
+        Of messages that were ``staged`` only the cursor is sent, unless the server has given them up.
         """
         if len(messages) >= MAX_BATCH:
             raise ContractError(f"a batch of {len(messages)} messages", hint=f"at most {MAX_BATCH - 1} and a cursor")
         await self._connection.ready(self._timeout)
         fenced = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
         shared = _line("tracestate", tracestate)
+        if staged is not None and not staged.spent:
+            staged.spent = True
+            with contextlib.suppress(_GivenUp, _NotTogether):
+                return await self._end(staged.batch, staged.count + 1, messages, fenced)
         if together or len(messages) > FEW or not _apart(messages):
             with contextlib.suppress(_NotTogether):
                 return await self._commit([*messages, fenced], shared)
@@ -160,19 +210,31 @@ class Publisher:
         """Stores messages as one atomic batch; returns where the last is. Raises _NotTogether."""
         if len(messages) == 1:
             return (await self._one_by_one(messages, shared))[0]
-        last, count = messages[-1], len(messages)
+        batch, last = uuid4().hex, messages[-1]
+        added = _of_batch(shared, batch)
+        return await self._end(batch, len(messages), messages[:-1], last, self._numbered(messages[:-1], added), shared)
+
+    def _numbered(self, messages: Sequence[Message], added: str) -> list[tuple[bytes, int]]:
+        """Messages of an atomic batch from its first on."""
+        return [self._encode(message, "", f"{added}{number}\r\n") for number, message in enumerate(messages, 1)]
+
+    async def _end(
+        self,
+        batch: str,
+        count: int,
+        others: Sequence[Message],
+        last: Message,
+        commands: list[tuple[bytes, int]] | None = None,
+        shared: str = "",
+    ) -> Stored:
+        """Sends the last of an atomic batch of ``count`` messages, behind the ``commands`` of the ``others``."""
         reply_to, future = self._connection.replies.expect()
-        added = f"{shared}{_line('Nats-Batch-Id', uuid4().hex)}Nats-Batch-Sequence: "
-        commands = [
-            self._encode(message, "", f"{added}{number}\r\n") for number, message in enumerate(messages[:-1], 1)
-        ]
-        ending = f"{added}{count}\r\n{_line('Nats-Batch-Commit', '1')}"
+        ending = f"{_of_batch(shared, batch)}{count}\r\n{_line('Nats-Batch-Commit', '1')}"
         try:
-            commands.append(self._encode(last, reply_to, ending))
-            await self._write(commands, last.subject)
+            await self._write([*(commands or ()), self._encode(last, reply_to, ending)], last.subject)
             return await self._acknowledged(last, (reply_to, future))
         except Unavailable:
-            for message in messages:  # one that is not permitted leaves a gap in the batch, or no commit
+            for message in (*others, last):  # one that is not permitted leaves a gap in the batch, or no commit
                 self._connection.raise_if_denied(message.subject)
             raise
         finally:
@@ -198,7 +260,7 @@ class Publisher:
             # Over the sum the server closes the connection, and with it what others have on their way.
             raise ContractError(
                 f"the event has {size:,} bytes, the server takes {limit:,}",
-                where=message.subject.rpartition(".")[0],
+                where=wire.place_of(message.subject),
                 hint="leave large fields out of the event, or raise max_payload",
             )
         return command, size
@@ -239,6 +301,8 @@ class Publisher:
     def _refusal(self, error: dict[str, Any], subject: str) -> BusError:
         if error.get("err_code") in NOT_TOGETHER:
             return _NotTogether("these cannot be stored together", where=subject)
+        if error.get("err_code") == GIVEN_UP:
+            return _GivenUp("the server has not the whole batch", where=subject)
         if error.get("err_code") in WRONG_LAST_SEQUENCE:
             return Fenced("another instance has moved this cursor", where=subject)
         return stream_full(error, subject) or Unavailable(
@@ -249,6 +313,11 @@ class Publisher:
 def _line(name: str, value: str) -> str:
     """A header as a line; none where there is no value."""
     return f"{name}: {value}\r\n" if value else ""
+
+
+def _of_batch(shared: str, batch: str) -> str:
+    """The header lines of a message in an atomic batch, up to its number."""
+    return f"{shared}{_line('Nats-Batch-Id', batch)}Nats-Batch-Sequence: "
 
 
 def _apart(messages: Sequence[Message]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ from bus.errors import Unavailable
 
 HEARTBEAT = 2.0  #: seconds between the server's signs of life
 SILENCE = 3 * HEARTBEAT
+APART = 0.05  #: seconds between two batches that a follower gets: one costs it as much for one message as for many
 _CONTROL = "100"
 
 log = structlog.get_logger(__name__)
@@ -79,7 +81,7 @@ async def _once(
     subscription = await connection.client.subscribe(inbox, cb=arrived.put, pending_msgs_limit=0, pending_bytes_limit=0)
     try:
         info = await _create(connection, stream, {**config, "deliver_subject": inbox}, follow)
-        left = info["num_pending"] if info else 0
+        left, given = info["num_pending"] if info else 0, 0.0
         while info and (follow or left > 0):
             try:
                 async with asyncio.timeout(SILENCE):
@@ -88,10 +90,12 @@ async def _once(
                 if not follow:
                     raise Unavailable(f"the server is silent, {left:,} messages before the end", where=stream) from None
                 return
+            if follow:
+                await asyncio.sleep(given + APART - monotonic())
             while not arrived.empty():
                 messages.append(arrived.get_nowait())
             batch = [Incoming(each) for each in messages if not await _is_control(connection, each)]
-            left -= len(batch)
+            left, given = left - len(batch), monotonic()
             yield batch
     finally:
         with contextlib.suppress(Error):

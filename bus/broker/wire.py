@@ -18,12 +18,17 @@ from bus.errors import ContractError
 _VERSION = "NATS/1.0\r\n"
 
 
-def header_lines(headers: Mapping[str, str], where: str) -> str:
+def header_lines(headers: Mapping[str, str], subject: str) -> str:
     """Headers as lines of a message. Raises ContractError for a line break within one, which would begin another."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
-        raise ContractError("a line break in a header", where=where)
+        raise ContractError("a line break in a header", where=place_of(subject))
     return lines
+
+
+def place_of(subject: str) -> str:
+    """A subject for an error's text: without its last token, which may stand for a person."""
+    return subject.rpartition(".")[0]
 
 
 def encode(subject: str, reply: str, lines: str, body: bytes) -> tuple[bytes, int]:

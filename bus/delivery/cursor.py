@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from bus import subjects
-from bus.broker.publish import Message, Streams
+from bus.broker.publish import Message, Staged, Streams
 from bus.errors import Fenced
 from bus.subjects import AppName
 
@@ -32,7 +32,13 @@ class Cursor:
         return self.state
 
     async def store(
-        self, messages: Sequence[Message], state: dict[str, Any], *, together: bool = True, tracestate: str = ""
+        self,
+        messages: Sequence[Message],
+        state: dict[str, Any],
+        *,
+        together: bool = True,
+        tracestate: str = "",
+        staged: Staged | None = None,
     ) -> int:
         """Stores messages and the new state together (or it behind them), and returns the cursor's sequence.
 
@@ -42,7 +48,7 @@ class Cursor:
         cursor = Message(self._subject, body, blake2b(body, digest_size=16).hexdigest())
         try:
             stored = await self._streams.send_batch(
-                messages, cursor, after=self.sequence, together=together, tracestate=tracestate
+                messages, cursor, after=self.sequence, together=together, tracestate=tracestate, staged=staged
             )
             sequence = stored.sequence
         except Fenced:

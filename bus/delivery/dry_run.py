@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bus.delivery.mapping import Mapper
-from bus.envelope import Event
+from bus.envelope import Event, rfc3339
 from bus.errors import ContractError
 from bus.ports import Record, Source
 from bus.subjects import AppName
@@ -44,7 +44,8 @@ async def records(app: AppName, source: Source, mapper: Mapper, limit: int) -> A
                     continue
                 version = record.version or f"{record.mark}#1"
                 events = tuple(
-                    draft.event(app.ce_source, record.key, version, record.at or datetime.now(UTC)) for draft in drafts
+                    draft.event(app.ce_source, record.key, version, rfc3339(record.at or datetime.now(UTC)))
+                    for draft in drafts
                 )
                 known.update((str(draft.type.name), event.id) for draft, event in zip(drafts, events, strict=True))
                 yield Tried(record.place, events)

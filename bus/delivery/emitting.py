@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bus import subjects
 from bus.broker import spans
 from bus.broker.publish import Message, Stored, Streams
-from bus.envelope import Event
+from bus.broker.wire import header_lines
+from bus.envelope import Event, common_headers
 from bus.errors import ContractError
 from bus.subjects import AppName, EventName
 
@@ -42,5 +44,12 @@ class Emitter:
 
 def message_of(app: AppName, event: Event) -> Message:
     """An event of an application as a message of its stream."""
-    name = EventName.parse(event.type)
-    return Message(subjects.event(app, name, event.subject), event.data, event.id, event.headers())
+    before_key, lines = _of_type(app, event.source, event.type, event.dataschema)
+    return Message(before_key + event.subject, event.data, event.id, event.own_headers(), lines)
+
+
+@lru_cache(maxsize=1024)
+def _of_type(app: AppName, source: str, ce_type: str, dataschema: str) -> tuple[str, str]:
+    """What all events of a type have in common: the subject up to the key, and header lines."""
+    before_key = subjects.event(app, EventName.parse(ce_type), "")
+    return before_key, header_lines(common_headers(source, ce_type, dataschema), before_key)

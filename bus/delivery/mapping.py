@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from bus.broker import spans
 from bus.contracts import Contract, Publish
 from bus.contracts.mapping_module import load_function
-from bus.envelope import Event, event_id, rfc3339
+from bus.envelope import Event, event_id
 from bus.errors import ConfigError, ContractError
 from bus.events import Catalogue, EventType, reasons
 from bus.events.registry import KeyTokens
@@ -34,20 +33,19 @@ class Draft(NamedTuple):
     parties: tuple[str, ...]
     content: bytes = b""  #: what must change for a new event; none: all of it
 
-    def event(self, source: str, key: str, version: str, at: datetime, *, cause: Event | None = None) -> Event:
-        """The event, with its deterministic id."""
+    def event(self, source: str, key: str, version: str, time: str) -> Event:
+        """The event, with its deterministic id. ``time`` is RFC 3339."""
         identity = event_id(f"{source}/{self.type.label}", key, version, self.data)
         return Event(
             id=identity,
             source=source,
             type=self.type.ce_type,
             subject=self.key_token,
-            time=rfc3339(at),
+            time=time,
             data=self.data,
             dataschema=self.type.dataschema,
             parties=self.parties,
-            hop=cause.hop + 1 if cause else 0,
-            traceparent=spans.traceparent(identity, cause.traceparent if cause else ""),
+            traceparent=spans.traceparent(identity),
         )
 
 

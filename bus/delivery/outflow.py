@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
 
 from bus import subjects
 from bus.broker import spans
-from bus.broker.publish import Streams
+from bus.broker.publish import Staged, Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.backoff import Backoff
@@ -25,7 +26,7 @@ from bus.delivery.cursor import Cursor
 from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
-from bus.delivery.preparing import Part, Prepared, Preparer
+from bus.delivery.preparing import Prepared, Preparer
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Position, Record, Source
@@ -94,7 +95,8 @@ class Outflow:
             prepared = await self._prepare([record])
             if prepared.rejections:
                 raise ContractError(prepared.rejections[0].reason, where=self._place)
-            await self._store(prepared, self._position())
+            with self._sending(prepared.events) as tracestate:
+                await self._store(prepared, self._position(), tracestate)
         return prepared.events[-1] if prepared.events else None
 
     async def _open(self) -> None:
@@ -111,10 +113,11 @@ class Outflow:
                 self._health.problem = ""
                 await self._keep_cursor()
             else:
-                prepared = await self._prepare(batch.records)
-                await self._stored()
+                prepared, before = await self._prepare(batch.records), self._storing
+                self._storing = asyncio.create_task(self._transfer(batch, prepared, before))
+                if before is not None:
+                    await before
                 self._unstored = prepared
-                self._storing = asyncio.create_task(self._transfer(batch, prepared))
                 await asyncio.sleep(0)  # it is sent before the next is prepared
                 if not (batch.more and batch.ahead):
                     await self._stored()
@@ -162,21 +165,30 @@ class Outflow:
             self._storing, self._unstored = None, Prepared()
         await self._source.close()
 
-    async def _transfer(self, batch: Batch, prepared: Prepared) -> None:
-        if prepared.letters:
-            await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
-        moved = batch.position != self._position() and not batch.passing
-        if prepared.entries or prepared.events or moved:
-            await self._store(prepared, batch.position)
+    async def _transfer(self, batch: Batch, prepared: Prepared, before: asyncio.Task[None] | None) -> None:
+        """Stores a batch when the one before is stored; its messages are on their way meanwhile."""
+        with self._sending(prepared.events) as tracestate:
+            staged = None
+            if before is not None and not before.done():
+                if batch.position != self._position() and prepared.whole:
+                    staged = await self._streams.stage(prepared.messages, tracestate=tracestate)
+                await before
+            if prepared.letters:
+                await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
+            moved = batch.position != self._position() and not batch.passing
+            if prepared.entries or prepared.events or moved:
+                await self._store(prepared, batch.position, tracestate, staged)
         await self._source.commit(batch, prepared.rejections)
         if prepared.events or prepared.letters:
             self._health.finished(len(prepared.events), len(prepared.letters))
             log.debug("stored", source=self._name, events=len(prepared.events), rejected=len(prepared.letters))
 
-    async def _store(self, prepared: Prepared, position: Position | None) -> None:
+    async def _store(
+        self, prepared: Prepared, position: Position | None, tracestate: str = "", staged: Staged | None = None
+    ) -> None:
         if prepared.events and not prepared.entries and position == self._position():
             # Nothing to remember but the events, whose ids depend on nothing that is remembered.
-            await self._insist(lambda: self._send_alone(prepared))
+            await self._insist(lambda: self._streams.send_all(prepared.messages, tracestate=tracestate))
             self._ledger.commit([], self._cursor.sequence)
             return
         # Ids that depend on what the ledger remembers need its entries, which the cursor carries, at the same moment.
@@ -190,25 +202,21 @@ class Outflow:
                 "at": now(),
                 "part": f"{number}/{len(parts)}",
             }
-            sequence = await self._insist(lambda part=part, state=state: self._send(part, state, together))
+            sequence = await self._insist(
+                lambda part=part, state=state: self._cursor.store(
+                    part.messages, state, together=together, tracestate=tracestate, staged=staged
+                )
+            )
             self._ledger.commit(part.entries, sequence)
         self._written = asyncio.get_running_loop().time()
 
-    async def _send(self, part: Part, state: dict[str, Any], together: bool) -> int:
-        if not part.events:
-            return await self._cursor.store([], state)
-        with spans.send(self._template(part.events), part.events) as tracestate:
-            return await self._cursor.store(part.messages, state, together=together, tracestate=tracestate)
-
-    async def _send_alone(self, prepared: Prepared) -> None:
-        with spans.send(self._template(prepared.events), prepared.events) as tracestate:
-            await self._streams.send_all(prepared.messages, tracestate=tracestate)
-
-    def _template(self, events: Sequence[Event]) -> str:
-        types = {event.type for event in events}
-        if len(types) > 1:
-            return subjects.event_template(self._app)
-        return subjects.event_template(self._app, types.pop().removeprefix(subjects.TYPE_PREFIX))
+    def _sending(self, events: Sequence[Event]) -> AbstractContextManager[str]:
+        """The span of a batch on its way into the streams, and the ``tracestate`` of its events."""
+        if not events:
+            return nullcontext("")
+        types = {event.type.removeprefix(subjects.TYPE_PREFIX) for event in events}
+        template = subjects.event_template(self._app, *types if len(types) == 1 else ())
+        return spans.send(template, events)
 
     def _position(self) -> Position | None:
         return self._cursor.state["position"] if self._cursor.state else None

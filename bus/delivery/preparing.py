@@ -19,7 +19,7 @@ from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.emitting import message_of
 from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
 from bus.delivery.mapping import Draft, Mapper, content_of, content_of_columns
-from bus.envelope import Event
+from bus.envelope import Event, rfc3339
 from bus.errors import ContractError
 from bus.ports import Record, Rejection
 from bus.subjects import AppName
@@ -50,6 +50,11 @@ class Prepared:
     rejections: list[Rejection] = field(default_factory=list)
     latest: dict[bytes, Entry] = field(default_factory=dict)
 
+    @property
+    def whole(self) -> bool:
+        """Whether one atomic batch takes all of it."""
+        return len(self.events) <= LARGEST
+
     def parts(self) -> Iterator[Part]:
         """Split so that each part is one atomic batch; the ledger's entries go with the last, which completes them."""
         for start in range(0, max(len(self.events), 1), LARGEST):
@@ -71,6 +76,8 @@ class Preparer:
         self._ce_source = app.ce_source
         self._mapper, self._ledger, self._streams = mapper, ledger, streams
         self._room = 0
+        self._at: datetime | None = None
+        self._time = ""
 
     def add(self, records: Sequence[Record], prepared: Prepared, unstored: Mapping[bytes, Entry]) -> None:
         """Adds what records became. ``unstored``: entries of batches before that are on their way into the ledger."""
@@ -109,15 +116,23 @@ class Preparer:
         version = self._ledger.version(record, before)
         if reason:
             self._reject(record, reason, content, prepared)
-        at = record.at or datetime.now(UTC)
+        time = self._time_of(record)
         for draft in drafts:
-            event = draft.event(self._ce_source, record.key, version.text, at)
+            event = draft.event(self._ce_source, record.key, version.text, time)
             prepared.events.append(event)
             prepared.messages.append(message_of(self._app, event))
             if self._mapper.corrects:
                 ids[draft.type.label] = event.id
         if key is not None:
             prepared.remember(Entry(key, content, mark_of(record), version.counter, ids))
+
+    def _time_of(self, record: Record) -> str:
+        """When it was recorded; the rows of a transaction share one moment, which is written once."""
+        if record.at is None:
+            return rfc3339(datetime.now(UTC))
+        if record.at is not self._at:
+            self._at, self._time = record.at, rfc3339(record.at)
+        return self._time
 
     def _check_size(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bus.broker.direct import StoredMessage
-from bus.broker.publish import Message, Stored
+from bus.broker.publish import Message, Staged, Stored
 from bus.delivery.dead_letters import DeadLetter
 from bus.errors import Fenced, StreamFull
 from bus.subjects import EVENT_TOKENS
@@ -62,8 +62,19 @@ class MemoryStreams:
         self._die_after(messages[-1].subject)
         return stored
 
+    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
+        """None: what is in memory needs no time to get there."""
+        return None
+
     async def send_batch(
-        self, messages: Sequence[Message], cursor: Message, *, after: int, together: bool = True, tracestate: str = ""
+        self,
+        messages: Sequence[Message],
+        cursor: Message,
+        *,
+        after: int,
+        together: bool = True,
+        tracestate: str = "",
+        staged: Staged | None = None,
     ) -> Stored:
         """Stores messages and their cursor together or not at all."""
         self._check()

@@ -228,7 +228,7 @@ async def measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]
 
 @asynccontextmanager
 async def open_bedside() -> AsyncIterator[Bedside]:
-    """Starts the bus, without the adapter."""
+    """Starts the bus, without the adapter, and without its index: the two cores are the server's and the adapter's."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with tempfile.TemporaryDirectory(prefix="bus-bench-") as folder:
@@ -239,7 +239,7 @@ async def open_bedside() -> AsyncIterator[Bedside]:
         path.write_text(HEAD.format(opd=opd, app=app) + CONTRACT, encoding="utf-8")
         settings = config.load(home=home / "bus", log_level="WARNING")
         logging.setup(settings)
-        bedside = Bedside(home, Platform(settings, load_all([home / "contracts"])), address)
+        bedside = Bedside(home, Platform(settings, load_all([home / "contracts"]), indexed=False), address)
         try:
             await bedside.platform.start()
             yield bedside

@@ -1,0 +1,119 @@
+"""A batch is on its way into the streams while the one before is being stored, and never overtakes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bus.broker.publish import Message, Staged, Stored
+from bus.errors import Fenced
+from bus.ports import Batch, Position, Record, Rejection, SourceState
+from bus.testing.lines import Line, until
+from bus.testing.memory import MemoryStreams
+
+SIZE, BATCHES = 20, 4
+
+
+class Rows:
+    """A source that can be read ahead: batches of rows, with their number as position."""
+
+    idle = 0.01
+
+    def __init__(self) -> None:
+        self.read_up_to = 0
+        self.committed: list[int] = []
+
+    async def open(self, position: Position | None) -> None:
+        self.read_up_to = position["batch"] if position else 0
+
+    async def read(self) -> Batch | None:
+        if self.read_up_to == BATCHES:
+            return None
+        first = SIZE * self.read_up_to
+        self.read_up_to += 1
+        rows = [Record(str(n), {"kunci": str(n), "nilai": "a"}, version="1") for n in range(first, first + SIZE)]
+        return Batch(rows, {"batch": self.read_up_to}, more=True, ahead=True)
+
+    async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        self.committed.append(batch.position["batch"])
+
+    async def reread(self, key: str) -> Record | None:
+        return None
+
+    async def state(self) -> SourceState:
+        return SourceState("", 0, None)
+
+    async def close(self) -> None:
+        pass
+
+
+class Slow(MemoryStreams):
+    """Streams that store a batch only when they are told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Semaphore(0)
+        self.staged: list[Staged] = []
+        self.ended: list[Staged | None] = []
+        self.fenced = False
+
+    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
+        self.staged.append(Staged(messages[0].id, len(messages)))
+        return self.staged[-1]
+
+    async def send_batch(self, *arguments: Any, staged: Staged | None = None, **options: Any) -> Stored:
+        await self.told.acquire()
+        if self.fenced:
+            raise Fenced("another instance has moved this cursor")
+        self.ended.append(staged)
+        return await super().send_batch(*arguments, **options)
+
+
+def line(tmp_path: Path, streams: Slow) -> Line:
+    made = Line(cast(Any, None), tmp_path)
+    made.streams = streams
+    return made
+
+
+async def test_the_next_batch_is_on_its_way_meanwhile(tmp_path: Path) -> None:
+    streams, rows = Slow(), Rows()
+    process = line(tmp_path, streams).process(rows)
+    process.task = asyncio.create_task(process.outflow.run())
+    try:
+        await until(lambda: len(streams.staged) == 1)
+        assert (streams.count, rows.read_up_to, rows.committed) == (0, 2, [])
+
+        for stored in range(1, BATCHES + 1):
+            streams.told.release()
+            ahead = min(stored + 1, BATCHES - 1)  # nothing is sent ahead of the first
+            await until(
+                lambda stored=stored, ahead=ahead: (len(rows.committed), len(streams.staged)) == (stored, ahead)
+            )
+            assert streams.count == SIZE * stored
+    finally:
+        process.task.cancel()
+        await asyncio.gather(process.task, return_exceptions=True)
+        process.ledger.close()
+
+    assert streams.ended == [None, *streams.staged]
+    assert rows.committed == [1, 2, 3, 4]
+
+
+async def test_what_follows_a_batch_that_is_refused_is_not_stored(tmp_path: Path) -> None:
+    streams, rows = Slow(), Rows()
+    process = line(tmp_path, streams).process(rows)
+    running = asyncio.create_task(process.outflow.run())
+    await until(lambda: len(streams.staged) == 1)
+    streams.fenced = True
+    for _ in range(BATCHES):
+        streams.told.release()
+
+    with pytest.raises(Fenced):
+        await running
+
+    process.ledger.close()
+    assert (streams.count, streams.ended, rows.committed) == (0, [], [])

@@ -38,9 +38,9 @@ from bus.events.registry import KeyTokens
 from bus.ports import Sink
 from bus.subjects import REDRIVE_STREAM, AppName
 from bus.testing.events import APP, CATALOGUE, NAME, TYPE, BarisBerubah
-from bus.testing.lines import PATIENCE, resident, until
+from bus.testing.lines import LARGE, PATIENCE, large_or, resident, until
 from bus.testing.memory import Crash, MemoryStreams
-from bus.testing.sources import LARGE, MEMORY
+from bus.testing.sources import MEMORY
 
 CONSUMER_APP = AppName("uji", "penerima")
 BATCH = 500
@@ -325,7 +325,7 @@ class SinkContract:
     async def test_a_large_backlog_needs_no_more_memory(
         self, application: SinkApplication, target: Target, large: int
     ) -> None:
-        target.streams = MemoryStreams(keep=False)
+        target.streams, large = MemoryStreams(keep=False), large_or(large)
         async with target.running() as inflow:
             before = 0
             for number, batch in enumerate(_batches(large)):

@@ -5,7 +5,7 @@
         async def application(self, sqlite_url: str) -> AsyncIterator[SourceApplication]: ...
 
 It runs the engine itself over streams in memory, kills it at each step, takes the application away, cuts its
-connections, and counts at both ends.
+connections, and counts at both ends. ``LARGE_BACKLOG=1000000`` in the environment makes its large backlog as large as that.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ import pytest
 from bus.errors import AccessError, ConfigError, ContractError
 from bus.testing.lines import (
     DEATHS,
+    LARGE,
     PATIENCE,
     Line,
     SourceApplication,
+    large_or,
     read_until,
     resident,
     rounds,
@@ -31,7 +33,6 @@ from bus.testing.lines import (
 )
 
 BAD = "rusak"  #: a value that no event may have
-LARGE = 200_000
 MEMORY = 32 * 1024  #: KiB that a large backlog may add
 
 
@@ -244,13 +245,13 @@ class SourceContract:
     async def test_a_large_backlog_needs_no_more_memory(
         self, application: SourceApplication, tmp_path: Path, large: int
     ) -> None:
-        line = Line(application, tmp_path, keep=False)
+        line, large = Line(application, tmp_path, keep=False), large_or(large)
         await application.write((key, f"isi {key}") for key in range(large))
         async with line.running():
-            await until_large(lambda: line.streams.count >= large // 10)
+            await until_large(lambda: line.streams.count >= large // 10, large)
             gc.collect()
             before = resident()
-            await until_large(lambda: line.streams.count >= large)
+            await until_large(lambda: line.streams.count >= large, large)
             grown = resident() - before
 
         assert line.streams.count == large

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from pathlib import Path
@@ -131,9 +130,7 @@ async def _run(settings: Settings, paths: list[Path], install: bool) -> int:
             codes.append(running.say(error))
 
     if adapters:
-        # What is imported stays, and batches make many objects that die young: the collector need not look so often.
-        gc.freeze()
-        gc.set_threshold(20_000, 10, 10)
+        running.spare_the_collector()
         with tracing(settings, str(adapters[0].app) if len(adapters) == 1 else "adapters"):
             await together(*map(alone, adapters))
     return max(codes)

@@ -40,10 +40,12 @@ class HandlerSink:
         follow_ups: list[FollowUp] = []
         for delivery in deliveries:
             supplied: dict[str, Any] = {self._event_name: visible(delivery)}
-            supplied.update(dict.fromkeys(self._delivery_names, delivery))
-            supplied.update(dict.fromkeys(self._transaction_names, transaction))
-            emitted = await self._function(**supplied)
-            follow_ups += [FollowUp(delivery, index, data) for index, data in enumerate(emitted or ())]
+            for name in self._delivery_names:
+                supplied[name] = delivery
+            for name in self._transaction_names:
+                supplied[name] = transaction
+            if emitted := await self._function(**supplied):
+                follow_ups += [FollowUp(delivery, index, data) for index, data in enumerate(emitted)]
         return follow_ups
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@
         async def application(self, sqlite_url: str) -> AsyncIterator[SourceApplication]: ...
 
 It runs the engine itself over streams in memory, kills it at each step, takes the application away, cuts its
-connections, and counts at both ends. ``LARGE_BACKLOG=1000000`` in the environment makes its large backlog as large as that.
+connections, and counts at both ends. ``LARGE_BACKLOG=1000000`` in the environment makes its large backlog so large.
 """
 
 from __future__ import annotations

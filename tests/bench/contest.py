@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
+from bus.cli.running import spare_the_collector
 from tests.bench.figures import Figure, Target
 from tests.bench.rig import Rig
 
@@ -37,6 +38,7 @@ class Lap:
         lap = cls(size)
         spans, server = rig.tracing.spans(), rig.server_cpu()
         gc.collect()
+        spare_the_collector()  # as `bus run` does, here for both sides
         with rig.profile or contextlib.nullcontext():
             begun, cpu = time.perf_counter(), time.process_time()
             yield lap

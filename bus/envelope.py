@@ -29,7 +29,7 @@ _AS_WRITTEN = frozenset(
             for name in ("specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype")
         ),
         *("ce-pihak", "ce-hop", "traceparent", "tracestate"),
-        *("Nats-Msg-Id", "Nats-Batch-Id", "Nats-Batch-Sequence"),
+        *("Nats-Trace-Dest", "Nats-Msg-Id", "Nats-Batch-Id", "Nats-Batch-Sequence"),
     ]
 )
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

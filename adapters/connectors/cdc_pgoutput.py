@@ -17,7 +17,7 @@ from uuid import UUID
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 BEGIN, COMMIT, RELATION, INSERT, UPDATE, DELETE = b"BCRIUD"
 NEW, KEY, OLD = b"NKO"
-NULL, UNCHANGED = b"nu"
+TEXT, UNCHANGED = b"tu"  #: of a value; the third kind is NULL
 BPCHAR, BOOL = 1042, 16
 NUMERIC = frozenset({20, 21, 23, 26, 1700})  #: types that compare as numbers
 
@@ -120,20 +120,20 @@ def _row(data: bytes, at: int, of: Relation, *, whole: bool) -> tuple[dict[str, 
     at += 2
     for wanted in of.wanted:
         kind = data[at]
+        if kind == TEXT:
+            start = at + 5
+            at = start + _int(data, at + 1)[0]
+            if wanted:
+                name, convert = wanted
+                text = data[start:at].decode()
+                row[name] = convert_text(convert, text) if convert else text
+            continue
         at += 1
-        if kind == NULL:
-            if wanted and whole:
-                row[wanted[0]] = None
-        elif kind == UNCHANGED:
+        if kind == UNCHANGED:
             if wanted:
                 row[wanted[0]] = UNCHANGED_VALUE
-        else:
-            end = at + 4 + _int(data, at)[0]
-            if wanted:
-                text = data[at + 4 : end].decode()
-                convert = wanted[1]
-                row[wanted[0]] = convert_text(convert, text) if convert else text
-            at = end
+        elif wanted and whole:
+            row[wanted[0]] = None
     return row, at
 
 

@@ -76,18 +76,18 @@ class Tracked:
                 hint="adjust the contract; nothing is lost meanwhile",
             )
 
-    def key_of(self, row: Mapping[str, Any]) -> str:
+    def key_of(self, values: Sequence[Any]) -> str:
         """The record's key: a JSON list of the table's name and the texts of its key, as ``sql.key_of`` makes it."""
-        return self.prefix + ",".join([encode_basestring(text_of(row[name])) for name in self.key]) + "]"
+        return self.prefix + ",".join([encode_basestring(text_of(value)) for value in values]) + "]"
 
     def record(self, row: Row, operation: Operation, version: str, at: datetime | None = None) -> Record:
         """The record of one change. ``row`` becomes its data. For a query: by which columns to find its rows."""
         if self.belongs_to:
             return Record("", {name: row[column] for name, column in self.belongs_to.items()}, at=at)
-        key = self.key_of(row)
-        place = place_of(self.key, [row[name] for name in self.key])
+        values = [row[name] for name in self.key]
+        place = place_of(self.key, values)
         row["_kejadian"], row["_operasi"] = self.name, operation
-        return Record(key, row, version=version, place=place and f"{self.table} {place}", at=at)
+        return Record(self.key_of(values), row, version=version, place=place and f"{self.table} {place}", at=at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,10 @@ class Message:
         headers = {**self.headers, MSG_ID: self.id} if self.id else self.headers
         self.lines += wire.header_lines(headers, self.subject)
 
+    def arriving(self) -> dict[str, str]:
+        """All its headers, as those who read the stream get them."""
+        return wire.parse_headers(self.lines.encode())
+
 
 class Stored(NamedTuple):
     """Where a message was stored."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from bus import subjects
 from bus.broker import spans
 from bus.broker.publish import Message, Stored, Streams
-from bus.broker.wire import header_lines
+from bus.broker.wire import UNTRACED, header_lines
 from bus.envelope import Event, common_headers
 from bus.errors import ContractError
 from bus.subjects import AppName, EventName
@@ -52,4 +52,4 @@ def message_of(app: AppName, event: Event) -> Message:
 def _of_type(app: AppName, source: str, ce_type: str, dataschema: str) -> tuple[str, str]:
     """What all events of a type have in common: the subject up to the key, and header lines."""
     before_key = subjects.event(app, EventName.parse(ce_type), "")
-    return before_key, header_lines(common_headers(source, ce_type, dataschema), before_key)
+    return before_key, UNTRACED + header_lines(common_headers(source, ce_type, dataschema), before_key)

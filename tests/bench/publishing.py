@@ -14,6 +14,7 @@ from bus.delivery.health import PlaceHealth
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
 from bus.delivery.outflow import Outflow
+from bus.envelope import rfc3339
 from bus.ports import Batch, ConnectorConfig, Position, Record, Rejection, Sees, SourceState
 from bus.subjects import AppName
 from tests.bench.contest import Lap, ended, finished
@@ -36,10 +37,10 @@ async def singles(rig: Rig, size: int) -> Lap:
     under_way: deque[asyncio.Task[Any]] = deque()
     with Lap.timed(rig, size) as lap:
         for start in range(0, size, PART):
-            events = [
-                draft(KIND, validate(row, extra="forbid")).event(app.ce_source, row["nik"], "1", datetime.now(UTC))
-                for row in data[start : start + PART]
-            ]
+            events = []
+            for row in data[start : start + PART]:
+                time = rfc3339(datetime.now(UTC))
+                events.append(draft(KIND, validate(row, extra="forbid")).event(app.ce_source, row["nik"], "1", time))
             if len(under_way) == PIPELINE // PART:
                 await under_way.popleft()
             under_way.append(asyncio.create_task(emitter.send(events)))

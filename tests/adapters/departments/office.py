@@ -97,9 +97,9 @@ class Office:
         """Applies what another has published, each event once: inbox, effect and follow-ups in one transaction."""
         for subscribe in self._contract.subscribe:
             given = [
-                Received("OPD", sequence, message.subject, message.headers or {}, message.body)
+                Received("OPD", sequence, message.subject, headers, message.body)
                 for sequence, message in enumerate(publisher.streams.events, 1)
-                if (message.headers or {})["ce-type"] == subscribe.event.ce_type
+                if (headers := message.arriving())["ce-type"] == subscribe.event.ce_type
             ]
             if given:
                 await self._apply(subscribe, given)
@@ -135,8 +135,9 @@ class Office:
     def told(self, *events: str) -> list[Told]:
         """What was published so far, of these types or of all, in order."""
         found = [
-            Told(message.headers["ce-id"], str(EventName.parse(message.headers["ce-type"])), json.loads(message.body))
+            Told(headers["ce-id"], str(EventName.parse(headers["ce-type"])), json.loads(message.body))
             for message in self.streams.events
+            for headers in [message.arriving()]
         ]
         return [each for each in found if not events or each.event in events]
 

@@ -24,6 +24,7 @@ from bus.delivery.inflow import Inflow
 from bus.delivery.mapping import Drafting
 from bus.delivery.reading import Reader
 from bus.delivery.settling import Settler
+from bus.envelope import rfc3339
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
 from bus.ports import Context
@@ -56,7 +57,7 @@ class Arrived(MemoryMessage):
         self.subject, self.body, self.headers, self.id = (
             message.subject,
             message.body,
-            dict(message.headers),
+            message.arriving(),
             message.id,
         )
 
@@ -76,7 +77,7 @@ class Receiver:
         kind = self._catalogue[name]
         draft = Drafting(_TOKENS).draft(kind, kind.model.model_validate(data, extra="forbid"))
         app = AppName.parse(publisher)
-        event = draft.event(app.ce_source, str(next(self._numbers)), "1", at)
+        event = draft.event(app.ce_source, str(next(self._numbers)), "1", rfc3339(at))
         return message_of(app, event)
 
     async def receive(self, messages: Sequence[Message]) -> list[Arrived]:

@@ -11,6 +11,7 @@ import pytest
 
 from bus.delivery.emitting import message_of
 from bus.delivery.mapping import Drafting
+from bus.envelope import rfc3339
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
 from bus.subjects import AppName
@@ -97,7 +98,7 @@ def registry(*events: tuple[str, dict[str, Any]]) -> Office:
     for number, (name, data) in enumerate(events):
         kind = catalogue[name]
         draft = drafting.draft(kind, kind.model.model_validate(data))
-        made.append(draft.event(app.ce_source, f"baris {number}", "1", MOMENT))
+        made.append(draft.event(app.ce_source, f"baris {number}", "1", rfc3339(MOMENT)))
     return cast(Office, SimpleNamespace(streams=SimpleNamespace(events=[message_of(app, each) for each in made])))
 
 

@@ -169,10 +169,10 @@ class Outflow:
         """Stores a batch when the one before is stored; its messages are on their way meanwhile."""
         with self._sending(prepared.events) as tracestate:
             staged = None
-            if before is not None and not before.done():
-                if batch.position != self._position() and prepared.whole:
+            if before is not None:
+                if not before.done() and prepared.whole and batch.position != self._position():
                     staged = await self._streams.stage(prepared.messages, tracestate=tracestate)
-                await before
+                await before  # also where it is done: what failed before this batch prevents it
             if prepared.letters:
                 await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
             moved = batch.position != self._position() and not batch.passing

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bus.broker.publish import Message, Staged, Stored
-from bus.errors import Fenced
+from bus.errors import BusError, ContractError, Fenced
 from bus.ports import Batch, Position, Record, Rejection, SourceState
 from bus.testing.lines import Line, until
 from bus.testing.memory import MemoryStreams
@@ -26,11 +26,13 @@ class Rows:
     def __init__(self) -> None:
         self.read_up_to = 0
         self.committed: list[int] = []
+        self.pause = 0.0  #: seconds that a read takes
 
     async def open(self, position: Position | None) -> None:
         self.read_up_to = position["batch"] if position else 0
 
     async def read(self) -> Batch | None:
+        await asyncio.sleep(self.pause)
         if self.read_up_to == BATCHES:
             return None
         first = SIZE * self.read_up_to
@@ -59,7 +61,7 @@ class Slow(MemoryStreams):
         self.told = asyncio.Semaphore(0)
         self.staged: list[Staged] = []
         self.ended: list[Staged | None] = []
-        self.fenced = False
+        self.refusal: BusError | None = None
 
     async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
         self.staged.append(Staged(messages[0].id, len(messages)))
@@ -67,8 +69,9 @@ class Slow(MemoryStreams):
 
     async def send_batch(self, *arguments: Any, staged: Staged | None = None, **options: Any) -> Stored:
         await self.told.acquire()
-        if self.fenced:
-            raise Fenced("another instance has moved this cursor")
+        if self.refusal is not None:
+            refusal, self.refusal = self.refusal, None
+            raise refusal
         self.ended.append(staged)
         return await super().send_batch(*arguments, **options)
 
@@ -103,16 +106,21 @@ async def test_the_next_batch_is_on_its_way_meanwhile(tmp_path: Path) -> None:
     assert rows.committed == [1, 2, 3, 4]
 
 
-async def test_what_follows_a_batch_that_is_refused_is_not_stored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pause", [0.0, 0.05], ids=["meanwhile", "before it is read"])
+@pytest.mark.parametrize("refusal", [Fenced("moved"), ContractError("too large")], ids=["fenced", "refused"])
+async def test_what_follows_a_batch_that_is_refused_is_not_stored(
+    tmp_path: Path, refusal: BusError, pause: float
+) -> None:
     streams, rows = Slow(), Rows()
+    rows.pause, streams.refusal = pause, refusal
     process = line(tmp_path, streams).process(rows)
     running = asyncio.create_task(process.outflow.run())
-    await until(lambda: len(streams.staged) == 1)
-    streams.fenced = True
+    if not pause:
+        await until(lambda: len(streams.staged) == 1)
     for _ in range(BATCHES):
         streams.told.release()
 
-    with pytest.raises(Fenced):
+    with pytest.raises(type(refusal)):
         await running
 
     process.ledger.close()

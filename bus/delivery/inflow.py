@@ -291,9 +291,9 @@ class Inflow:
     async def _retry(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            heed_cancellation()
             for lane in list(self._lanes.due(loop.time())):
                 await self._advance(lane)
+            heed_cancellation()  # here: with nothing held it would wait for ever
             due = self._lanes.next_due()
             self._lanes.changed.clear()
             try:
@@ -307,6 +307,7 @@ class Inflow:
         while lane.items:
             with self._deaths.in_hand([lane.items[0].event.id]):
                 progress = await self._try(lane.items[0])
+            heed_cancellation()
             if progress is not Progress.DONE:
                 lane.parked = progress is Progress.PARK
                 self._lanes.postpone(lane)

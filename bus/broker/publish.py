@@ -192,12 +192,12 @@ class Publisher:
         await self._connection.ready(self._timeout)
         fenced = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
         shared = _line("tracestate", tracestate)
-        if staged is not None and not staged.spent:
-            staged.spent = True
-            with contextlib.suppress(_GivenUp, _NotTogether):
-                return await self._end(staged.batch, staged.count + 1, messages, fenced)
-        if together or len(messages) > FEW or not _apart(messages):
-            with contextlib.suppress(_NotTogether):
+        with contextlib.suppress(_NotTogether):
+            if staged is not None and not staged.spent:
+                staged.spent = True
+                with contextlib.suppress(_GivenUp):
+                    return await self._end(staged.batch, staged.count + 1, messages, fenced)
+            if together or len(messages) > FEW or not _apart(messages):
                 return await self._commit([*messages, fenced], shared)
         await self._one_by_one(messages, shared)
         return (await self._one_by_one([fenced], ""))[0]

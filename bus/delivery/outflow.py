@@ -3,7 +3,8 @@
     source.read -> Preparer (mapped? new?) -> dead letters -> Cursor.store (events + cursor, atomic) -> Ledger
     -> source.commit
 
-Where a source lets itself be read ahead, the next batch is read and prepared while the server stores the one before.
+Where a source lets itself be read ahead, the next batch is read, prepared and sent while the server stores the one
+before; only the cursor that ends it waits.
 Stopped at any point and started again, it goes on where the stored cursor says; what is read twice has the same ids.
 """
 
@@ -88,7 +89,7 @@ class Outflow:
         Returns its event, or None where nothing new came of it. Raises ContractError where it still does not fit.
         """
         async with self._turn:
-            await self._stored()
+            await self._rested()
             record = await self._source.reread(key)
             if record is None:
                 raise ContractError("the record is gone from its source", where=self._place)
@@ -157,6 +158,16 @@ class Outflow:
                 if self._storing.done():
                     self._storing, self._unstored = None, Prepared()
 
+    async def _rested(self) -> None:
+        """For another than the run: waits until what is on its way is stored, and neither ends it nor takes its error,
+        which is the run's. Raises Unavailable where it is not stored.
+        """
+        if (storing := self._storing) is not None:
+            await asyncio.wait([storing])
+            if storing.cancelled() or storing.exception() is not None:
+                raise Unavailable("the source begins anew", where=self._place)
+            self._storing, self._unstored = None, Prepared()
+
     async def _let_go(self) -> None:
         """Of the source, and of what is on its way: whether that is stored, the cursor tells."""
         if self._storing is not None:
@@ -211,7 +222,9 @@ class Outflow:
         self._written = asyncio.get_running_loop().time()
 
     def _sending(self, events: Sequence[Event]) -> AbstractContextManager[str]:
-        """The span of a batch on its way into the streams, and the ``tracestate`` of its events."""
+        """The span of a batch, from its sending, through what it waits for and tries again, until it is stored; and the
+        ``tracestate`` of its events.
+        """
         if not events:
             return nullcontext("")
         types = {event.type.removeprefix(subjects.TYPE_PREFIX) for event in events}

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bus.broker.publish import Message, Staged, Stored
-from bus.errors import BusError, ContractError, Fenced
+from bus.errors import BusError, ContractError, Fenced, Unavailable
 from bus.ports import Batch, Position, Record, Rejection, SourceState
 from bus.testing.lines import Line, until
 from bus.testing.memory import MemoryStreams
@@ -27,11 +27,13 @@ class Rows:
         self.read_up_to = 0
         self.committed: list[int] = []
         self.pause = 0.0  #: seconds that a read takes
+        self.reading = asyncio.Event()
 
     async def open(self, position: Position | None) -> None:
         self.read_up_to = position["batch"] if position else 0
 
     async def read(self) -> Batch | None:
+        self.reading.set()
         await asyncio.sleep(self.pause)
         if self.read_up_to == BATCHES:
             return None
@@ -125,3 +127,37 @@ async def test_what_follows_a_batch_that_is_refused_is_not_stored(
 
     process.ledger.close()
     assert (streams.count, streams.ended, rows.committed) == (0, [], [])
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["whose batch is refused", "that is cancelled"])
+async def test_a_redrive_beside_a_batch_on_its_way(tmp_path: Path, cancelled: bool) -> None:
+    """It waits for the batch, and neither its end nor the batch's is the other's."""
+    streams, rows = Slow(), Rows()
+    rows.pause = 0.02
+    process = line(tmp_path, streams).process(rows)
+    running = asyncio.create_task(process.outflow.run())
+    await rows.reading.wait()
+    redriving = asyncio.create_task(process.outflow.reread("0"))  # has its turn behind the first batch
+    await asyncio.sleep(10 * rows.pause)
+    if cancelled:
+        redriving.cancel()
+    else:
+        streams.refusal = ContractError("refused")
+    await asyncio.wait({redriving}, timeout=rows.pause)
+    for _ in range(BATCHES):
+        streams.told.release()
+    try:
+        if cancelled:
+            await until(lambda: rows.committed == [1, 2, 3, 4])
+            assert redriving.cancelled()
+            assert streams.count == SIZE * BATCHES
+        else:
+            with pytest.raises(ContractError, match="refused"):
+                await running
+            with pytest.raises(Unavailable):
+                await redriving
+            assert (streams.count, rows.committed) == (0, [])
+    finally:
+        running.cancel()
+        await asyncio.gather(running, redriving, return_exceptions=True)
+        process.ledger.close()

@@ -30,9 +30,8 @@ log = structlog.get_logger(__name__)
 
 
 class Part(NamedTuple):
-    """What is stored together: events, the same as messages, and entries of the ledger."""
+    """What is stored together: events as messages, and entries of the ledger."""
 
-    events: Sequence[Event]
     messages: Sequence[Message]
     entries: Sequence[Entry]
 
@@ -60,7 +59,7 @@ class Prepared:
         for start in range(0, max(len(self.events), 1), LARGEST):
             end = start + LARGEST
             entries = self.entries if end >= len(self.events) else ()
-            yield Part(self.events[start:end], self.messages[start:end], entries)
+            yield Part(self.messages[start:end], entries)
 
     def remember(self, entry: Entry) -> None:
         """The ledger is to have this entry once the batch is stored."""

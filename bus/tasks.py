@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> None:
@@ -40,6 +42,14 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError as cancelled:
         await asyncio.wait([task])
         raise cancelled from (None if task.cancelled() else task.exception())
+
+
+async def heeding(work: Awaitable[T]) -> T:
+    """Awaits what may lose a cancellation of this task, which is raised behind it: see ``heed_cancellation``."""
+    try:
+        return await work
+    finally:
+        heed_cancellation()
 
 
 def heed_cancellation() -> None:

@@ -61,7 +61,7 @@ class Gathering:
         """A change. ``key`` gives the texts of the row's key, as the snapshot orders by them."""
         self._index += 1
         progress = self._progress
-        if (tracked.where and not tracked.wanted(row)) or progress.is_behind(self._place, self._index):
+        if not tracked.wanted(row) or progress.is_behind(self._place, self._index):
             return
         if progress.ranges and progress.was_read(
             tracked.name, self._orders[tracked.name], key(), self._place, self._xid

@@ -65,6 +65,8 @@ class Tracked:
 
     def wanted(self, row: Mapping[str, Any]) -> bool:
         """Whether the row has the values of ``where``; columns that are not there do not count."""
+        if not self.where:
+            return True
         return all(name not in row or text_of(row[name]) == value for name, value in self.where.items())
 
     def check(self, columns: Sequence[str], where: str) -> None:

@@ -14,15 +14,15 @@ SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
 
 def text_of(value: Any) -> str:  # noqa: PLR0911 - one line per type
     """A value's one text form: ``12.5`` (never ``12.50``), ISO 8601, hexadecimal bytes; NULL is empty."""
-    if type(value) is int:  # what most keys are
-        return str(value)
     match value:
         case str():
             return str(value.value) if isinstance(value, Enum) else value
-        case None:
-            return ""
         case bool():
             return "1" if value else "0"
+        case int():
+            return str(value)
+        case None:
+            return ""
         case Decimal() if value.is_finite():
             return f"{value.normalize():f}" if value else "0"
         case float() if value.is_integer():

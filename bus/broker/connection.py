@@ -27,7 +27,7 @@ from nats.errors import ConnectionClosedError, Error, NoRespondersError, Outboun
 
 from bus.broker import wire
 from bus.errors import AccessError, ConfigError, Fenced, StreamFull, Unavailable
-from bus.tasks import heed_cancellation
+from bus.tasks import heed_cancellation, heeding
 
 CONNECT_TIMEOUT = 10.0  #: seconds until a first connection is given up
 REQUEST_TIMEOUT = 5.0  #: seconds; JetStream's default of half a second is short for a disk that syncs
@@ -126,7 +126,7 @@ class Connection:
     ) -> Msg:
         """A request and its reply. Raises AccessError, Unavailable."""
         try:
-            return await self.client.request(subject, payload, timeout=patience, headers=headers)
+            return await heeding(self.client.request(subject, payload, timeout=patience, headers=headers))
         except NoRespondersError:
             raise Unavailable(
                 "nobody answers this request", where=subject, hint="is JetStream up, and does the stream exist?"

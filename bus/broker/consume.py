@@ -24,6 +24,7 @@ from bus.broker import spans, wire
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.broker.pull import Pull
 from bus.errors import BusError, ConfigError, Unavailable
+from bus.tasks import heeding
 
 NANOSECOND = 1_000_000_000
 ACK_TIMEOUT = 5.0  #: seconds
@@ -86,7 +87,7 @@ class Incoming:
 
     async def _say(self, word: Awaitable[Any]) -> None:
         try:
-            await word
+            await heeding(word)
         except MsgAlreadyAckdError:
             return  # settled once already, by an attempt whose answer was lost
         except (TimeoutError, Error) as error:

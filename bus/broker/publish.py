@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
@@ -46,22 +46,23 @@ Waiting = tuple[str, "asyncio.Future[Msg | None]"]  #: a reply subject, and what
 class Message:
     """A message on its way into a stream. ``id`` makes sending it twice harmless.
 
-    Its headers become lines when it is made, not when it is sent: while the server stores the batch before. ``lines``
-    are those that it has in common with others, to begin with.
+    Its headers become ``lines`` when it is made, not when it is sent: while the server stores the batch before.
+    ``common`` are lines that it shares with others, before its own.
     """
 
     subject: str
     body: bytes
     id: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    lines: str = field(default="", repr=False)
+    common: InitVar[str] = ""
+    lines: str = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, common: str) -> None:
         headers = {**self.headers, MSG_ID: self.id} if self.id else self.headers
-        self.lines += wire.header_lines(headers, self.subject)
+        self.lines = common + wire.header_lines(headers, self.subject)
 
     def arriving(self) -> dict[str, str]:
-        """All its headers, as those who read the stream get them."""
+        """Its headers as those who read the stream get them, but for what its way there adds."""
         return wire.parse_headers(self.lines.encode())
 
 
@@ -74,12 +75,16 @@ class Stored(NamedTuple):
 
 
 @dataclass(slots=True)
-class Staged:
-    """Messages of an atomic batch that were sent ahead; the server stores none of them before the one that ends it."""
+class Outgoing:
+    """Messages that are to be stored with a cursor behind them.
 
-    batch: str
-    count: int
-    spent: bool = False  #: an end was sent: whatever became of it, the batch has to be sent again as a whole
+    ``staged`` names the atomic batch in which they were sent ahead, until its end is sent: whatever becomes of that,
+    they are sent again as a whole. All get the header ``tracestate``, where there is one.
+    """
+
+    messages: Sequence[Message]
+    tracestate: str = ""
+    staged: str = ""
 
 
 class _NotTogether(Unavailable):
@@ -106,19 +111,10 @@ class Streams(Protocol):
     async def send_all(self, messages: Sequence[Message], *, tracestate: str = "") -> list[Stored]:
         """Stores messages one by one."""
 
-    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
-        """Sends messages ahead of their ``send_batch``; None where that is not possible now."""
+    async def stage(self, outgoing: Outgoing) -> None:
+        """Sends messages ahead of their ``send_batch``, where that is possible now."""
 
-    async def send_batch(
-        self,
-        messages: Sequence[Message],
-        cursor: Message,
-        *,
-        after: int,
-        together: bool = True,
-        tracestate: str = "",
-        staged: Staged | None = None,
-    ) -> Stored:
+    async def send_batch(self, outgoing: Outgoing, cursor: Message, *, after: int, together: bool = True) -> Stored:
         """Stores messages and their cursor together or not at all; or the cursor behind them."""
 
 
@@ -157,29 +153,20 @@ class Publisher:
             stored += await self._send_group(messages[start : start + GROUP], _line("tracestate", tracestate))
         return stored
 
-    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
-        """Sends the messages of a batch ahead, while its cursor waits for the one before; None where it is too few.
+    async def stage(self, outgoing: Outgoing) -> None:
+        """Sends the messages of a batch ahead, while its cursor waits for the one before; not where they are few.
 
-        Nothing is lost where they are never ended: after ten seconds the server forgets them. Raises ContractError.
+        The server stores none of them before the cursor that ends the batch, and forgets them after ten seconds
+        without it. Raises ContractError.
         """
-        if not FEW < len(messages) < MAX_BATCH or not self._connection.connected:
-            return None
-        staged = Staged(uuid4().hex, len(messages))
-        added = _of_batch(_line("tracestate", tracestate), staged.batch)
-        with contextlib.suppress(Unavailable):  # then the whole of it is sent again
-            await self._write(self._numbered(messages, added), messages[0].subject)
-        return staged
+        messages = outgoing.messages
+        if FEW < len(messages) < MAX_BATCH and self._connection.connected:
+            outgoing.staged = uuid4().hex
+            commands = self._numbered(messages, _line("tracestate", outgoing.tracestate), outgoing.staged)
+            with contextlib.suppress(Unavailable):  # then the whole of it is sent again
+                await self._write(commands, messages[0].subject)
 
-    async def send_batch(
-        self,
-        messages: Sequence[Message],
-        cursor: Message,
-        *,
-        after: int,
-        together: bool = True,
-        tracestate: str = "",
-        staged: Staged | None = None,
-    ) -> Stored:
+    async def send_batch(self, outgoing: Outgoing, cursor: Message, *, after: int, together: bool = True) -> Stored:
         """Stores messages and their cursor together or not at all; returns where the cursor is.
 
         ``after`` is the sequence of the cursor's predecessor (0: none). Raises Fenced where another reader has moved
@@ -187,16 +174,16 @@ class Publisher:
         different keys that need not be ``together`` with it, since sending them again is safe: in a third of the time.
         Of messages that were ``staged`` only the cursor is sent, unless the server has given them up.
         """
+        messages, shared = outgoing.messages, _line("tracestate", outgoing.tracestate)
         if len(messages) >= MAX_BATCH:
             raise ContractError(f"a batch of {len(messages)} messages", hint=f"at most {MAX_BATCH - 1} and a cursor")
         await self._connection.ready(self._timeout)
         fenced = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
-        shared = _line("tracestate", tracestate)
         with contextlib.suppress(_NotTogether):
-            if staged is not None and not staged.spent:
-                staged.spent = True
+            if staged := outgoing.staged:
+                outgoing.staged = ""
                 with contextlib.suppress(_GivenUp):
-                    return await self._end(staged.batch, staged.count + 1, messages, fenced)
+                    return await self._commit([*messages, fenced], shared, staged=staged)
             if together or len(messages) > FEW or not _apart(messages):
                 return await self._commit([*messages, fenced], shared)
         await self._one_by_one(messages, shared)
@@ -210,39 +197,31 @@ class Publisher:
                 return [Stored(last.stream, first + number) for number in range(len(messages))]
         return await self._one_by_one(messages, shared)
 
-    async def _commit(self, messages: Sequence[Message], shared: str) -> Stored:
-        """Stores messages as one atomic batch; returns where the last is. Raises _NotTogether."""
+    async def _commit(self, messages: Sequence[Message], shared: str, *, staged: str = "") -> Stored:
+        """Stores messages as one atomic batch, of which all but the last may have been ``staged``; returns where the
+        last is. Raises _NotTogether, _GivenUp.
+        """
         if len(messages) == 1:
             return (await self._one_by_one(messages, shared))[0]
-        batch, last = uuid4().hex, messages[-1]
-        added = _of_batch(shared, batch)
-        return await self._end(batch, len(messages), messages[:-1], last, self._numbered(messages[:-1], added), shared)
-
-    def _numbered(self, messages: Sequence[Message], added: str) -> list[tuple[bytes, int]]:
-        """Messages of an atomic batch from its first on."""
-        return [self._encode(message, "", f"{added}{number}\r\n") for number, message in enumerate(messages, 1)]
-
-    async def _end(
-        self,
-        batch: str,
-        count: int,
-        others: Sequence[Message],
-        last: Message,
-        commands: list[tuple[bytes, int]] | None = None,
-        shared: str = "",
-    ) -> Stored:
-        """Sends the last of an atomic batch of ``count`` messages, behind the ``commands`` of the ``others``."""
+        batch, last = staged or uuid4().hex, messages[-1]
+        commands = [] if staged else self._numbered(messages[:-1], shared, batch)
         reply_to, future = self._connection.replies.expect()
-        ending = f"{_of_batch(shared, batch)}{count}\r\n{_line('Nats-Batch-Commit', '1')}"
+        ending = f"{_of_batch(shared, batch)}{len(messages)}\r\n{_line('Nats-Batch-Commit', '1')}"
         try:
-            await self._write([*(commands or ()), self._encode(last, reply_to, ending)], last.subject)
+            commands.append(self._encode(last, reply_to, ending))
+            await self._write(commands, last.subject)
             return await self._acknowledged(last, (reply_to, future))
         except Unavailable:
-            for message in (*others, last):  # one that is not permitted leaves a gap in the batch, or no commit
+            for message in messages:  # one that is not permitted leaves a gap in the batch, or no commit
                 self._connection.raise_if_denied(message.subject)
             raise
         finally:
             self._connection.replies.forget(reply_to)
+
+    def _numbered(self, messages: Sequence[Message], shared: str, batch: str) -> list[tuple[bytes, int]]:
+        """Messages of an atomic batch, from its first on."""
+        added = _of_batch(shared, batch)
+        return [self._encode(message, "", f"{added}{number}\r\n") for number, message in enumerate(messages, 1)]
 
     async def _one_by_one(self, messages: Sequence[Message], shared: str) -> list[Stored]:
         """Stores messages each for itself, in one write; their acknowledgements are awaited together."""

@@ -19,7 +19,6 @@ from nats.errors import Error
 from bus.broker.connection import ApiError, Connection
 from bus.broker.consume import NANOSECOND, Incoming
 from bus.errors import Unavailable
-from bus.tasks import heed_cancellation
 
 HEARTBEAT = 2.0  #: seconds between the server's signs of life
 SILENCE = 3 * HEARTBEAT
@@ -82,7 +81,6 @@ async def _once(
     subscription = await connection.client.subscribe(inbox, cb=arrived.put, pending_msgs_limit=0, pending_bytes_limit=0)
     try:
         info = await _create(connection, stream, {**config, "deliver_subject": inbox}, follow)
-        heed_cancellation()
         left, given = info["num_pending"] if info else 0, 0.0
         while info and (follow or left > 0):
             try:

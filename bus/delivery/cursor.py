@@ -6,12 +6,11 @@ Another reader of the same source moves it, and then this one's batch is refused
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
 from bus import subjects
-from bus.broker.publish import Message, Staged, Streams
+from bus.broker.publish import Message, Outgoing, Streams
 from bus.errors import Fenced
 from bus.subjects import AppName
 
@@ -31,15 +30,7 @@ class Cursor:
         self.sequence, self.state = (found.sequence, json.loads(found.body)) if found else (0, None)
         return self.state
 
-    async def store(
-        self,
-        messages: Sequence[Message],
-        state: dict[str, Any],
-        *,
-        together: bool = True,
-        tracestate: str = "",
-        staged: Staged | None = None,
-    ) -> int:
+    async def store(self, outgoing: Outgoing, state: dict[str, Any], *, together: bool = True) -> int:
         """Stores messages and the new state together (or it behind them), and returns the cursor's sequence.
 
         Safe to repeat with the same arguments after Unavailable. Raises Fenced where another reader was faster.
@@ -47,9 +38,7 @@ class Cursor:
         body = json.dumps({**state, "after": self.sequence}, separators=(",", ":")).encode()
         cursor = Message(self._subject, body, blake2b(body, digest_size=16).hexdigest())
         try:
-            stored = await self._streams.send_batch(
-                messages, cursor, after=self.sequence, together=together, tracestate=tracestate, staged=staged
-            )
+            stored = await self._streams.send_batch(outgoing, cursor, after=self.sequence, together=together)
             sequence = stored.sequence
         except Fenced:
             # Our own earlier attempt may have been stored although its acknowledgement never came.

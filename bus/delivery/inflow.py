@@ -28,7 +28,7 @@ from bus.delivery.lanes import Lane, Lanes
 from bus.delivery.reading import Inbound, Reader, redriven
 from bus.delivery.settling import Outcome, Settler
 from bus.errors import Action, BusError, ContractError, Rejected
-from bus.tasks import heed_cancellation, together
+from bus.tasks import heed_cancellation, heeding, together
 
 WORKERS = 16  #: lanes that a handler works on at once
 PATIENCE = 3  #: attempts with a whole batch before it is split to find the one that fails
@@ -293,7 +293,6 @@ class Inflow:
         while True:
             for lane in list(self._lanes.due(loop.time())):
                 await self._advance(lane)
-            heed_cancellation()  # here: with nothing held it would wait for ever
             due = self._lanes.next_due()
             self._lanes.changed.clear()
             try:
@@ -306,8 +305,7 @@ class Inflow:
         """Works through one held lane until it is empty or fails again."""
         while lane.items:
             with self._deaths.in_hand([lane.items[0].event.id]):
-                progress = await self._try(lane.items[0])
-            heed_cancellation()
+                progress = await heeding(self._try(lane.items[0]))  # else the retrying goes on, with nothing held
             if progress is not Progress.DONE:
                 lane.parked = progress is Progress.PARK
                 self._lanes.postpone(lane)

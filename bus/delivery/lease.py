@@ -24,7 +24,6 @@ from bus import subjects
 from bus.broker.publish import Message, Streams
 from bus.errors import ConfigError, Fenced, Unavailable
 from bus.subjects import AppName
-from bus.tasks import heed_cancellation
 
 TTL = 10.0  #: seconds after which a silent instance is replaced
 RENEWAL = 3.0  #: seconds between renewals
@@ -64,7 +63,6 @@ class Lease:
                 if not waiting:
                     log.info("standing by: another instance is active", app=str(self._app))
                     waiting = True
-            heed_cancellation()
             await asyncio.sleep(1.0)
         log.info("active", app=str(self._app))
 
@@ -73,7 +71,6 @@ class Lease:
         loop = asyncio.get_running_loop()
         renewed = loop.time()
         while True:
-            heed_cancellation()
             await asyncio.sleep(RENEWAL)
             try:
                 await self._write(self._sequence)

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import structlog
 
 from bus import subjects
 from bus.broker import spans
-from bus.broker.publish import Staged, Streams
+from bus.broker.publish import Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.backoff import Backoff
@@ -27,7 +28,7 @@ from bus.delivery.cursor import Cursor
 from bus.delivery.health import PlaceHealth, now
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
-from bus.delivery.preparing import Prepared, Preparer
+from bus.delivery.preparing import Part, Prepared, Preparer
 from bus.envelope import Event
 from bus.errors import Action, BusError, ContractError, Unavailable
 from bus.ports import Batch, Position, Record, Source
@@ -97,7 +98,7 @@ class Outflow:
             if prepared.rejections:
                 raise ContractError(prepared.rejections[0].reason, where=self._place)
             with self._sending(prepared.events) as tracestate:
-                await self._store(prepared, self._position(), tracestate)
+                await self._store(prepared.parts(tracestate), self._position())
         return prepared.events[-1] if prepared.events else None
 
     async def _open(self) -> None:
@@ -179,45 +180,40 @@ class Outflow:
     async def _transfer(self, batch: Batch, prepared: Prepared, before: asyncio.Task[None] | None) -> None:
         """Stores a batch when the one before is stored; its messages are on their way meanwhile."""
         with self._sending(prepared.events) as tracestate:
-            staged = None
+            parts = prepared.parts(tracestate)
             if before is not None:
-                if not before.done() and prepared.whole and batch.position != self._position():
-                    staged = await self._streams.stage(prepared.messages, tracestate=tracestate)
+                if not before.done() and len(parts) == 1 and batch.position != self._position():
+                    await self._streams.stage(parts[0].outgoing)
                 await before  # also where it is done: what failed before this batch prevents it
             if prepared.letters:
                 await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
             moved = batch.position != self._position() and not batch.passing
             if prepared.entries or prepared.events or moved:
-                await self._store(prepared, batch.position, tracestate, staged)
+                await self._store(parts, batch.position)
         await self._source.commit(batch, prepared.rejections)
         if prepared.events or prepared.letters:
             self._health.finished(len(prepared.events), len(prepared.letters))
             log.debug("stored", source=self._name, events=len(prepared.events), rejected=len(prepared.letters))
 
-    async def _store(
-        self, prepared: Prepared, position: Position | None, tracestate: str = "", staged: Staged | None = None
-    ) -> None:
-        if prepared.events and not prepared.entries and position == self._position():
+    async def _store(self, parts: Sequence[Part], position: Position | None) -> None:
+        last = parts[-1]
+        if last.outgoing.messages and not last.entries and position == self._position():
             # Nothing to remember but the events, whose ids depend on nothing that is remembered.
-            await self._insist(lambda: self._streams.send_all(prepared.messages, tracestate=tracestate))
+            for outgoing, _ in parts:
+                await self._insist(partial(self._streams.send_all, outgoing.messages, tracestate=outgoing.tracestate))
             self._ledger.commit([], self._cursor.sequence)
             return
-        # Ids that depend on what the ledger remembers need its entries, which the cursor carries, at the same moment.
-        together, parts = bool(prepared.entries), list(prepared.parts())
         for number, part in enumerate(parts, 1):
-            last = number == len(parts)
             state = {
-                "position": position if last else self._position(),
+                "position": position if part is last else self._position(),
                 "epoch": self._ledger.epoch,
                 "ledger": [entry.dump() for entry in part.entries],
                 "at": now(),
                 "part": f"{number}/{len(parts)}",
             }
-            sequence = await self._insist(
-                lambda part=part, state=state: self._cursor.store(
-                    part.messages, state, together=together, tracestate=tracestate, staged=staged
-                )
-            )
+            # Ids that depend on what the ledger remembers need its entries, which the cursor carries, at once.
+            together = bool(last.entries)
+            sequence = await self._insist(partial(self._cursor.store, part.outgoing, state, together=together))
             self._ledger.commit(part.entries, sequence)
         self._written = asyncio.get_running_loop().time()
 
@@ -227,8 +223,9 @@ class Outflow:
         """
         if not events:
             return nullcontext("")
-        types = {event.type.removeprefix(subjects.TYPE_PREFIX) for event in events}
-        template = subjects.event_template(self._app, *types if len(types) == 1 else ())
+        names = [each.removeprefix(subjects.TYPE_PREFIX) for each in {event.type for event in events}]
+        several = len(names) > 1
+        template = subjects.event_template(self._app) if several else subjects.event_template(self._app, names[0])
         return spans.send(template, events)
 
     def _position(self) -> Position | None:
@@ -238,7 +235,7 @@ class Outflow:
         clock = asyncio.get_running_loop().time()
         self._written = self._written or clock
         if self._cursor.state is not None and clock - self._written > REWRITE:
-            await self._store(Prepared(), self._position())
+            await self._store(Prepared().parts(), self._position())
 
     async def _insist(self, attempt: Any) -> Any:
         """Repeats one storing until the server has taken it; what it stores has the same ids each time."""

@@ -5,14 +5,14 @@ Pure computing, in slices: the connection and other sources have their turn in b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
 
-from bus.broker.publish import MAX_BATCH, Message, Streams
+from bus.broker.publish import MAX_BATCH, Message, Outgoing, Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.dead_letters import DeadLetter
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 class Part(NamedTuple):
     """What is stored together: events as messages, and entries of the ledger."""
 
-    messages: Sequence[Message]
+    outgoing: Outgoing
     entries: Sequence[Entry]
 
 
@@ -49,17 +49,16 @@ class Prepared:
     rejections: list[Rejection] = field(default_factory=list)
     latest: dict[bytes, Entry] = field(default_factory=dict)
 
-    @property
-    def whole(self) -> bool:
-        """Whether one atomic batch takes all of it."""
-        return len(self.events) <= LARGEST
-
-    def parts(self) -> Iterator[Part]:
+    def parts(self, tracestate: str = "") -> list[Part]:
         """Split so that each part is one atomic batch; the ledger's entries go with the last, which completes them."""
-        for start in range(0, max(len(self.events), 1), LARGEST):
-            end = start + LARGEST
-            entries = self.entries if end >= len(self.events) else ()
-            yield Part(self.messages[start:end], entries)
+        starts = range(0, max(len(self.messages), 1), LARGEST)
+        return [
+            Part(
+                Outgoing(self.messages[start : start + LARGEST], tracestate),
+                self.entries if start == starts[-1] else (),
+            )
+            for start in starts
+        ]
 
     def remember(self, entry: Entry) -> None:
         """The ledger is to have this entry once the batch is stored."""

@@ -15,6 +15,7 @@ import structlog
 from bus import subjects
 from bus.broker.consume import Incoming
 from bus.broker.publish import Message, Streams
+from bus.broker.wire import UNTRACED
 from bus.delivery import dead_letters
 from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.health import PlaceHealth
@@ -49,7 +50,7 @@ def message_of(letter: DeadLetter, *, author: str, reason: str, discard: bool = 
     if discard:
         headers[DISCARD] = "true"
     identity = blake2b(f"{letter.id}{time_ns()}".encode(), digest_size=12).hexdigest()
-    return Message(subjects.redrive(app, letter.place), body, identity, headers)
+    return Message(subjects.redrive(app, letter.place), body, identity, headers, UNTRACED)
 
 
 class SourceRedrive:

@@ -20,7 +20,6 @@ from bus.errors import BusError, ConfigError, Unavailable
 from bus.observability.index import Index
 from bus.observability.rows import IndexedConsumer, IndexedEvent, IndexedLetter, IndexedReceipt, IndexedRedrive
 from bus.subjects import AppName, EventSubject
-from bus.tasks import heed_cancellation
 
 REFRESH = 5.0  #: seconds between two looks at the provisioned consumers
 _HOP = re.compile(r"[0-9]{1,3}")
@@ -130,7 +129,6 @@ class Indexer:
                 await self._prune()
             except Unavailable as error:
                 log.debug("consumers are not listed", error=str(error))
-            heed_cancellation()
             await asyncio.sleep(REFRESH)
 
     async def _look_at_consumers(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bus.broker.direct import StoredMessage
-from bus.broker.publish import Message, Staged, Stored
+from bus.broker.publish import Message, Outgoing, Stored
 from bus.delivery.dead_letters import DeadLetter
 from bus.errors import Fenced, StreamFull
 from bus.subjects import EVENT_TOKENS
@@ -62,27 +62,17 @@ class MemoryStreams:
         self._die_after(messages[-1].subject)
         return stored
 
-    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
-        """None: what is in memory needs no time to get there."""
-        return None
+    async def stage(self, outgoing: Outgoing) -> None:
+        """Nothing is sent ahead: what is in memory needs no time to get there."""
 
-    async def send_batch(
-        self,
-        messages: Sequence[Message],
-        cursor: Message,
-        *,
-        after: int,
-        together: bool = True,
-        tracestate: str = "",
-        staged: Staged | None = None,
-    ) -> Stored:
+    async def send_batch(self, outgoing: Outgoing, cursor: Message, *, after: int, together: bool = True) -> Stored:
         """Stores messages and their cursor together or not at all."""
         self._check()
         self._die_before()
         last = self._last.get(cursor.subject)
         if (last.sequence if last else 0) != after:
             raise Fenced("another instance has moved this cursor", where=cursor.subject)
-        for message in messages:
+        for message in outgoing.messages:
             self._store(message)
         stored = self._store(cursor)
         self._die_after(cursor.subject)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bus.errors import Unavailable
-from bus.tasks import first, heed_cancellation, to_the_end, together
+from bus.tasks import first, heed_cancellation, heeding, to_the_end, together
 
 
 async def forever() -> None:
@@ -50,6 +50,37 @@ async def test_a_swallowed_cancellation_is_heeded() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)
+
+
+@pytest.mark.parametrize("fails_too", [False, True])
+async def test_a_cancellation_that_is_lost_with_an_answer_is_raised_behind_it(*, fails_too: bool) -> None:
+    begun, answered = asyncio.Event(), []
+
+    async def request() -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            answered.append("yes")
+        if fails_too:
+            raise Unavailable("away")
+        return "yes"
+
+    async def flow() -> None:
+        while True:
+            try:
+                await heeding(request())
+            except Unavailable:
+                await forever()
+
+    task = asyncio.create_task(flow())
+    await begun.wait()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+    assert answered == ["yes"], "told to end once"
+    assert await heeding(asyncio.sleep(0, "an answer")) == "an answer"
 
 
 @pytest.mark.parametrize("fails_too", [False, True])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.broker.connection import Connection
-from bus.broker.publish import MAX_BATCH, Message, Publisher
+from bus.broker.publish import MAX_BATCH, Message, Outgoing, Publisher
 from bus.errors import ContractError, Fenced, StreamFull, Unavailable
 from bus.server import EmbeddedServer
 from tests.bus.broker.conftest import CURSOR, STREAM, count, cursor, event, reconnected
@@ -41,11 +41,13 @@ async def test_a_few_of_different_keys_are_no_batch(connection: Connection, publ
 async def test_a_few_need_not_be_stored_together_with_their_cursor(
     connection: Connection, publisher: Publisher
 ) -> None:
-    first = await publisher.send_batch([event(1, key="a"), event(2, key="b")], cursor(), after=0, together=False)
+    first = await publisher.send_batch(
+        Outgoing([event(1, key="a"), event(2, key="b")]), cursor(), after=0, together=False
+    )
     again = [event(1, key="a"), event(2, key="b"), event(3, key="c")]  # as after a crash before the cursor
-    second = await publisher.send_batch(again, cursor(), after=first.sequence, together=False)
+    second = await publisher.send_batch(Outgoing(again), cursor(), after=first.sequence, together=False)
     with pytest.raises(Fenced):
-        await publisher.send_batch([event(4, key="d")], cursor(), after=first.sequence, together=False)
+        await publisher.send_batch(Outgoing([event(4, key="d")]), cursor(), after=first.sequence, together=False)
 
     for key in "abc":
         last = await publisher.last(STREAM, event(0, key=key).subject)
@@ -67,7 +69,7 @@ async def test_a_stream_that_takes_no_batches_gets_messages_one_by_one(
 
 
 async def test_a_batch_and_its_cursor_are_stored_together(connection: Connection, publisher: Publisher) -> None:
-    stored = await publisher.send_batch([event(number) for number in range(10)], cursor(b'{"n":1}'), after=0)
+    stored = await publisher.send_batch(Outgoing([event(number) for number in range(10)]), cursor(b'{"n":1}'), after=0)
 
     assert stored.sequence == 11
     last = await publisher.last(STREAM, CURSOR)
@@ -76,10 +78,10 @@ async def test_a_batch_and_its_cursor_are_stored_together(connection: Connection
 
 
 async def test_a_batch_behind_a_moved_cursor_stores_nothing(connection: Connection, publisher: Publisher) -> None:
-    await publisher.send_batch([event(1)], cursor(), after=0)
+    await publisher.send_batch(Outgoing([event(1)]), cursor(), after=0)
 
     with pytest.raises(Fenced, match="another instance"):
-        await publisher.send_batch([event(2), event(3)], cursor(), after=0)
+        await publisher.send_batch(Outgoing([event(2), event(3)]), cursor(), after=0)
 
     assert await count(connection) == 2
 
@@ -87,18 +89,18 @@ async def test_a_batch_behind_a_moved_cursor_stores_nothing(connection: Connecti
 async def test_a_batch_that_was_stored_in_part_is_completed(connection: Connection, publisher: Publisher) -> None:
     await publisher.send_all([event(1), event(2)])
 
-    await publisher.send_batch([event(1), event(2), event(3)], cursor(), after=0)
+    await publisher.send_batch(Outgoing([event(1), event(2), event(3)]), cursor(), after=0)
 
     assert await count(connection) == 4
 
 
 async def test_an_empty_batch_moves_the_cursor(publisher: Publisher) -> None:
-    first = await publisher.send_batch([], cursor(b'{"n":1}'), after=0)
-    second = await publisher.send_batch([], cursor(b'{"n":2}'), after=first.sequence)
+    first = await publisher.send_batch(Outgoing([]), cursor(b'{"n":1}'), after=0)
+    second = await publisher.send_batch(Outgoing([]), cursor(b'{"n":2}'), after=first.sequence)
 
     assert second.sequence == 2
     with pytest.raises(Fenced):
-        await publisher.send_batch([], cursor(), after=first.sequence)
+        await publisher.send_batch(Outgoing([]), cursor(), after=first.sequence)
 
 
 async def test_an_event_over_the_limit_is_refused_before_it_is_sent(
@@ -106,7 +108,7 @@ async def test_an_event_over_the_limit_is_refused_before_it_is_sent(
 ) -> None:
     large = event(1, body=b"x" * connection.client.max_payload)
 
-    for sending in (publisher.send(large), publisher.send_batch([large], cursor(), after=0)):
+    for sending in (publisher.send(large), publisher.send_batch(Outgoing([large]), cursor(), after=0)):
         with pytest.raises(ContractError, match=r"1,0[0-9,]+ bytes, the server takes"):
             await sending
 
@@ -126,7 +128,7 @@ async def test_headers_count_towards_the_limit(connection: Connection, publisher
 
 async def test_a_batch_has_room_for_so_many(publisher: Publisher) -> None:
     with pytest.raises(ContractError, match="at most 999"):
-        await publisher.send_batch([event(number) for number in range(MAX_BATCH)], cursor(), after=0)
+        await publisher.send_batch(Outgoing([event(number) for number in range(MAX_BATCH)]), cursor(), after=0)
 
 
 async def test_a_full_stream_says_so(connection: Connection, publisher: Publisher) -> None:
@@ -136,7 +138,9 @@ async def test_a_full_stream_says_so(connection: Connection, publisher: Publishe
     with pytest.raises(StreamFull, match=r"full.*max_bytes"):
         await publisher.send_all([event(number, body=b"x" * 300) for number in range(10)])
     with pytest.raises(StreamFull, match="full"):
-        await publisher.send_batch([event(number, body=b"y" * 300) for number in range(20, 30)], cursor(), after=0)
+        await publisher.send_batch(
+            Outgoing([event(number, body=b"y" * 300) for number in range(20, 30)]), cursor(), after=0
+        )
 
     assert await publisher.last(STREAM, CURSOR) is None
 

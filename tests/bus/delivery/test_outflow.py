@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from bus.broker.publish import Message, Staged, Stored
+from bus.broker.publish import Message, Outgoing, Stored
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 from bus.ports import Batch, Position, Record, Rejection, SourceState
 from bus.testing.lines import Line, until
@@ -61,21 +61,21 @@ class Slow(MemoryStreams):
     def __init__(self) -> None:
         super().__init__()
         self.told = asyncio.Semaphore(0)
-        self.staged: list[Staged] = []
-        self.ended: list[Staged | None] = []
+        self.staged: list[str] = []
+        self.ended: list[str] = []
         self.refusal: BusError | None = None
 
-    async def stage(self, messages: Sequence[Message], *, tracestate: str = "") -> Staged | None:
-        self.staged.append(Staged(messages[0].id, len(messages)))
-        return self.staged[-1]
+    async def stage(self, outgoing: Outgoing) -> None:
+        outgoing.staged = outgoing.messages[0].id
+        self.staged.append(outgoing.staged)
 
-    async def send_batch(self, *arguments: Any, staged: Staged | None = None, **options: Any) -> Stored:
+    async def send_batch(self, outgoing: Outgoing, cursor: Message, *, after: int, together: bool = True) -> Stored:
         await self.told.acquire()
         if self.refusal is not None:
             refusal, self.refusal = self.refusal, None
             raise refusal
-        self.ended.append(staged)
-        return await super().send_batch(*arguments, **options)
+        self.ended.append(outgoing.staged)
+        return await super().send_batch(outgoing, cursor, after=after, together=together)
 
 
 def line(tmp_path: Path, streams: Slow) -> Line:
@@ -104,7 +104,7 @@ async def test_the_next_batch_is_on_its_way_meanwhile(tmp_path: Path) -> None:
         await asyncio.gather(process.task, return_exceptions=True)
         process.ledger.close()
 
-    assert streams.ended == [None, *streams.staged]
+    assert streams.ended == ["", *streams.staged]
     assert rows.committed == [1, 2, 3, 4]
 
 

@@ -32,9 +32,6 @@ AGAIN = 0.5  #: seconds between two attempts to go on after a lost connection
 
 log = structlog.get_logger(__name__)
 
-# ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; v2 has domain and account before <stream>.
-_V1_TOKENS = 9
-
 
 class Incoming:
     """A message of a stream, with the ways to settle it."""
@@ -46,11 +43,8 @@ class Incoming:
         self.subject: str = message.subject
         self.headers: Mapping[str, str] = message.headers or {}
         self.body: bytes = message.data
-        tokens = message.reply.split(".")
-        first = 2 if len(tokens) == _V1_TOKENS else 4
-        self.stream = tokens[first]
-        self.sequence = int(tokens[first + 3])
-        self._stored_ns = tokens[first + 5]
+        self.stream, _, _, sequence, _, self._stored_ns, *_ = wire.origin(message.reply)
+        self.sequence = int(sequence)
 
     @property
     def stored_ms(self) -> int:
@@ -206,8 +200,8 @@ class Subscription:
             begun.set()
 
     async def _resume(self, lost: Pull) -> Pull:
-        """Begins anew on a connection that was lost. What the server had sent into it would come again only after
-        ack_wait, behind newer messages of the same key.
+        """Begins anew where deliveries were lost: they would come again only after ack_wait, behind newer messages of
+        the same key.
         """
         await lost.unsubscribe()
         while True:

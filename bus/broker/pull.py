@@ -3,6 +3,9 @@
 The client's own ``fetch`` waits for each message with a timer of its own, which costs more than the message, and its
 time-outs are of a kind that FastStream's pull loop takes for a crash. Here nothing is requested that is not waited
 for, so that no message lies in a queue while its ack_wait runs.
+
+The server numbers a consumer's deliveries, from 1 after each reset. A number left out went elsewhere: to another
+instance that believes to be the active one too. Whoever goes on behind such a gap overtakes it; here it shows as lost.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import asyncio
 import json
 from typing import Self
 
+import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
@@ -22,6 +26,8 @@ from bus.errors import ConfigError, Unavailable
 FILL = 0.02  #: seconds that a batch which is not full waits for more: a transaction and a receipt cost as much
 LINGER = 2.0  #: seconds that a request for the next message stays with the server
 ANSWER = 5.0  #: seconds until the server, asked for what there is, must have answered
+
+log = structlog.get_logger(__name__)
 
 _DONE = {"404", "408"}  #: no (more) messages; the request has expired
 _BUSY = "409"  #: the consumer cannot deliver now, or is gone: the description tells
@@ -36,7 +42,8 @@ class Pull:
         self._inbox = connection.client.new_inbox()
         self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
         self._subscription: Subscription | None = None
-        self.lost = False  #: the connection was lost: messages may have been sent into it that never arrived
+        self._delivered = 0  #: the number of the latest delivery, counted by the server since the consumer's reset
+        self.lost = False  #: deliveries went elsewhere, or into a connection that was lost: they never arrived here
 
     @classmethod
     async def open(cls, connection: Connection, stream: str, durable: str) -> Self:
@@ -52,7 +59,7 @@ class Pull:
         return pull
 
     async def batch(self, size: int) -> list[Msg]:
-        """Up to ``size`` messages as soon as there are any; an empty list when none came for a while.
+        """Up to ``size`` messages as soon as there are any; an empty list when none came for a while, or ``lost``.
 
         Raises ConfigError where the consumer is gone, AccessError, Unavailable.
         """
@@ -61,7 +68,7 @@ class Pull:
             messages = await self._request({"batch": 1, "expires": int(LINGER * 1e9)}, LINGER + ANSWER)
         if messages and len(messages) < size:
             messages += await self._request({"batch": size - len(messages), "expires": int(FILL * 1e9)}, FILL + ANSWER)
-        return messages
+        return messages if self._follow(messages) else []
 
     async def unsubscribe(self) -> None:
         """Ends the inbox; a request that the server still has ends with it."""
@@ -96,6 +103,15 @@ class Pull:
             # The server went away with the request; what it had delivered is still ours.
             self._connection.raise_if_denied(self._next)
         return messages
+
+    def _follow(self, messages: list[Msg]) -> bool:
+        """Whether none is left out before or between them. Numbers only grow: the first and the last tell."""
+        if messages:
+            before, self._delivered = self._delivered, wire.delivery(messages[-1].reply)
+            if wire.delivery(messages[0].reply) != before + 1 or self._delivered != before + len(messages):
+                log.warning("deliveries went to another instance", consumer=self._where)
+                self.lost = True
+        return not self.lost
 
     def _on_lost(self) -> None:
         self.lost = True

@@ -16,6 +16,7 @@ from nats.errors import ConnectionClosedError
 from bus.errors import ContractError
 
 _VERSION = "NATS/1.0\r\n"
+_ACK_V1_TOKENS = 9
 
 #: The first header of a message with a ``traceparent``, which the server takes for a request to trace its own routing:
 #: to find out that the account wants none it would make a map of all headers, a tenth of the work of storing an event.
@@ -46,6 +47,21 @@ def encode(subject: str, reply: str, lines: str, body: bytes) -> tuple[bytes, in
 def encode_empty(subject: str) -> bytes:
     """A ``PUB`` command without a body: an acknowledgement."""
     return b"PUB %b  0\r\n\r\n" % subject.encode()
+
+
+def origin(reply: str) -> list[str]:
+    """Where a delivered message is from, by its reply subject: stream, consumer, how often it was delivered, its
+    number in the stream, the delivery's own number, stored at (Unix nanoseconds), how many wait behind it.
+
+    ``$JS.ACK.`` and these; its second version has domain and account before, and more behind them.
+    """
+    tokens = reply.split(".")
+    return tokens[2 if len(tokens) == _ACK_V1_TOKENS else 4 :]
+
+
+def delivery(reply: str) -> int:
+    """The number of a delivery: a consumer's deliveries are counted from 1, anew after a reset."""
+    return int(origin(reply)[4])
 
 
 async def write(client: Client, commands: bytes, messages: int, size: int) -> None:

@@ -27,6 +27,7 @@ from bus.subjects import AppName
 
 TTL = 10.0  #: seconds after which a silent instance is replaced
 RENEWAL = 3.0  #: seconds between renewals
+AGAIN = 1.0  #: seconds until it asks again where it cannot tell
 RELEASE = 2.0  #: seconds that an instance that ends gives to saying so
 
 log = structlog.get_logger(__name__)
@@ -63,27 +64,26 @@ class Lease:
                 if not waiting:
                     log.info("standing by: another instance is active", app=str(self._app))
                     waiting = True
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(AGAIN)
         log.info("active", app=str(self._app))
 
     async def keep(self) -> None:
         """Renews until cancelled. Raises Fenced when another instance has taken over."""
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
+        renewed, pause = loop.time(), RENEWAL
         while True:
-            await asyncio.sleep(RENEWAL)
+            await asyncio.sleep(pause)
             try:
-                await self._write(self._sequence)
-                renewed = loop.time()
-            except Fenced:
-                if not await self._take():
-                    raise
-                renewed = loop.time()
+                await self._renew()
             except Unavailable as error:
-                # While the server is away nobody else can take over either; the fence decides when it is back.
+                # While the server is away nobody else can take over either; one that was frozen learns soon that
+                # another has.
+                pause = AGAIN
                 log.warning(
                     "cannot renew the lease", app=str(self._app), error=str(error), seconds=round(loop.time() - renewed)
                 )
+            else:
+                renewed, pause = loop.time(), RENEWAL
 
     async def release(self) -> None:
         """Gives the lease up, so that a standby need not wait for it to run out."""
@@ -91,6 +91,14 @@ class Lease:
             async with asyncio.timeout(RELEASE):
                 await self._write(self._sequence, ttl=1, released=True)
         self._lock.close()
+
+    async def _renew(self) -> None:
+        """Raises Fenced when another instance has taken over, Unavailable."""
+        try:
+            await self._write(self._sequence)
+        except Fenced:
+            if not await self._take():
+                raise
 
     async def _take(self) -> bool:
         """Tries to become the active instance."""

@@ -13,6 +13,7 @@ import pytest
 from bus.broker.connection import Connection
 from bus.broker.consume import Handle, Incoming, Subscription
 from bus.broker.publish import Publisher
+from bus.broker.pull import Pull
 from tests.bus.broker.conftest import STREAM, event
 
 DURABLE = "uji_baca"
@@ -83,3 +84,27 @@ async def test_a_batch_that_is_long_on_its_way_is_not_overtaken(
         await subscription.start()
         await done.wait()
     assert come == list(range(1, 3 * BATCH + 1))
+
+
+async def test_what_another_instance_was_given_is_not_overtaken(connection: Connection, publisher: Publisher) -> None:
+    """One that was frozen wakes and pulls: behind what it was given all begins again at what is unsettled."""
+    await publisher.send_all([event(number) for number in range(4 * BATCH)])
+    come: list[int] = []
+    taken, done = asyncio.Event(), asyncio.Event()
+
+    async def handle(incomings: Sequence[Incoming]) -> None:
+        come.extend(each.sequence for each in incomings)
+        if not taken.is_set():
+            other = await Pull.open(connection, STREAM, DURABLE)
+            assert not await other.batch(BATCH)
+            assert other.lost, "it comes behind the first"
+            await other.unsubscribe()
+            taken.set()
+        await Incoming.ack_all(incomings)
+        if come[-1] == 4 * BATCH:
+            done.set()
+
+    async with asyncio.timeout(PATIENCE), subscribed(connection, handle) as subscription:
+        await subscription.start()
+        await done.wait()
+    assert list(dict.fromkeys(come)) == list(range(1, 4 * BATCH + 1))

@@ -26,7 +26,7 @@ from bus.subjects import AppName
 from tests.faults.processes import Process
 
 PATIENCE = 90.0  #: seconds; a busy machine makes things slow, not wrong
-POLL = 0.02
+POLL = 0.05
 
 
 class City:

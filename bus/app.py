@@ -26,6 +26,7 @@ from bus.delivery.applying import Applier, DirectApplier, TransactionalApplier
 from bus.delivery.backoff import Backoff
 from bus.delivery.cursor import Cursor
 from bus.delivery.deaths import Deaths
+from bus.delivery.drafting import Drafting
 from bus.delivery.dry_run import Tried, records
 from bus.delivery.emitting import Emitter
 from bus.delivery.flows import Flows, consuming, pulling
@@ -35,7 +36,7 @@ from bus.delivery.health import Health
 from bus.delivery.inflow import Inflow
 from bus.delivery.lease import Lease
 from bus.delivery.ledger import Ledger
-from bus.delivery.mapping import Drafting, Mapper
+from bus.delivery.mapping import Mapper
 from bus.delivery.outflow import Outflow
 from bus.delivery.reading import Reader
 from bus.delivery.redrive import SourceRedrive

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bus.delivery.ledger import Told
 from bus.delivery.mapping import Mapper
 from bus.envelope import Event, rfc3339
 from bus.errors import ContractError
@@ -31,14 +32,14 @@ async def records(app: AppName, source: Source, mapper: Mapper, limit: int) -> A
     Raises ConfigError, AccessError, Unavailable of the source.
     """
     left = limit
-    ids: dict[str, dict[str, str]] = {}
+    of_key: dict[str, dict[str, Told]] = {}
     await source.open(None)
     async with contextlib.aclosing(_batches(source)) as batches:
         async for batch in batches:
             for record in batch[:left]:
-                known = ids.setdefault(record.key, {})
+                told = of_key.setdefault(record.key, {})
                 try:
-                    drafts = mapper.map(record, known)
+                    drafts = list(mapper.withdrawing.completed(mapper.map(record, told), told))
                 except ContractError as error:
                     yield Tried(record.place, rejected=error.what)
                     continue
@@ -47,7 +48,8 @@ async def records(app: AppName, source: Source, mapper: Mapper, limit: int) -> A
                     draft.event(app.ce_source, record.key, version, rfc3339(record.at or datetime.now(UTC)))
                     for draft in drafts
                 )
-                known.update((str(draft.type.name), event.id) for draft, event in zip(drafts, events, strict=True))
+                for draft, event in zip(drafts, events, strict=True):
+                    mapper.withdrawing.remember(told, draft, event.id)
                 yield Tried(record.place, events)
             left -= len(batch)
             if left <= 0:

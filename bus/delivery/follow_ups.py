@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from bus.broker import spans
-from bus.delivery.mapping import Drafting
+from bus.delivery.drafting import Drafting
 from bus.envelope import MAX_HOPS, Event, follow_up_id, rfc3339
 from bus.errors import ContractError
 from bus.events.registry import Catalogue

@@ -5,6 +5,9 @@ It makes the same row the same event however often it is read: a re-saved spread
 plus one row is one, A -> B -> A is three. It lies beside the adapter in SQLite and is rolled forward from the stored
 cursor after a crash between the storing of a batch and the writing of the ledger, since each cursor carries the
 entries of its batch.
+
+It holds digests, and of facts that a source may withdraw whom they are about: where a clerk had mistaken the person,
+the event about the first one is withdrawn when the row names another (UU 27/2022 art. 30: mended without delay).
 """
 
 from __future__ import annotations
@@ -33,28 +36,33 @@ CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 """
 
 
+class Told(NamedTuple):
+    """The latest event of a type that a record became."""
+
+    id: str
+    key: str  #: whom or what it is about, as its data say; empty once it is withdrawn
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last known state of one record key. ``ids`` has the ids of its events by type, where corrections need
-    them.
-    """
+    """The last known state of one record key. ``told`` has what may have to be withdrawn, by the event's type."""
 
     key: bytes
     content: bytes
     mark: bytes
     count: int
-    ids: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, Told] = field(default_factory=dict)
 
     def dump(self) -> list[Any]:
         """As JSON, for the cursor."""
         binary = [b85encode(value).decode() for value in (self.key, self.content, self.mark)]
-        return [*binary, self.count, *([dict(self.ids)] if self.ids else [])]
+        return [*binary, self.count, *([dict(self.told)] if self.told else [])]
 
     @classmethod
     def load(cls, values: Sequence[Any]) -> Entry:
         """The inverse of ``dump``."""
         key, content, mark = (b85decode(value) for value in values[:3])
-        return cls(key, content, mark, values[3], values[4] if len(values) > 4 else {})  # noqa: PLR2004 - ids are the fifth
+        return cls(key, content, mark, values[3], _told(values[4] if len(values) > 4 else {}))  # noqa: PLR2004 - it is the fifth
 
 
 class Version(NamedTuple):
@@ -96,7 +104,7 @@ class Ledger:
             marks = ",".join("?" * len(part))
             rows = self._db.execute(f"SELECT key, content, mark, count, ids FROM entry WHERE key IN ({marks})", part)  # noqa: S608
             for key, content, mark, count, ids in rows:
-                found[key] = Entry(key, content, mark, count, json.loads(ids) if ids else {})
+                found[key] = Entry(key, content, mark, count, _told(json.loads(ids) if ids else {}))
         return found
 
     def version(self, record: Record, before: Entry | None) -> Version:
@@ -121,7 +129,7 @@ class Ledger:
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)",
-            [(e.key, e.content, e.mark, e.count, json.dumps(dict(e.ids)) if e.ids else "") for e in entries],
+            [(e.key, e.content, e.mark, e.count, json.dumps(dict(e.told)) if e.told else "") for e in entries],
         )
         self._remember("sequence", str(sequence))
         self._db.execute("COMMIT")
@@ -149,8 +157,13 @@ class Ledger:
         self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
 
 
+def _told(values: Mapping[str, Sequence[str] | str]) -> dict[str, Told]:
+    # Older ledgers have the ids alone: whom those are about, nobody knows any more.
+    return {label: Told(each, "") if isinstance(each, str) else Told(*each) for label, each in values.items()}
+
+
 def key_of(record: Record) -> bytes:
-    """The digest by which the ledger knows a record: it holds no identifiers."""
+    """The digest by which the ledger knows a record."""
     return blake2b(record.key.encode(), digest_size=12).digest()
 
 

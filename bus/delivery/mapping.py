@@ -6,67 +6,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bus.broker import spans
 from bus.contracts import Contract, Publish
 from bus.contracts.mapping_module import load_function
-from bus.envelope import Event, event_id
+from bus.delivery.drafting import Draft, Drafting
+from bus.delivery.ledger import Told
+from bus.delivery.withdrawing import Withdrawing
 from bus.errors import ConfigError, ContractError
 from bus.events import Catalogue, EventType, reasons
-from bus.events.registry import KeyTokens
 from bus.ports import Record
 
 PREVIOUS = "$previous"  #: pseudo column: the id of the event that a correction withdraws
 
 MapFunction = Callable[[Mapping[str, Any]], Mapping[str, Any] | BaseModel | None]
-
-
-class Draft(NamedTuple):
-    """A validated event that has no identity yet: the ledger decides whether it is new, and which change it is."""
-
-    type: EventType
-    data: bytes
-    key_token: str
-    parties: tuple[str, ...]
-    content: bytes = b""  #: what must change for a new event; none: all of it
-
-    def event(self, source: str, key: str, version: str, time: str) -> Event:
-        """The event, with its deterministic id. ``time`` is RFC 3339."""
-        identity = event_id(f"{source}/{self.type.label}", key, version, self.data)
-        return Event(
-            id=identity,
-            source=source,
-            type=self.type.ce_type,
-            subject=self.key_token,
-            time=time,
-            data=self.data,
-            dataschema=self.type.dataschema,
-            parties=self.parties,
-            traceparent=spans.traceparent(identity),
-        )
-
-
-class Drafting:
-    """Turns validated data of an event type into drafts. Shared by sources and by handlers' follow-ups."""
-
-    def __init__(self, tokens: KeyTokens) -> None:
-        self._tokens = tokens
-
-    def draft(self, kind: EventType, data: BaseModel) -> Draft:
-        """The draft of one event."""
-        return Draft(
-            kind,
-            data.__pydantic_serializer__.to_json(data, exclude_none=True),
-            self._tokens(kind.entity, getattr(data, kind.key)),
-            self._parties(kind, data) if kind.parties else (),
-        )
-
-    def _parties(self, kind: EventType, data: BaseModel) -> tuple[str, ...]:
-        values = ((entity, getattr(data, field)) for field, entity in kind.parties.items())
-        return tuple(self._tokens(entity, value) for entity, value in values if value is not None)
 
 
 class Mapper:
@@ -76,17 +31,17 @@ class Mapper:
         self._entries = [
             _Entry.of(entry, contract, catalogue, drafting) for entry in contract.publish if entry.source == source
         ]
-        self.corrects = any(entry.kind.corrects for entry in self._entries)
+        self.withdrawing = Withdrawing([entry.kind for entry in self._entries], drafting)
         self.compares = any(entry.changes for entry in self._entries)  #: some of the content makes no new event
 
-    def map(self, record: Record, previous: Mapping[str, str]) -> list[Draft]:
+    def map(self, record: Record, told: Mapping[str, Told]) -> list[Draft]:
         """The events that a record becomes; none where no entry matches.
 
-        ``previous`` has the ids of this record's earlier events by type. Raises ContractError with a clerk's words.
+        ``told`` has this record's earlier events by type. Raises ContractError with a clerk's words.
         """
         if record.fault:
             raise ContractError(record.fault)
-        return [draft for entry in self._entries if (draft := entry.map(record.data, previous)) is not None]
+        return [draft for entry in self._entries if (draft := entry.map(record.data, told)) is not None]
 
     def columns(self, record: Record) -> dict[str, Any]:
         """The columns that the contract names, for a dead letter."""
@@ -120,12 +75,12 @@ class _Entry:
             return cls(entry, kind, load_function(contract, entry.map), {}, drafting)
         return cls(entry, kind, _renaming(entry.map), entry.map, drafting)
 
-    def map(self, row: Mapping[str, Any], previous: Mapping[str, str]) -> Draft | None:
+    def map(self, row: Mapping[str, Any], told: Mapping[str, Told]) -> Draft | None:
         for name, wanted in self._match.items():
             if name not in row or str(row[name]) != wanted:
                 return None
         try:
-            data = self._function(self._with_previous(row, previous) if self.kind.corrects else row)
+            data = self._function(self._with_previous(row, told) if self.kind.corrects else row)
             if data is None:
                 return None
             if not isinstance(data, BaseModel):
@@ -146,12 +101,12 @@ class _Entry:
         """A fault in the words of the source: by the name of its column."""
         return f"kolom {self._columns.get(field, field)}: {text}" if field else text
 
-    def _with_previous(self, row: Mapping[str, Any], previous: Mapping[str, str]) -> Mapping[str, Any]:
-        earlier = previous.get(str(self.kind.corrects))
+    def _with_previous(self, row: Mapping[str, Any], told: Mapping[str, Told]) -> Mapping[str, Any]:
+        earlier = told.get(str(self.kind.corrects))
         # A function decides for itself: rows of persons who never died are no corrections.
         if earlier is None and self._columns:
             raise ContractError("tidak ada peristiwa terkirim yang dapat dibatalkan")
-        return {**row, PREVIOUS: earlier}
+        return {**row, PREVIOUS: earlier and earlier.id}
 
 
 def _part(data: BaseModel, fields: frozenset[str]) -> bytes:

@@ -16,9 +16,10 @@ from bus.broker.publish import MAX_BATCH, Message, Outgoing, Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.dead_letters import DeadLetter
+from bus.delivery.drafting import Draft
 from bus.delivery.emitting import message_of
 from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
-from bus.delivery.mapping import Draft, Mapper, content_of, content_of_columns
+from bus.delivery.mapping import Mapper, content_of, content_of_columns
 from bus.envelope import Event, rfc3339
 from bus.errors import ContractError
 from bus.ports import Record, Rejection
@@ -89,15 +90,15 @@ class Preparer:
 
     def _key(self, record: Record) -> bytes | None:
         """The ledger's key of a record; None where its source has versions and nothing must be remembered of it."""
-        remembered = record.version is None or self._mapper.corrects or self._mapper.compares
+        remembered = record.version is None or self._mapper.withdrawing or self._mapper.compares
         return key_of(record) if remembered else None
 
     def _take(self, record: Record, key: bytes | None, before: Entry | None, prepared: Prepared) -> None:
         """Adds what one record became: nothing where nothing changed."""
-        ids = dict(before.ids) if before else {}
+        told = dict(before.told) if before else {}
         content = b""
         try:
-            drafts, reason = self._mapper.map(record, ids), ""
+            drafts, reason = self._mapper.map(record, told), ""
             self._check_size(drafts)
             if key is not None:
                 content = content_of(drafts)
@@ -115,14 +116,15 @@ class Preparer:
         if reason:
             self._reject(record, reason, content, prepared)
         time = self._time_of(record)
-        for draft in drafts:
+        withdrawing = self._mapper.withdrawing
+        for draft in list(withdrawing.completed(drafts, told)) if told else drafts:
             event = draft.event(self._ce_source, record.key, version.text, time)
             prepared.events.append(event)
             prepared.messages.append(message_of(self._app, event))
-            if self._mapper.corrects:
-                ids[draft.type.label] = event.id
+            if withdrawing:
+                withdrawing.remember(told, draft, event.id)
         if key is not None:
-            prepared.remember(Entry(key, content, mark_of(record), version.counter, ids))
+            prepared.remember(Entry(key, content, mark_of(record), version.counter, told))
 
     def _time_of(self, record: Record) -> str:
         """When it was recorded; the rows of a transaction share one moment, which is written once."""

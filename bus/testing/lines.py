@@ -19,9 +19,10 @@ import pytest
 
 from bus.contracts import Contract
 from bus.delivery.cursor import Cursor
+from bus.delivery.drafting import Drafting
 from bus.delivery.health import PlaceHealth
 from bus.delivery.ledger import Ledger
-from bus.delivery.mapping import Drafting, Mapper
+from bus.delivery.mapping import Mapper
 from bus.delivery.outflow import Outflow
 from bus.errors import Fenced
 from bus.events.registry import KeyTokens

@@ -25,12 +25,12 @@ import pytest
 from bus.contracts import Subscribe
 from bus.delivery.applying import Applier, DirectApplier, TransactionalApplier
 from bus.delivery.deaths import Deaths
+from bus.delivery.drafting import Drafting
 from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.handlers import Handler, HandlerSink
 from bus.delivery.health import PlaceHealth
 from bus.delivery.inflow import Inflow
-from bus.delivery.mapping import Drafting
 from bus.delivery.reading import ORIGIN, Reader
 from bus.delivery.settling import Settler
 from bus.errors import AccessError, ConfigError

@@ -23,7 +23,7 @@ from bus.broker.publish import Publisher
 from bus.config import Settings
 from bus.contracts import Contract
 from bus.contracts.grants import ConsumerGrant, consumers
-from bus.delivery.mapping import Drafting
+from bus.delivery.drafting import Drafting
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
 from bus.observability import logging

@@ -16,12 +16,13 @@ from bus.contracts import Subscribe, connectors, load
 from bus.contracts.mapping_module import load_function
 from bus.delivery.applying import TransactionalApplier
 from bus.delivery.cursor import Cursor
+from bus.delivery.drafting import Drafting
 from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.handlers import HandlerSink
 from bus.delivery.health import PlaceHealth
 from bus.delivery.ledger import Ledger
-from bus.delivery.mapping import Drafting, Mapper
+from bus.delivery.mapping import Mapper
 from bus.delivery.outflow import Outflow
 from bus.delivery.reading import Reader
 from bus.events import Catalogue

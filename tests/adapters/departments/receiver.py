@@ -17,11 +17,11 @@ from bus.broker.publish import Message
 from bus.contracts import Subscribe, connectors, load
 from bus.delivery.applying import DirectApplier
 from bus.delivery.deaths import Deaths
+from bus.delivery.drafting import Drafting
 from bus.delivery.emitting import Emitter, message_of
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.health import PlaceHealth
 from bus.delivery.inflow import Inflow
-from bus.delivery.mapping import Drafting
 from bus.delivery.reading import Reader
 from bus.delivery.settling import Settler
 from bus.envelope import rfc3339

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
+from bus.delivery.drafting import Drafting
 from bus.delivery.emitting import message_of
-from bus.delivery.mapping import Drafting
 from bus.envelope import rfc3339
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens

@@ -137,7 +137,7 @@ async def test_a_death_its_withdrawal_and_a_second_one(hospital: Database, offic
     assert sorted(office.reasons()) == REJECTED
 
 
-async def test_a_death_in_the_emergency_unit_and_one_whose_nik_was_mended(hospital: Database, office: Office) -> None:
+async def test_a_death_in_the_emergency_unit_and_niks_that_were_mended(hospital: Database, office: Office) -> None:
     async with office.running():
         await all_told(office)
         deaths = len(office.told(DIED))
@@ -152,6 +152,13 @@ async def test_a_death_in_the_emergency_unit_and_one_whose_nik_was_mended(hospit
         hospital.sql("UPDATE pasien SET no_ktp = '3571020508550003' WHERE no_rkm_medis = '000106'")
         mended = (await office.until_told(DIED, deaths + 2))[-1]
         assert (mended.data["nik"], mended.data["tanggal_meninggal"]) == ("3571020508550003", "2026-03-19")
+        assert not office.told(LIVES)
+
+        hospital.sql("UPDATE pasien SET no_ktp = '3571020508700004' WHERE no_rkm_medis = '000104'")  # it was another
+        other = (await office.until_told(DIED, deaths + 3))[-1]
+        [lives] = office.told(LIVES)
+        assert (lives.data["nik"], lives.data["membatalkan"]) == ("3571020508800002", form.id)
+        assert other.data["nik"] == "3571020508700004"
 
 
 async def test_a_birth_whose_mother_is_known_later_and_one_that_was_a_mistake(

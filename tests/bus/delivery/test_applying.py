@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bus.broker.publish import Message, Stored
 from bus.database import engine
 from bus.delivery.applying import TransactionalApplier
+from bus.delivery.drafting import Drafting
 from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
-from bus.delivery.mapping import Drafting
 from bus.envelope import Event
 from bus.errors import Rejected
 from bus.events.registry import KeyTokens

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
+from bus.delivery.ledger import Entry, Ledger, Told, key_of, mark_of
 from bus.ports import Record
 
 
@@ -21,7 +21,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def entry(record: Record, content: bytes, count: int = 1) -> Entry:
-    return Entry(key_of(record), content, mark_of(record), count, {"a.b.c.v1": "f" * 32})
+    return Entry(key_of(record), content, mark_of(record), count, {"a.b.c.v1": Told("f" * 32, "kunci")})
 
 
 def test_entries_survive_a_restart(ledger: Ledger, tmp_path: Path) -> None:
@@ -42,6 +42,12 @@ def test_it_is_rolled_forward_from_the_cursor(ledger: Ledger) -> None:
     ledger.resume({"epoch": ledger.epoch, "after": 7, "ledger": [entry(record, b"A").dump()]}, 9, "sumber")
 
     assert ledger.look([key_of(record)]) == {key_of(record): entry(record, b"A")}
+
+
+def test_of_an_older_ledger_the_ids_alone_are_known(ledger: Ledger) -> None:
+    *values, _ = entry(Record("1", {}), b"A").dump()
+
+    assert Entry.load([*values, {"a.b.c.v1": "f" * 32}]).told == {"a.b.c.v1": Told("f" * 32, "")}
 
 
 def test_without_a_cursor_everything_is_new(ledger: Ledger) -> None:

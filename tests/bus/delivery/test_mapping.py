@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from bus.contracts import Contract
-from bus.delivery.mapping import Drafting, Mapper
+from bus.delivery.drafting import Drafting
+from bus.delivery.ledger import Told
+from bus.delivery.mapping import Mapper
 from bus.errors import ContractError
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
@@ -28,7 +30,7 @@ def mapper(event: str, columns: dict[str, str]) -> Mapper:
 def test_a_correction_names_the_event_that_it_withdraws() -> None:
     corrections = mapper(WITHDRAWN, {"nik": "nik", "membatalkan": "$previous", "alasan": "sebab"})
 
-    [draft] = corrections.map(Record("1", ROW), {DIED: "a" * 32})
+    [draft] = corrections.map(Record("1", ROW), {DIED: Told("a" * 32, ROW["nik"])})
 
     assert b'"membatalkan":"' + b"a" * 32 in draft.data
 

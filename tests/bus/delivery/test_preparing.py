@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bus.contracts import Contract
+from bus.delivery.drafting import Drafting
 from bus.delivery.ledger import Ledger
-from bus.delivery.mapping import Drafting, Mapper
+from bus.delivery.mapping import Mapper
 from bus.delivery.preparing import Prepared, Preparer
 from bus.events.registry import KeyTokens
 from bus.ports import Record

@@ -20,7 +20,7 @@ from bus.errors import ConfigError
 from bus.events import Catalogue, EventType
 from bus.subjects import AppName
 
-CONNECTORS = ("file_drop", "sql_outbox", "sql_poll")  #: sources for which there are templates
+CONNECTORS = ("file_drop", "sql_cdc", "sql_outbox", "sql_poll")  #: sources for which there are templates
 FIRST = "kependudukan.penduduk.meninggal.v1"  #: what a subscriber starts with, unless told
 
 _TEMPLATES = resources.files("bus.cli") / "templates"
@@ -77,14 +77,19 @@ def _publishing(name: AppName, kind: EventType, connector: str, folder: Path) ->
         "fields": ", ".join(fields),
         "all": _quoted(fields),
         "key": _file_key(kind),
-        "map": "\n".join(f'{field} = "{field}"' for field in fields),
+        "columns_of": "\n".join(f'{field} = "{field}"' for field in fields),
+        "pairs": "\n".join(f'        "{field}": row["{field}"],' for field in fields),
         "optional": f"also: {', '.join(rest)}" if rest else "all of the event's fields",
         "intro": f"Publishes `{kind.name}` from the application's own data.",
         "try_out": " --dry-run` shows the events that its rows become; no server is needed.",
     }
+    by_function = connector == "sql_cdc"  # deletes are changes too: a table of columns cannot leave them out
     values["source"] = _filled(f"{connector}.toml", values)
+    values["map"] = _filled("map_function.toml" if by_function else "map.toml", values).strip()
     values["sections"] = _filled("publish.toml", values).strip()
     files = _common(values) | {"test_adapter.py": _filled(f"test_{connector}.py", values)}
+    if by_function:
+        files["mapping.py"] = _filled("mapping_rows.py", values)
     if connector == "file_drop":
         files["samples/data.csv"] = _csv(row)
     else:

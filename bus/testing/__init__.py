@@ -7,7 +7,7 @@ import pytest
 
 pytest.register_assert_rewrite("bus.testing.adapters", "bus.testing.lines", "bus.testing.sinks", "bus.testing.sources")
 
-from bus.testing.adapters import adapter_suite
+from bus.testing.adapters import adapter_suite, ddl
 from bus.testing.lines import SourceApplication
 from bus.testing.memory import Crash, MemoryStreams
 from bus.testing.sinks import SinkApplication, SinkContract, handler_sink
@@ -21,5 +21,6 @@ __all__ = [
     "SourceApplication",
     "SourceContract",
     "adapter_suite",
+    "ddl",
     "handler_sink",
 ]

@@ -26,9 +26,18 @@ EXPECTED = Path("samples") / "events.jsonl"
 Prepare = Callable[[Path, pytest.MonkeyPatch], None]
 
 
+def ddl(folder: Path) -> str:
+    """The tables and triggers that an adapter's sources need in its application's database, as a script."""
+    return _adapter(folder).ddl()
+
+
+def _adapter(folder: Path) -> Adapter:
+    return Adapter(load(folder / "adapter.toml"), config.load(), Catalogue.load(), KeyTokens(b"samples"))
+
+
 async def replay(folder: Path, *, limit: int = 10_000) -> tuple[list[dict[str, Any]], list[str]]:
     """What the records of every source of an adapter become: events with their data, and the reasons of rejections."""
-    adapter = Adapter(load(folder / "adapter.toml"), config.load(), Catalogue.load(), KeyTokens(b"samples"))
+    adapter = _adapter(folder)
     events: list[dict[str, Any]] = []
     rejected: list[str] = []
     async for tried in adapter.dry_run(limit):

@@ -35,6 +35,17 @@ def test_entries_survive_a_restart(ledger: Ledger, tmp_path: Path) -> None:
         assert again.look([key_of(record)]) == {key_of(record): entry(record, b"A")}
 
 
+def test_nobody_else_may_read_it(ledger: Ledger, tmp_path: Path) -> None:
+    """It says whom facts are about."""
+    ledger.commit([entry(Record("1", {}), b"A")], 7)
+
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "ledger": 0o600,
+        "ledger-wal": 0o600,
+        "ledger-shm": 0o600,
+    }
+
+
 def test_it_is_rolled_forward_from_the_cursor(ledger: Ledger) -> None:
     record = Record("1", {})
     ledger.commit([], 7)

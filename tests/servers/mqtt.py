@@ -18,6 +18,7 @@ from typing import ClassVar
 from tests.servers.server import HOST, PASSWORD, USER, Server, ServerError, free_port
 
 READER = "pembaca"  #: a second user, who may read the topics below umum/ alone; same password
+LINES = 50_000  #: that mosquitto_pub is given at once: of more than 65,535 it ends before all are sent
 
 
 def installed() -> Path | None:
@@ -49,6 +50,10 @@ class MqttServer(Server):
 
     def publish_now(self, topic: str, payloads: Sequence[str | bytes], *, retain: bool = False, qos: int = 1) -> None:
         """The same, where nothing else must run meanwhile."""
+        if len(payloads) > LINES:
+            for start in range(0, len(payloads), LINES):
+                self.publish_now(topic, payloads[start : start + LINES], retain=retain, qos=qos)
+            return
         lines = [payload.encode() if isinstance(payload, str) else payload for payload in payloads]
         how = "-l" if len(lines) > 1 else "-s" if lines[0] else "-n"
         command = ["mosquitto_pub", "-h", HOST, "-p", str(self.port), "-u", USER, "-P", PASSWORD, "-t", topic]

@@ -87,13 +87,13 @@ async def test_frozen_instance_is_fenced_when_it_wakes(tmp_path: Path) -> None:
 
 async def test_end_during_work(tmp_path: Path) -> None:
     source, target, kas = Source(tmp_path / "siak.db"), Target(tmp_path / "bansos.db"), Target(tmp_path / "kas.db")
-    written = rows(1, 6_000, seed=2)
+    written = rows(1, 3_000, seed=2)
     source.write(written)
     async with with_follow_ups(tmp_path, source.url, target.url, kas.url) as (city, siak, bansos, payer):
         adapters = [siak, bansos, payer]
         for adapter in adapters:
             await adapter.start()
-        for starts, goal in enumerate((1_000, 2_000, 3_000), 1):
+        for starts, goal in enumerate((500, 1_000, 1_500), 1):
             await city.until(partial(beyond, kas, goal), f"{goal} follow-ups applied")
             for adapter in adapters:
                 await city.until(partial(active, adapter, starts), "it works again")

@@ -76,7 +76,7 @@ class Office:
     def __init__(self, own: Application, door: Door) -> None:
         self._own, self._door, self.kind = own, door, own.kind
         self.away, self.back, self.disturb, self.calm = door.shut, door.reopen, door.disturb, door.calm
-        self.backlog = 200_000 if own.kind == "sqlite" else 20_000
+        self.backlog = 200_000 if own.kind == "postgresql" else 20_000
 
     def sink(self) -> Sink:
         return self._writing(self._door.url)

@@ -21,7 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bus.errors import ConfigError
-from bus.events import REASON, WITHDRAWS, EventType, event_type_of, reason
+from bus.events import REASON_FIELD, WITHDRAWS_FIELD, EventType, event_type_of, reason
 from bus.subjects import EventName
 from schemas.faults import Rule
 from schemas.oddities import warnings_of
@@ -119,11 +119,11 @@ def correction(corrected: type[EventData], *, schema_version: str = "1.0") -> Ca
         fact = event_type_of(corrected)
         if fact is None or fact.kind != "fact":
             raise ConfigError("only a fact has a correction", where=model.__qualname__)
-        if set(model.model_fields) != {fact.key, WITHDRAWS, REASON}:
+        if set(model.model_fields) != {fact.key, WITHDRAWS_FIELD, REASON_FIELD}:
             raise ConfigError(
-                f"a correction has the fields {fact.key}, {WITHDRAWS}, {REASON}", where=model.__qualname__
+                f"a correction has the fields {fact.key}, {WITHDRAWS_FIELD}, {REASON_FIELD}", where=model.__qualname__
             )
-        model.contoh = {fact.key: fact.example[fact.key], WITHDRAWS: EXAMPLE_ID, REASON: EXAMPLE_REASON}
+        model.contoh = {fact.key: fact.example[fact.key], WITHDRAWS_FIELD: EXAMPLE_ID, REASON_FIELD: EXAMPLE_REASON}
         _declare(
             EventType(
                 name=fact.name.cancelled,

@@ -43,8 +43,8 @@ class Incoming:
         self.subject: str = message.subject
         self.headers: Mapping[str, str] = message.headers or {}
         self.body: bytes = message.data
-        self.stream, _, _, sequence, _, self._stored_ns, *_ = wire.origin(message.reply)
-        self.sequence = int(sequence)
+        origin = wire.origin(message.reply)
+        self.stream, self.sequence, self._stored_ns = origin[0], int(origin[3]), origin[5]
 
     @property
     def stored_ms(self) -> int:

@@ -12,7 +12,7 @@ from bus.contracts.lint_options import Load
 from bus.contracts.mapping_module import load_function
 from bus.contracts.model import Contract, Publish
 from bus.errors import ConfigError
-from bus.events import WITHDRAWS, Catalogue, EventType
+from bus.events import WITHDRAWS_FIELD, Catalogue, EventType
 
 PREVIOUS = "$previous"  #: instead of a column: the id of the event that a correction withdraws
 RESERVED = "lease"  #: names a subject of its own beside the cursors
@@ -86,8 +86,8 @@ def _fields(contract: Contract, key: str, entry: Publish, kind: EventType) -> It
     mapped = dict(entry.map) if not isinstance(entry.map, str) else {}
     if missing := sorted(kind.required - mapped.keys()):
         hint = f'write {missing[0]} = "<column>"'
-        if kind.corrects and WITHDRAWS in missing:
-            hint = f'write {WITHDRAWS} = "{PREVIOUS}", the event that is withdrawn'
+        if kind.corrects and WITHDRAWS_FIELD in missing:
+            hint = f'write {WITHDRAWS_FIELD} = "{PREVIOUS}", the event that is withdrawn'
         yield fault(contract, key, f"{', '.join(missing)} missing: {entry.event} needs it", hint)
     for field in sorted(mapped.keys() - kind.fields):
         yield fault(contract, f"{key}.{field}", f"{entry.event} has no such field", meant(field, kind.fields))

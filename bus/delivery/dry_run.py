@@ -39,7 +39,7 @@ async def records(app: AppName, source: Source, mapper: Mapper, limit: int) -> A
             for record in batch[:left]:
                 told = of_key.setdefault(record.key, {})
                 try:
-                    drafts = list(mapper.withdrawing.completed(mapper.map(record, told), told))
+                    drafts = mapper.withdrawing.completed(mapper.map(record, told), told)
                 except ContractError as error:
                     yield Tried(record.place, rejected=error.what)
                     continue

@@ -117,7 +117,7 @@ class Preparer:
             self._reject(record, reason, content, prepared)
         time = self._time_of(record)
         withdrawing = self._mapper.withdrawing
-        for draft in list(withdrawing.completed(drafts, told)) if told else drafts:
+        for draft in withdrawing.completed(drafts, told) if told else drafts:
             event = draft.event(self._ce_source, record.key, version.text, time)
             prepared.events.append(event)
             prepared.messages.append(message_of(self._app, event))

@@ -8,11 +8,11 @@ the row no longer names them (UU 27/2022 art. 30).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bus.delivery.drafting import Draft, Drafting
 from bus.delivery.ledger import Told
-from bus.events import REASON, WITHDRAWS, EventType
+from bus.events import REASON_FIELD, WITHDRAWS_FIELD, EventType
 
 MENDED = "{key} diperbaiki di aplikasi"  #: the reason that such a correction gives
 
@@ -28,17 +28,20 @@ class Withdrawing:
         """Whether anything can be withdrawn, so that what was told must be remembered."""
         return bool(self._corrections)
 
-    def completed(self, drafts: Sequence[Draft], told: Mapping[str, Told]) -> Iterator[Draft]:
+    def completed(self, drafts: Sequence[Draft], told: Mapping[str, Told]) -> list[Draft]:
         """The drafts of a record, each to whom it concerns, and before them the corrections that are missing."""
+        found: list[Draft] = []
         for draft in drafts:
             kind = draft.type
-            corrects = str(kind.corrects)
-            if (correction := self._corrections.get(kind.label)) and self._another(draft, told.get(kind.label)):
-                yield self._correction(correction, told[kind.label])
-            if kind.corrects and self._another(draft, told.get(corrects)):
-                yield self._draft(kind, {**json.loads(draft.data), kind.key: told[corrects].key})
+            fact = str(kind.corrects or kind.name)
+            before = told.get(fact) if fact in self._corrections else None
+            if before is None or before.key in {"", draft.key}:
+                found.append(draft)
+            elif kind.corrects:
+                found.append(self._draft(kind, {**json.loads(draft.data), kind.key: before.key}))
             else:
-                yield draft
+                found += [self._correction(self._corrections[fact], before), draft]
+        return found
 
     def remember(self, told: dict[str, Told], draft: Draft, event_id: str) -> None:
         """Notes in ``told`` what a draft has become, as far as it may have to be withdrawn."""
@@ -48,13 +51,9 @@ class Withdrawing:
         elif (corrected := told.get(str(draft.type.corrects))) is not None:
             told[str(draft.type.corrects)] = corrected._replace(key="")
 
-    @staticmethod
-    def _another(draft: Draft, before: Told | None) -> bool:
-        return before is not None and before.key not in {"", draft.key}
-
     def _correction(self, kind: EventType, before: Told) -> Draft:
         reason = MENDED.format(key=kind.key.replace("_", " "))
-        return self._draft(kind, {kind.key: before.key, WITHDRAWS: before.id, REASON: reason})
+        return self._draft(kind, {kind.key: before.key, WITHDRAWS_FIELD: before.id, REASON_FIELD: reason})
 
     def _draft(self, kind: EventType, data: Mapping[str, object]) -> Draft:
         return self._drafting.draft(kind, kind.model.model_validate(data))

@@ -1,6 +1,6 @@
 """Event types: what they are, which ones exist, and what may change about them."""
 
 from bus.events.reasons import reason, reasons
-from bus.events.registry import REASON, WITHDRAWS, Catalogue, EventType, event_type_of
+from bus.events.registry import REASON_FIELD, WITHDRAWS_FIELD, Catalogue, EventType, event_type_of
 
-__all__ = ["REASON", "WITHDRAWS", "Catalogue", "EventType", "event_type_of", "reason", "reasons"]
+__all__ = ["REASON_FIELD", "WITHDRAWS_FIELD", "Catalogue", "EventType", "event_type_of", "reason", "reasons"]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from bus.errors import ConfigError
 from bus.subjects import EventName
 
-WITHDRAWS, REASON = "membatalkan", "alasan"  #: fields of every correction, beside its key
+WITHDRAWS_FIELD, REASON_FIELD = "membatalkan", "alasan"  #: of every correction, beside its key
 TOKEN_LENGTH = 16  #: base32 characters of a key token: 80 bits
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bus.testing.memory import MemoryStreams
 APP = AppName("dukcapil", "siak")
 DIED = "kependudukan.penduduk.meninggal"
 FIRST, SECOND = "3571010101550001", "3571010101600002"
-PUBLISH = [
+PUBLISH: list[dict[str, Any]] = [
     {"event": f"{DIED}.v1", "match": {"hidup": "0"}, "map": {"nik": "nik", "tanggal_meninggal": "tanggal"}},
     {
         "event": f"{DIED}-dibatalkan.v1",
@@ -40,10 +41,10 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Office:
 class Office:
     """A source whose one row changes; each batch is stored before the next is read."""
 
-    def __init__(self, path: Path, *, versions: bool) -> None:
+    def __init__(self, path: Path, *, versions: bool, publish: Sequence[dict[str, Any]] = PUBLISH) -> None:
         document = {"app": APP.app, "opd": APP.opd, "title": "-", "owner": "-", "contact": "-", "stage": "pilot"}
-        publish: list[dict[str, Any]] = [{"from": "baris", "basis": "uji saja", **each} for each in PUBLISH]
-        contract = Contract.model_validate({**document, "publish": publish})
+        tables = [{"from": "baris", "basis": "uji saja", **each} for each in publish]
+        contract = Contract.model_validate({**document, "publish": tables})
         mapper = Mapper(contract, "baris", Catalogue.load(), Drafting(KeyTokens(b"uji")))
         self._ledger, self._versions, self._stored = Ledger(path), versions, 0
         self._preparer = Preparer(APP, "baris", mapper, self._ledger, MemoryStreams())
@@ -114,3 +115,10 @@ def test_what_was_told_outlives_the_process(tmp_path: Path) -> None:
     again.ids += before.ids
 
     assert again.tells((SECOND, "0")) == [(WITHDRAWN, FIRST, 0), (TOLD, SECOND, None)]
+
+
+def test_a_contract_that_withdraws_nothing_any_more_tells_the_second_alone(tmp_path: Path) -> None:
+    Office(tmp_path / "ledger", versions=False).tells((FIRST, "0"))
+    again = Office(tmp_path / "ledger", versions=False, publish=PUBLISH[:1])
+
+    assert again.tells((SECOND, "0")) == [(TOLD, SECOND, None)]

@@ -18,6 +18,8 @@ from bus.errors import EnvelopeError
 
 CONTENT_TYPE = "application/json"
 STRUCTURED = "application/cloudevents+json"
+END = "\r\n"  #: of a header line
+SPEC_LINES = f"ce-specversion: 1.0\r\nce-datacontenttype: {CONTENT_TYPE}\r\n"
 MAX_HOPS = 8  #: a follow-up of a follow-up …: more is a loop between departments
 
 _REQUIRED = ("ce-id", "ce-source", "ce-type", "ce-subject", "ce-time")
@@ -55,31 +57,34 @@ class Event(NamedTuple):
 
     def headers(self) -> dict[str, str]:
         """The NATS headers of this event, without those of delivery (``Nats-*``)."""
-        return common_headers(self.source, self.type, self.dataschema) | self.own_headers()
+        lines = common_lines(self.source, self.type, self.dataschema) + self.own_lines()
+        return dict(line.split(": ", 1) for line in lines.split(END)[:-1])
 
-    def own_headers(self) -> dict[str, str]:
-        """Those that are not the same for all events of its type and source."""
-        headers = {"ce-id": self.id, "ce-subject": self.subject, "ce-time": self.time}
-        if self.parties:
-            headers["ce-pihak"] = ",".join(self.parties)
-        if self.hop:
-            headers["ce-hop"] = str(self.hop)
+    def own_lines(self) -> str:
+        """The header lines that are not the same for all events of its type and source. Raises EnvelopeError."""
+        lines, count = f"ce-id: {self.id}\r\nce-subject: {self.subject}\r\nce-time: {self.time}\r\n", 3
         if self.traceparent:
-            headers["traceparent"] = self.traceparent
+            lines, count = f"{lines}traceparent: {self.traceparent}\r\n", count + 1
+        if self.parties:
+            lines, count = f"{lines}ce-pihak: {','.join(self.parties)}\r\n", count + 1
+        if self.hop:
+            lines, count = f"{lines}ce-hop: {self.hop}\r\n", count + 1
         if self.tracestate:
-            headers["tracestate"] = self.tracestate
-        return headers
+            lines, count = f"{lines}tracestate: {self.tracestate}\r\n", count + 1
+        return _unbroken(lines, count)
 
 
-def common_headers(source: str, ce_type: str, dataschema: str) -> dict[str, str]:
-    """The headers that all events of a type from one source have."""
-    headers = {
-        "ce-specversion": "1.0",
-        "ce-source": source,
-        "ce-type": ce_type,
-        "ce-datacontenttype": CONTENT_TYPE,
-    }
-    return headers | {"ce-dataschema": dataschema} if dataschema else headers
+def common_lines(source: str, ce_type: str, dataschema: str) -> str:
+    """The header lines that all events of a type from one source have. Raises EnvelopeError."""
+    lines = f"{SPEC_LINES}ce-source: {source}\r\nce-type: {ce_type}\r\n"
+    return _unbroken(f"{lines}ce-dataschema: {dataschema}\r\n", 5) if dataschema else _unbroken(lines, 4)
+
+
+def _unbroken(lines: str, count: int) -> str:
+    """So many header lines: a line break within one would begin another."""
+    if lines.count("\n") != count or lines.count("\r") != count:
+        raise EnvelopeError("a line break in an attribute", where="CloudEvent")
+    return lines
 
 
 def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
@@ -152,7 +157,9 @@ def _structured(body: bytes, headers: Mapping[str, str]) -> tuple[dict[str, str]
 
 def event_id(source: str, key: str, version: str, content: bytes) -> str:
     """The deterministic ``ce-id``: the same change of the same row is the same event, however often it is read."""
-    return hashlib.blake2b(content + f"\0{source}\0{key}\0{version}".encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(content, digest_size=16)
+    digest.update(f"\0{source}\0{key}\0{version}".encode())
+    return digest.hexdigest()
 
 
 def follow_up_id(consumer: str, cause: str, index: int) -> str:

@@ -40,6 +40,7 @@ class Gathering:
         self._done = progress.place - (progress.index is not None)  #: no whole transaction is behind it
         self._start = progress.start
         self._place, self._index = 0, 0
+        self._again = False  #: some of the transaction at hand may have been read before
         self._at: datetime | None = None
         self._xid: int | None = None
         self._xids: set[int] = set()  #: of what is ready or in part
@@ -50,6 +51,7 @@ class Gathering:
     def begin(self, place: int, at: datetime, xid: int | None = None) -> None:
         """A transaction begins."""
         self._place, self._at, self._xid, self._index = place, at, xid, 0
+        self._again = place <= self._progress.place
         self.within, self.skipping = True, self._progress.is_behind(place, maxsize)
 
     def leave_out(self) -> None:
@@ -61,7 +63,7 @@ class Gathering:
         """A change. ``key`` gives the texts of the row's key, as the snapshot orders by them."""
         self._index += 1
         progress = self._progress
-        if not tracked.wanted(row) or progress.is_behind(self._place, self._index):
+        if not tracked.wanted(row) or (self._again and progress.is_behind(self._place, self._index)):
             return
         if progress.ranges and progress.was_read(
             tracked.name, self._orders[tracked.name], key(), self._place, self._xid

@@ -89,7 +89,7 @@ class Tracked:
         values = [row[name] for name in self.key]
         place = place_of(self.key, values)
         row["_kejadian"], row["_operasi"] = self.name, operation
-        return Record(self.key_of(values), row, version=version, place=place and f"{self.table} {place}", at=at)
+        return Record(self.key_of(values), row, version, "", place and f"{self.table} {place}", at)
 
 
 @dataclass(frozen=True, slots=True)

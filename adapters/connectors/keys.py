@@ -12,8 +12,13 @@ from typing import Any
 SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
 
 
-def text_of(value: Any) -> str:  # noqa: PLR0911 - one line per type
+def text_of(value: Any) -> str:
     """A value's one text form: ``12.5`` (never ``12.50``), ISO 8601, hexadecimal bytes; NULL is empty."""
+    kind = type(value)
+    return value if kind is str else str(value) if kind is int else _text_of_other(value)
+
+
+def _text_of_other(value: Any) -> str:  # noqa: PLR0911 - one line per type
     match value:
         case str():
             return str(value.value) if isinstance(value, Enum) else value
@@ -51,6 +56,8 @@ def place_of(columns: Sequence[str], values: Sequence[Any]) -> str:
     for value in values:
         if not isinstance(value, int) or not 0 <= value < SMALL:
             return ""
+    if len(values) == 1:  # most keys are
+        return f"{columns[0]} {values[0]}"
     return ", ".join([f"{name} {value}" for name, value in zip(columns, values, strict=True)])
 
 

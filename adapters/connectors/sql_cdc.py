@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from adapters.connectors.cdc_query import Looking
 
-AHEAD = 4  #: batches that are read before those in front of them are stored
+AHEAD = 2  #: batches that are read before those in front of them are stored
 ENDING = 15.0  #: seconds that a reading thread may take to end
 
 
@@ -64,7 +64,7 @@ class SqlCdcConfig(ConnectorConfig):
     snapshot: bool = Field(default=True, description="false: only what changes from now on")
     resnapshot: int = Field(default=0, ge=0, description="raise it to read everything once more")
     poll: float = Field(default=1.0, gt=0, description="seconds that a read waits for something new")
-    batch: int = Field(default=500, ge=1, le=900, description="changes per batch")
+    batch: int = Field(default=900, ge=1, le=900, description="changes per batch")
     heartbeat: float = Field(default=60, gt=0, description="seconds of silence after which the position moves along")
 
     @model_validator(mode="after")

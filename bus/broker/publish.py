@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, Self
 from uuid import uuid4
 
 from nats.aio.msg import Msg
@@ -46,22 +46,23 @@ Waiting = tuple[str, "asyncio.Future[Msg | None]"]  #: a reply subject, and what
 class Message:
     """A message on its way into a stream. ``id`` makes sending it twice harmless.
 
-    Its headers become ``lines`` when it is made, not when it is sent: while the server stores the batch before.
-    ``common`` are lines that it shares with others, before its own.
+    ``lines`` are its headers, the id among them: encoded when it is made, not when it is sent, while the server stores
+    the batch before.
     """
 
     subject: str
     body: bytes
     id: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    common: InitVar[str] = ""
-    lines: str = field(init=False, repr=False, compare=False)
+    lines: str = field(repr=False)
 
-    def __post_init__(self, common: str) -> None:
-        headers = {**self.headers, MSG_ID: self.id} if self.id else self.headers
-        self.lines = common + wire.header_lines(headers, self.subject)
+    @classmethod
+    def of(cls, subject: str, body: bytes, identity: str, headers: Mapping[str, str] | None = None) -> Self:
+        """A message with these headers and, where there is one, its id. Raises ContractError for a line break."""
+        named = {**(headers or {}), **({MSG_ID: identity} if identity else {})}
+        return cls(subject, body, identity, wire.header_lines(named, subject))
 
-    def arriving(self) -> dict[str, str]:
+    @property
+    def headers(self) -> dict[str, str]:
         """Its headers as those who read the stream get them, but for what its way there adds."""
         return wire.parse_headers(self.lines.encode())
 
@@ -178,7 +179,7 @@ class Publisher:
         if len(messages) >= MAX_BATCH:
             raise ContractError(f"a batch of {len(messages)} messages", hint=f"at most {MAX_BATCH - 1} and a cursor")
         await self._connection.ready(self._timeout)
-        fenced = Message(cursor.subject, cursor.body, "", {**cursor.headers, EXPECTED_SEQUENCE: str(after)})
+        fenced = Message.of(cursor.subject, cursor.body, "", {EXPECTED_SEQUENCE: str(after)})
         with contextlib.suppress(_NotTogether):
             if staged := outgoing.staged:
                 outgoing.staged = ""

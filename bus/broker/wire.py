@@ -21,7 +21,7 @@ _ACK_V1_TOKENS = 9
 #: The first header of a message with a ``traceparent``, which the server takes for a request to trace its own routing:
 #: to find out that the account wants none it would make a map of all headers, a tenth of the work of storing an event.
 #: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-41.md
-UNTRACED = "Nats-Trace-Dest: trace disabled\r\n"
+UNTRACED = {"Nats-Trace-Dest": "trace disabled"}
 
 
 def header_lines(headers: Mapping[str, str], subject: str) -> str:

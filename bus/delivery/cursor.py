@@ -36,7 +36,7 @@ class Cursor:
         Safe to repeat with the same arguments after Unavailable. Raises Fenced where another reader was faster.
         """
         body = json.dumps({**state, "after": self.sequence}, separators=(",", ":")).encode()
-        cursor = Message(self._subject, body, blake2b(body, digest_size=16).hexdigest())
+        cursor = Message.of(self._subject, body, blake2b(body, digest_size=16).hexdigest())
         try:
             stored = await self._streams.send_batch(outgoing, cursor, after=self.sequence, together=together)
             sequence = stored.sequence

@@ -62,7 +62,7 @@ class DeadLetter:
         """As it is stored."""
         body = json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False, default=str).encode(errors="replace")
         opd_app = AppName.parse(self.app)
-        return Message(subjects.dead_letter(opd_app, self.kind, self.place, self.id), body, self.id)
+        return Message.of(subjects.dead_letter(opd_app, self.kind, self.place, self.id), body, self.id)
 
     def within(self, limit: int) -> DeadLetter:
         """This dead letter, or, where its body has more than ``limit`` bytes, one that keeps size and hash alone.

@@ -16,43 +16,41 @@ class Draft(NamedTuple):
     """A validated event that has no identity yet: the ledger decides whether it is new, and which change it is."""
 
     type: EventType
-    data: bytes
-    key: str  #: whom or what it is about
-    key_token: str
-    parties: tuple[str, ...]
+    data: BaseModel
+    body: bytes
     content: bytes = b""  #: what must change for a new event; none: all of it
 
-    def event(self, source: str, key: str, version: str, time: str) -> Event:
-        """The event, with its deterministic id. ``time`` is RFC 3339."""
-        identity = event_id(f"{source}/{self.type.label}", key, version, self.data)
-        return Event(
-            id=identity,
-            source=source,
-            type=self.type.ce_type,
-            subject=self.key_token,
-            time=time,
-            data=self.data,
-            dataschema=self.type.dataschema,
-            parties=self.parties,
-            traceparent=spans.traceparent(identity),
-        )
+    @property
+    def key(self) -> str:
+        """Whom or what it is about."""
+        return str(getattr(self.data, self.type.key))
 
 
 class Drafting:
-    """Turns validated data of an event type into drafts. Shared by sources and by handlers' follow-ups."""
+    """Turns validated data of an event type into drafts, and drafts into events: for sources and for handlers'
+    follow-ups.
+    """
 
     def __init__(self, tokens: KeyTokens) -> None:
         self._tokens = tokens
 
     def draft(self, kind: EventType, data: BaseModel) -> Draft:
         """The draft of one event."""
-        key = getattr(data, kind.key)
-        return Draft(
-            kind,
-            data.__pydantic_serializer__.to_json(data, exclude_none=True),
-            str(key),
-            self._tokens(kind.entity, key),
-            self._parties(kind, data) if kind.parties else (),
+        return Draft(kind, data, data.__pydantic_serializer__.to_json(data, exclude_none=True))
+
+    def event(self, draft: Draft, source: str, key: str, version: str, time: str) -> Event:
+        """The event of a draft, with its deterministic id. ``time`` is RFC 3339."""
+        kind, body = draft.type, draft.body
+        identity = event_id(f"{source}/{kind.label}", key, version, body)
+        return self.identified(draft, identity, source, time, spans.traceparent(identity))
+
+    def identified(self, draft: Draft, identity: str, source: str, time: str, traceparent: str, hop: int = 0) -> Event:
+        """The event of a draft with the id that it is given."""
+        kind, data = draft.type, draft.data
+        token = self._tokens(kind.entity, getattr(data, kind.key))
+        parties = self._parties(kind, data) if kind.parties else ()
+        return Event(
+            identity, source, kind.ce_type, token, time, draft.body, kind.dataschema, parties, hop, traceparent
         )
 
     def _parties(self, kind: EventType, data: BaseModel) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ async def records(app: AppName, source: Source, mapper: Mapper, limit: int) -> A
                     continue
                 version = record.version or f"{record.mark}#1"
                 events = tuple(
-                    draft.event(app.ce_source, record.key, version, rfc3339(record.at or datetime.now(UTC)))
+                    mapper.event(draft, app.ce_source, record.key, version, rfc3339(record.at or datetime.now(UTC)))
                     for draft in drafts
                 )
                 for draft, event in zip(drafts, events, strict=True):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from bus import subjects
 from bus.broker import spans
-from bus.broker.publish import Message, Stored, Streams
+from bus.broker.publish import MSG_ID, Message, Stored, Streams
 from bus.broker.wire import UNTRACED, header_lines
-from bus.envelope import Event, common_headers
+from bus.envelope import Event, common_lines
 from bus.errors import ContractError
 from bus.subjects import AppName, EventName
 
@@ -18,7 +17,7 @@ class Emitter:
     """Emits events of one application."""
 
     def __init__(self, app: AppName, streams: Streams) -> None:
-        self._app, self._streams = app, streams
+        self._app, self._streams, self._wrapper = app, streams, EnvelopeWrapper(app)
 
     def check(self, events: Sequence[Event]) -> None:
         """Raises ContractError for an event that is too large to be sent: before its cause is applied, not after."""
@@ -36,20 +35,29 @@ class Emitter:
         After an error some may be stored; sending all again is safe, since their ids stay the same.
         """
         with spans.sends([(event, self._template(event)) for event in events]):
-            return await self._streams.send_all([message_of(self._app, event) for event in events])
+            return await self._streams.send_all([self._wrapper.wrap(event) for event in events])
 
     def _template(self, event: Event) -> str:
         return subjects.event_template(self._app, event.type.removeprefix(subjects.TYPE_PREFIX))
 
 
-def message_of(app: AppName, event: Event) -> Message:
-    """An event of an application as a message of its stream."""
-    before_key, lines = _of_type(app, event.source, event.type, event.dataschema)
-    return Message(before_key + event.subject, event.data, event.id, event.own_headers(), lines)
+class EnvelopeWrapper:
+    """Wraps the events of one application into messages of its stream."""
 
+    def __init__(self, app: AppName) -> None:
+        self._app = app
+        self._types: dict[tuple[str, str, str], tuple[str, str]] = {}
 
-@lru_cache(maxsize=1024)
-def _of_type(app: AppName, source: str, ce_type: str, dataschema: str) -> tuple[str, str]:
-    """What all events of a type have in common: the subject up to the key, and header lines."""
-    before_key = subjects.event(app, EventName.parse(ce_type), "")
-    return before_key, UNTRACED + header_lines(common_headers(source, ce_type, dataschema), before_key)
+    def wrap(self, event: Event) -> Message:
+        """An event as a message. Raises EnvelopeError for a line break in an attribute."""
+        kind = (event.type, event.dataschema, event.source)
+        before_key, lines = self._types.get(kind) or self._of_type(*kind)
+        lines = f"{lines}{event.own_lines()}{MSG_ID}: {event.id}\r\n"
+        return Message(before_key + event.subject, event.data, event.id, lines)
+
+    def _of_type(self, ce_type: str, dataschema: str, source: str) -> tuple[str, str]:
+        """What all events of a type have in common: the subject up to the key, and header lines."""
+        before_key = subjects.event(self._app, EventName.parse(ce_type), "")
+        lines = header_lines(UNTRACED, before_key) + common_lines(source, ce_type, dataschema)
+        self._types[ce_type, dataschema, source] = before_key, lines
+        return before_key, lines

@@ -52,15 +52,5 @@ class FollowUps:
             )
         draft = self._drafting.draft(kind, follow_up.data)
         identity = follow_up_id(f"{self._app}/{self._consumer}", cause.id, follow_up.index)
-        return Event(
-            id=identity,
-            source=self._app.ce_source,
-            type=kind.name.ce_type,
-            subject=draft.key_token,
-            time=rfc3339(datetime.now(self._timezone)),
-            data=draft.data,
-            dataschema=kind.dataschema,
-            parties=draft.parties,
-            hop=cause.hop + 1,
-            traceparent=spans.traceparent(identity, cause.traceparent),
-        )
+        time, trace = rfc3339(datetime.now(self._timezone)), spans.traceparent(identity, cause.traceparent)
+        return self._drafting.identified(draft, identity, self._app.ce_source, time, trace, cause.hop + 1)

@@ -115,7 +115,7 @@ class Lease:
     async def _write(self, after: int, *, ttl: float = TTL, released: bool = False) -> None:
         body = {"instance": self._instance, "released": released, "pid": os.getpid(), "health": self._health()}
         headers = {"Nats-TTL": f"{int(ttl)}s", "Nats-Expected-Last-Subject-Sequence": str(after)}
-        message = Message(self._subject, json.dumps(body).encode(), token_hex(8), headers)
+        message = Message.of(self._subject, json.dumps(body).encode(), token_hex(8), headers)
         self._sequence = (await self._streams.send(message)).sequence
 
     def _lock_home(self) -> None:

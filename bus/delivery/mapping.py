@@ -33,6 +33,7 @@ class Mapper:
         ]
         self.withdrawing = Withdrawing([entry.kind for entry in self._entries], drafting)
         self.compares = any(entry.changes for entry in self._entries)  #: some of the content makes no new event
+        self.event = drafting.event
 
     def map(self, record: Record, told: Mapping[str, Told]) -> list[Draft]:
         """The events that a record becomes; none where no entry matches.
@@ -124,7 +125,7 @@ def content_of(drafts: Sequence[Draft]) -> bytes:
     digest = hashlib.blake2b(digest_size=8)
     for draft in drafts:
         digest.update(f"{draft.type.label}\0".encode())
-        digest.update(draft.content or draft.data)
+        digest.update(draft.content or draft.body)
     return digest.digest()
 
 

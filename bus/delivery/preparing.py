@@ -17,8 +17,8 @@ from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.drafting import Draft
-from bus.delivery.emitting import message_of
-from bus.delivery.ledger import Entry, Ledger, key_of, mark_of
+from bus.delivery.emitting import EnvelopeWrapper
+from bus.delivery.ledger import Entry, Ledger, Told, key_of, mark_of
 from bus.delivery.mapping import Mapper, content_of, content_of_columns
 from bus.envelope import Event, rfc3339
 from bus.errors import ContractError
@@ -72,7 +72,7 @@ class Preparer:
 
     def __init__(self, app: AppName, name: str, mapper: Mapper, ledger: Ledger, streams: Streams) -> None:
         self._app, self._name, self._place = app, name, source_place(name)
-        self._ce_source = app.ce_source
+        self._ce_source, self._wrapper = app.ce_source, EnvelopeWrapper(app)
         self._mapper, self._ledger, self._streams = mapper, ledger, streams
         self._room = 0
         self._at: datetime | None = None
@@ -81,32 +81,31 @@ class Preparer:
     def add(self, records: Sequence[Record], prepared: Prepared, unstored: Mapping[bytes, Entry]) -> None:
         """Adds what records became. ``unstored``: entries of batches before that are on their way into the ledger."""
         self._room = self._streams.room
-        keys = [self._key(record) for record in records]
+        remembers = bool(self._mapper.withdrawing) or self._mapper.compares
+        keys = [key_of(record) if remembers or record.version is None else None for record in records]
         known = self._ledger.look(dict.fromkeys(key for key in keys if key is not None))
         known.update(unstored)
         for record, key in zip(records, keys, strict=True):
-            before = None if key is None else prepared.latest.get(key) or known.get(key)
-            self._take(record, key, before, prepared)
+            if key is None:
+                self._take(record, prepared)
+            else:
+                self._compare(record, key, prepared.latest.get(key) or known.get(key), prepared)
 
-    def _key(self, record: Record) -> bytes | None:
-        """The ledger's key of a record; None where its source has versions and nothing must be remembered of it."""
-        remembered = record.version is None or self._mapper.withdrawing or self._mapper.compares
-        return key_of(record) if remembered else None
+    def _take(self, record: Record, prepared: Prepared) -> None:
+        """Adds what a record became whose version its source knows: nothing need be remembered of it."""
+        drafts, reason = self._drafts(record, {})
+        if reason:
+            self._reject(record, reason, content_of_columns(self._mapper.columns(record)), prepared)
+        for draft in drafts:
+            self._add_event(draft, record, record.version or "", prepared)
 
-    def _take(self, record: Record, key: bytes | None, before: Entry | None, prepared: Prepared) -> None:
-        """Adds what one record became: nothing where nothing changed."""
+    def _compare(self, record: Record, key: bytes, before: Entry | None, prepared: Prepared) -> None:
+        """Adds what became of a record that the ledger remembers: nothing where nothing changed."""
         told = dict(before.told) if before else {}
-        content = b""
-        try:
-            drafts, reason = self._mapper.map(record, told), ""
-            self._check_size(drafts)
-            if key is not None:
-                content = content_of(drafts)
-        except ContractError as error:
-            drafts, reason = [], error.what
-            content = content_of_columns(self._mapper.columns(record))
+        drafts, reason = self._drafts(record, told)
         if not drafts and not reason:
             return
+        content = content_of_columns(self._mapper.columns(record)) if reason else content_of(drafts)
         compared = record.version is None or self._mapper.compares
         if compared and before is not None and before.content == content:
             if reason:  # no second dead letter; but a file's report and a redrive ask for every record
@@ -115,16 +114,28 @@ class Preparer:
         version = self._ledger.version(record, before)
         if reason:
             self._reject(record, reason, content, prepared)
-        time = self._time_of(record)
         withdrawing = self._mapper.withdrawing
         for draft in withdrawing.completed(drafts, told) if told else drafts:
-            event = draft.event(self._ce_source, record.key, version.text, time)
-            prepared.events.append(event)
-            prepared.messages.append(message_of(self._app, event))
-            if withdrawing:
-                withdrawing.remember(told, draft, event.id)
-        if key is not None:
-            prepared.remember(Entry(key, content, mark_of(record), version.counter, told))
+            event = self._add_event(draft, record, version.text, prepared)
+            withdrawing.remember(told, draft, event.id)
+        prepared.remember(Entry(key, content, mark_of(record), version.counter, told))
+
+    def _drafts(self, record: Record, told: Mapping[str, Told]) -> tuple[Sequence[Draft], str]:
+        """What a record becomes, or why it becomes nothing."""
+        try:
+            drafts = self._mapper.map(record, told)
+        except ContractError as error:
+            return (), error.what
+        for draft in drafts:
+            if len(draft.body) > self._room:
+                return (), "datanya terlalu besar untuk dikirim"
+        return drafts, ""
+
+    def _add_event(self, draft: Draft, record: Record, version: str, prepared: Prepared) -> Event:
+        event = self._mapper.event(draft, self._ce_source, record.key, version, self._time_of(record))
+        prepared.events.append(event)
+        prepared.messages.append(self._wrapper.wrap(event))
+        return event
 
     def _time_of(self, record: Record) -> str:
         """When it was recorded; the rows of a transaction share one moment, which is written once."""
@@ -133,11 +144,6 @@ class Preparer:
         if record.at is not self._at:
             self._at, self._time = record.at, rfc3339(record.at)
         return self._time
-
-    def _check_size(self, drafts: Sequence[Draft]) -> None:
-        for draft in drafts:
-            if len(draft.data) > self._room:
-                raise ContractError("datanya terlalu besar untuk dikirim")
 
     def _reject(self, record: Record, reason: str, content: bytes, prepared: Prepared) -> None:
         letter = dead_letters.of_record(

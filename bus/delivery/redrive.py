@@ -45,12 +45,12 @@ def message_of(letter: DeadLetter, *, author: str, reason: str, discard: bool = 
         origin = f"{letter.stream}:{letter.sequence}"
         if letter.stream == subjects.REDRIVE_STREAM:  # in another stream whoever published could have written it
             origin = letter.headers.get(ORIGIN, origin)
-        headers = {**kept, **headers, ORIGIN: origin}
+        headers = {**UNTRACED, **kept, **headers, ORIGIN: origin}
         body = letter.data
     if discard:
         headers[DISCARD] = "true"
     identity = blake2b(f"{letter.id}{time_ns()}".encode(), digest_size=12).hexdigest()
-    return Message(subjects.redrive(app, letter.place), body, identity, headers, UNTRACED)
+    return Message.of(subjects.redrive(app, letter.place), body, identity, headers)
 
 
 class SourceRedrive:

@@ -98,4 +98,4 @@ class Settler:
             "ids": list(event_ids),
         }
         identity = blake2b(f"{self._subject}{outcome}{event_ids}".encode(), digest_size=16).hexdigest()
-        await self._streams.send(Message(self._subject, json.dumps(body, separators=(",", ":")).encode(), identity))
+        await self._streams.send(Message.of(self._subject, json.dumps(body, separators=(",", ":")).encode(), identity))

@@ -38,7 +38,7 @@ class Withdrawing:
             if before is None or before.key in {"", draft.key}:
                 found.append(draft)
             elif kind.corrects:
-                found.append(self._draft(kind, {**json.loads(draft.data), kind.key: before.key}))
+                found.append(self._draft(kind, {**json.loads(draft.body), kind.key: before.key}))
             else:
                 found += [self._correction(self._corrections[fact], before), draft]
         return found

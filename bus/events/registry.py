@@ -145,5 +145,7 @@ class KeyTokens:
         inner.update(f"{entity}\0{value}".encode())
         outer.update(inner.digest())
         n, pairs = int.from_bytes(outer.digest()[:10]), _PAIRS
-        first = pairs[n >> 70] + pairs[n >> 60 & 0x3FF] + pairs[n >> 50 & 0x3FF] + pairs[n >> 40 & 0x3FF]
-        return first + pairs[n >> 30 & 0x3FF] + pairs[n >> 20 & 0x3FF] + pairs[n >> 10 & 0x3FF] + pairs[n & 0x3FF]
+        return (
+            f"{pairs[n >> 70]}{pairs[n >> 60 & 0x3FF]}{pairs[n >> 50 & 0x3FF]}{pairs[n >> 40 & 0x3FF]}"
+            f"{pairs[n >> 30 & 0x3FF]}{pairs[n >> 20 & 0x3FF]}{pairs[n >> 10 & 0x3FF]}{pairs[n & 0x3FF]}"
+        )

@@ -105,9 +105,7 @@ class MemoryStreams:
                 self._ids.add(message.id)
                 self.events.append(message)
             return Stored("memory", self._sequence)
-        self._last[message.subject] = StoredMessage(
-            message.subject, message.body, message.arriving(), self._sequence, ""
-        )
+        self._last[message.subject] = StoredMessage(message.subject, message.body, message.headers, self._sequence, "")
         if kind == "dlq" and message.id not in self._ids:
             self._ids.add(message.id)
             self.letters.append(DeadLetter.parse(message.body))

@@ -85,18 +85,12 @@ class MemoryMessage:
 
     def __init__(self, sequence: int, key: str, value: str, *, event_id: str = "", origin: str = "") -> None:
         self.stream, self.sequence, self.settled = REDRIVE_STREAM if origin else APP.stream, sequence, ""
-        draft = Drafting(KeyTokens(b"uji")).draft(TYPE, BarisBerubah.model_construct(kunci=key, nilai=value))
         self.id = event_id or f"{sequence:032x}"
-        self.subject = f"opd.{APP.prefix}.{NAME}.{draft.key_token}"
-        self.body = draft.data
-        self.headers: dict[str, str] = {
-            "ce-specversion": "1.0",
-            "ce-id": self.id,
-            "ce-source": APP.ce_source,
-            "ce-type": NAME.ce_type,
-            "ce-subject": draft.key_token,
-            "ce-time": "2026-01-31T08:00:00+07:00",
-        }
+        drafting = Drafting(KeyTokens(b"uji"))
+        draft = drafting.draft(TYPE, BarisBerubah.model_construct(kunci=key, nilai=value))
+        event = drafting.identified(draft, self.id, APP.ce_source, "2026-01-31T08:00:00+07:00", "")
+        self.subject = f"opd.{APP.prefix}.{NAME}.{event.subject}"
+        self.headers, self.body = event.headers(), event.data
         if origin:
             self.headers[ORIGIN] = origin
 

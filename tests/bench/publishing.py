@@ -32,7 +32,7 @@ async def singles(rig: Rig, size: int) -> Lap:
     """Validated one by one, a span each, with message ids; at most 200 acknowledgements are awaited at a time."""
     app = AppName(OURS, "bench")
     emitter = Emitter(app, rig.publisher)
-    validate, draft = KIND.model.model_validate, rig.drafting.draft
+    validate, drafting = KIND.model.model_validate, rig.drafting
     data = rows(size)
     under_way: deque[asyncio.Task[Any]] = deque()
     with Lap.timed(rig, size) as lap:
@@ -40,7 +40,8 @@ async def singles(rig: Rig, size: int) -> Lap:
             events = []
             for row in data[start : start + PART]:
                 time = rfc3339(datetime.now(UTC))
-                events.append(draft(KIND, validate(row, extra="forbid")).event(app.ce_source, row["nik"], "1", time))
+                draft = drafting.draft(KIND, validate(row, extra="forbid"))
+                events.append(drafting.event(draft, app.ce_source, row["nik"], "1", time))
             if len(under_way) == PIPELINE // PART:
                 await under_way.popleft()
             under_way.append(asyncio.create_task(emitter.send(events)))

@@ -100,7 +100,7 @@ class Office:
             given = [
                 Received("OPD", sequence, message.subject, headers, message.body)
                 for sequence, message in enumerate(publisher.streams.events, 1)
-                if (headers := message.arriving())["ce-type"] == subscribe.event.ce_type
+                if (headers := message.headers)["ce-type"] == subscribe.event.ce_type
             ]
             if given:
                 await self._apply(subscribe, given)
@@ -138,7 +138,7 @@ class Office:
         found = [
             Told(headers["ce-id"], str(EventName.parse(headers["ce-type"])), json.loads(message.body))
             for message in self.streams.events
-            for headers in [message.arriving()]
+            for headers in [message.headers]
         ]
         return [each for each in found if not events or each.event in events]
 

@@ -18,7 +18,7 @@ from bus.contracts import Subscribe, connectors, load
 from bus.delivery.applying import DirectApplier
 from bus.delivery.deaths import Deaths
 from bus.delivery.drafting import Drafting
-from bus.delivery.emitting import Emitter, message_of
+from bus.delivery.emitting import Emitter, EnvelopeWrapper
 from bus.delivery.follow_ups import FollowUps
 from bus.delivery.health import PlaceHealth
 from bus.delivery.inflow import Inflow
@@ -57,7 +57,7 @@ class Arrived(MemoryMessage):
         self.subject, self.body, self.headers, self.id = (
             message.subject,
             message.body,
-            message.arriving(),
+            message.headers,
             message.id,
         )
 
@@ -75,10 +75,10 @@ class Receiver:
     def event(self, publisher: str, name: str, data: Mapping[str, Any], at: datetime = LONG_AGO) -> Message:
         """An event of another application, validated as its publisher would."""
         kind = self._catalogue[name]
-        draft = Drafting(_TOKENS).draft(kind, kind.model.model_validate(data, extra="forbid"))
-        app = AppName.parse(publisher)
-        event = draft.event(app.ce_source, str(next(self._numbers)), "1", rfc3339(at))
-        return message_of(app, event)
+        drafting, app = Drafting(_TOKENS), AppName.parse(publisher)
+        draft = drafting.draft(kind, kind.model.model_validate(data, extra="forbid"))
+        event = drafting.event(draft, app.ce_source, str(next(self._numbers)), "1", rfc3339(at))
+        return EnvelopeWrapper(app).wrap(event)
 
     async def receive(self, messages: Sequence[Message]) -> list[Arrived]:
         """Delivers messages to the subscriptions of their types, in order; returns them as they were settled."""

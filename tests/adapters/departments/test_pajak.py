@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bus.delivery.drafting import Drafting
-from bus.delivery.emitting import message_of
+from bus.delivery.emitting import EnvelopeWrapper
 from bus.envelope import rfc3339
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
@@ -98,8 +98,9 @@ def registry(*events: tuple[str, dict[str, Any]]) -> Office:
     for number, (name, data) in enumerate(events):
         kind = catalogue[name]
         draft = drafting.draft(kind, kind.model.model_validate(data))
-        made.append(draft.event(app.ce_source, f"baris {number}", "1", rfc3339(MOMENT)))
-    return cast(Office, SimpleNamespace(streams=SimpleNamespace(events=[message_of(app, each) for each in made])))
+        made.append(drafting.event(draft, app.ce_source, f"baris {number}", "1", rfc3339(MOMENT)))
+    streams = SimpleNamespace(events=[EnvelopeWrapper(app).wrap(each) for each in made])
+    return cast(Office, SimpleNamespace(streams=streams))
 
 
 @pytest.mark.parametrize("first", ["death", "withdrawal"])

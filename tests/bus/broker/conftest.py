@@ -57,12 +57,12 @@ def publisher(connection: Connection) -> Publisher:
 
 def event(number: int, *, key: str = "k", body: bytes = b"{}") -> Message:
     """A message on the subject of an event."""
-    return Message(f"opd.uji.aplikasi.uji.baris.berubah.v1.{key}", body, f"id-{number}", {"ce-id": f"id-{number}"})
+    return Message.of(f"opd.uji.aplikasi.uji.baris.berubah.v1.{key}", body, f"id-{number}", {"ce-id": f"id-{number}"})
 
 
 def cursor(state: bytes = b"{}") -> Message:
     """A cursor's message."""
-    return Message(CURSOR, state, "")
+    return Message.of(CURSOR, state, "")
 
 
 async def count(connection: Connection) -> int:

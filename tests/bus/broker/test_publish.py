@@ -118,7 +118,7 @@ async def test_an_event_over_the_limit_is_refused_before_it_is_sent(
 
 async def test_headers_count_towards_the_limit(connection: Connection, publisher: Publisher) -> None:
     body = b"x" * (connection.client.max_payload - 100)
-    message = Message(event(1).subject, body, "id", {"ce-pihak": "y" * 200})
+    message = Message.of(event(1).subject, body, "id", {"ce-pihak": "y" * 200})
 
     with pytest.raises(ContractError):
         await publisher.send(message)
@@ -147,7 +147,7 @@ async def test_a_full_stream_says_so(connection: Connection, publisher: Publishe
 
 async def test_a_subject_without_a_stream_is_no_silent_loss(publisher: Publisher) -> None:
     with pytest.raises(Unavailable, match="no stream stores this subject"):
-        await publisher.send(Message("opd.lain.aplikasi.uji.baris.berubah.v1.k", b"{}", "id"))
+        await publisher.send(Message.of("opd.lain.aplikasi.uji.baris.berubah.v1.k", b"{}", "id"))
 
 
 async def test_a_server_that_is_away_is_unavailable_and_comes_back(

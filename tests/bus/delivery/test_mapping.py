@@ -32,7 +32,7 @@ def test_a_correction_names_the_event_that_it_withdraws() -> None:
 
     [draft] = corrections.map(Record("1", ROW), {DIED: Told("a" * 32, ROW["nik"])})
 
-    assert b'"membatalkan":"' + b"a" * 32 in draft.data
+    assert b'"membatalkan":"' + b"a" * 32 in draft.body
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ def died(number: int, token: str = "tokentokentoken2", **more: object) -> Messag
     event_id = f"{number:032x}"
     fields = {"traceparent": f"00-{event_id}-{event_id[:16]}-01", "parties": ("partypartyparty2",), **more}
     event = Event(event_id, SIAK.ce_source, DIED.ce_type, token, "2026-11-24T08:00:00+07:00", b"{}", **fields)  # type: ignore[arg-type]
-    return Message(subjects.event(SIAK, DIED, token), b"{}", event_id, event.headers())
+    return Message.of(subjects.event(SIAK, DIED, token), b"{}", event_id, event.headers())
 
 
 def receipt(app: AppName, ids: list[str], *, said: str = "") -> Message:
     body = {"app": said or str(app), "consumer": PLACE, "outcome": "applied", "at": "2026-11-24", "ids": ids}
-    return Message(subjects.receipt(app, PLACE), json.dumps(body).encode(), f"{app}{said}{ids}")
+    return Message.of(subjects.receipt(app, PLACE), json.dumps(body).encode(), f"{app}{said}{ids}")
 
 
 async def test_it_catches_up_and_goes_on_where_it_was(admin: Connection, tmp_path: Path) -> None:
@@ -88,12 +88,12 @@ async def test_what_is_malformed_or_in_anothers_name_is_left_out(admin: Connecti
     ids = [f"{1:032x}"]
     lies = [
         receipt(BANSOS, ids, said="dukcapil/siak"),
-        Message(subjects.receipt(BANSOS, PLACE), b"[]", "a"),
-        Message(subjects.receipt(BANSOS, PLACE), b"\xff", "b"),
-        Message(subjects.dead_letter(BANSOS, "event", PLACE, "aa"), b"{}", "c"),
-        Message("dlq.x", b"{}", "d"),
-        Message(subjects.redrive(BANSOS, PLACE), b"{}", "e"),
-        Message(f"opd.dukcapil.siak.{DIED}.tokentokentoken2", b"{}", "f", {"ce-hop": "many", "traceparent": "x"}),
+        Message.of(subjects.receipt(BANSOS, PLACE), b"[]", "a"),
+        Message.of(subjects.receipt(BANSOS, PLACE), b"\xff", "b"),
+        Message.of(subjects.dead_letter(BANSOS, "event", PLACE, "aa"), b"{}", "c"),
+        Message.of("dlq.x", b"{}", "d"),
+        Message.of(subjects.redrive(BANSOS, PLACE), b"{}", "e"),
+        Message.of(f"opd.dukcapil.siak.{DIED}.tokentokentoken2", b"{}", "f", {"ce-hop": "many", "traceparent": "x"}),
     ]
     for message in (*lies, died(1)):
         await Publisher(admin).send(message)

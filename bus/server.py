@@ -29,6 +29,9 @@ MAX_PAYLOAD = 1024 * 1024  #: bytes of one message, headers and body together
 MAX_CONTROL_LINE = 64 * 1024  #: bytes; a credential with a grant per subscription is longer than the server's 4 KiB
 READY_TIMEOUT = 120.0  #: seconds; a large store is read before the server listens
 STOP_TIMEOUT = 15.0
+#: Percent by which the heap grows until Go's collector looks. By its default of 100 a server that remembers hundreds of
+#: thousands of keys and message ids spends a tenth of its time there; half of that at 200, for a third more memory.
+GOGC = "200"
 _POLL = 0.02
 _LOG_LIMIT = 10 * 1024 * 1024
 
@@ -155,6 +158,7 @@ class EmbeddedServer:
                 stderr=output,
                 start_new_session=True,  # Ctrl-C on the terminal is for the bus, which stops its server last
                 pass_fds=(self._lock,),  # a server that is still ending keeps its home locked
+                env={"GOGC": GOGC, **os.environ},
             )  # fmt: skip
 
     def _config(self, trust: dict[str, Any]) -> dict[str, Any]:

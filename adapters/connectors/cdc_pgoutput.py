@@ -28,14 +28,27 @@ _column = Struct("!II").unpack_from
 
 Convert = Callable[[str], Any]
 
+
+def _or_text(convert: Convert) -> Convert:
+    """What Python has no value for (``infinity``, years BC) stays text, and the event's schema decides."""
+
+    def converted(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError:
+            return text
+
+    return converted
+
+
 _CONVERTERS: dict[int, Convert] = {
     BOOL: lambda text: text in {"t", "true"},
     17: lambda text: bytes.fromhex(text[2:]),
     **dict.fromkeys((20, 21, 23, 26), int),
     **dict.fromkeys((700, 701), float),
-    1082: date.fromisoformat,
-    1083: time.fromisoformat,
-    **dict.fromkeys((1114, 1184), datetime.fromisoformat),
+    1082: _or_text(date.fromisoformat),
+    1083: _or_text(time.fromisoformat),
+    **dict.fromkeys((1114, 1184), _or_text(datetime.fromisoformat)),
     1700: Decimal,
     2950: UUID,
 }
@@ -126,7 +139,7 @@ def _row(data: bytes, at: int, of: Relation, *, whole: bool) -> tuple[dict[str, 
             if wanted:
                 name, convert = wanted
                 text = data[start:at].decode()
-                row[name] = convert_text(convert, text) if convert else text
+                row[name] = convert(text) if convert else text
             continue
         at += 1
         if kind == UNCHANGED:
@@ -135,14 +148,6 @@ def _row(data: bytes, at: int, of: Relation, *, whole: bool) -> tuple[dict[str, 
         elif wanted and whole:
             row[wanted[0]] = None
     return row, at
-
-
-def convert_text(convert: Convert, text: str) -> Any:
-    """The value; what Python has no value for (``infinity``, years BC) stays text, and the event's schema decides."""
-    try:
-        return convert(text)
-    except (ValueError, ArithmeticError):
-        return text
 
 
 def converter(kind: int) -> Convert | None:

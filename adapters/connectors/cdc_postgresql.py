@@ -157,7 +157,7 @@ class LogReader:
                 records = []
                 for row in rows:
                     values = {
-                        name: text if text is None or convert is None else pgoutput.convert_text(convert, text)
+                        name: text if text is None or convert is None else convert(text)
                         for (name, convert), text in zip(converters, row, strict=True)
                     }
                     if tracked.wanted(values):

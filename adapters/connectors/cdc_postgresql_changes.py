@@ -58,7 +58,7 @@ class Rereading:
             del row[name]
             if found:
                 convert, text = pgoutput.converter(types[name]), found[place]
-                row[name] = text if text is None or convert is None else pgoutput.convert_text(convert, text)
+                row[name] = text if text is None or convert is None else convert(text)
 
     def _wait_for(self, xid: int) -> None:
         """A commit stands in the log a moment before others see it; before that they see the row of earlier."""

@@ -80,6 +80,23 @@ async def test_jetstream_is_up_once_it_has_started(home: Path, running: Embedded
     assert running.url.startswith("nats://127.0.0.1:")
 
 
+@pytest.mark.parametrize(("set_outside", "expected"), [(None, "200"), ("50", "50")])
+async def test_its_collector_looks_less_often_unless_told_otherwise(
+    home: Path, monkeypatch: pytest.MonkeyPatch, set_outside: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("GOGC", raising=False)
+    if set_outside:
+        monkeypatch.setenv("GOGC", set_outside)
+    embedded = EmbeddedServer(home)
+    await embedded.start()
+    try:
+        environment = Path(f"/proc/{embedded.pid}/environ").read_bytes().split(b"\0")
+    finally:
+        await embedded.stop()
+
+    assert f"GOGC={expected}".encode() in environment
+
+
 async def test_nobody_comes_in_without_a_credential(running: EmbeddedServer) -> None:
     client = Client()
     errors: list[str] = []

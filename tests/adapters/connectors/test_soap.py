@@ -82,7 +82,7 @@ class Office:
         self.away, self.back, self.calm, self._door = door.refuse, door.accept, door.calm, door
         self._rows: dict[int, tuple[str, int]] = {}
         self._numbers = itertools.count(100)
-        php.put("baris.json", [])
+        php.put_rows("baris", [])
         php.put("atur.json", {"sandi": PASSWORD})
 
     def source(self, password: str = PASSWORD) -> Source:
@@ -100,7 +100,7 @@ class Office:
             if self._rows.get(key, ("",))[0] != value:
                 self._rows[key] = (value, next(self._numbers) if number is None else number)
         listed = sorted((number, key, value) for key, (value, number) in self._rows.items())
-        self._php.put("baris.json", [dict(zip(("urutan", "kunci", "nilai"), row, strict=True)) for row in listed])
+        self._php.put_rows("baris", [dict(zip(("urutan", "kunci", "nilai"), row, strict=True)) for row in listed])
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
         self._put(rows)
@@ -187,7 +187,7 @@ async def rows_of(source: SoapPoll) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("port", ["Uji11", "Uji12"])
 async def test_both_versions_of_soap_read_and_write(php: Php, context: Context, port: str) -> None:
-    php.put("baris.json", [{"kunci": 1, "nilai": "Siti & Budi <é>", "urutan": 2**40}])
+    php.put_rows("baris", [{"kunci": 1, "nilai": "Siti & Budi <é>", "urutan": 2**40}])
     async with opened(poll(php.url, context, port=port), None) as source:
         assert await rows_of(source) == [{"kunci": 1, "nilai": "Siti & Budi <é>", "urutan": 2**40}]
         assert (await source.state()).position == ""  # a number of rows says nothing to anybody

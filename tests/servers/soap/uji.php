@@ -1,17 +1,59 @@
 <?php
 // A service as offices have them: rows that can be asked for in pages, and a door for what others push.
 
+/** A file of rows in the order of their numbers, each a line of JSON, all of the same length: any of them is found at once. */
+final class Daftar
+{
+    public int $count = 0;
+    private int $width = 1;
+    private $file;
+
+    public function __construct(string $name)
+    {
+        if (is_file($name) && filesize($name)) {
+            $this->file = fopen($name, 'r');
+            $this->width = strlen(fgets($this->file));
+            $this->count = intdiv(filesize($name), $this->width);
+        }
+    }
+
+    /** The place of the first row with this number or a higher one. */
+    public function since(int $number): int
+    {
+        [$low, $high] = [0, $this->count];
+        while ($low < $high) {
+            $middle = intdiv($low + $high, 2);
+            if ($this->rows($middle, 1)[0]['urutan'] < $number) {
+                $low = $middle + 1;
+            } else {
+                $high = $middle;
+            }
+        }
+        return $low;
+    }
+
+    /** So many rows from a place on. */
+    public function rows(int $place, int $count): array
+    {
+        $count = max(0, min($count, $this->count - $place));
+        if ($count === 0) {
+            return [];
+        }
+        fseek($this->file, $place * $this->width);
+        return array_map(fn ($line) => json_decode($line, true), str_split(fread($this->file, $count * $this->width), $this->width));
+    }
+}
+
 final class Uji
 {
     /** Rows from a number on, in its order. */
     public function AmbilBaris(stdClass $masuk): array
     {
         fault();
-        $sejak = $masuk->sejak ?? 0;
-        $baris = array_values(array_filter(read('baris.json', []), fn ($baris) => $baris['urutan'] >= $sejak));
-        if (isset($masuk->jumlah)) {
-            $baris = array_slice($baris, (($masuk->halaman ?? 1) - 1) * $masuk->jumlah, $masuk->jumlah);
-        }
+        $daftar = new Daftar('baris');
+        $awal = $daftar->since($masuk->sejak ?? 0);
+        $jumlah = $masuk->jumlah ?? $daftar->count;
+        $baris = $daftar->rows($awal + (($masuk->halaman ?? 1) - 1) * $jumlah, $jumlah);
         return $baris ? ['daftar' => ['baris' => $baris]] : [];
     }
 

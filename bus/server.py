@@ -30,7 +30,8 @@ MAX_CONTROL_LINE = 64 * 1024  #: bytes; a credential with a grant per subscripti
 READY_TIMEOUT = 120.0  #: seconds; a large store is read before the server listens
 STOP_TIMEOUT = 15.0
 #: Percent by which the heap grows until Go's collector looks. By its default of 100 a server that remembers hundreds of
-#: thousands of keys and message ids spends a tenth of its time there; half of that at 200, for a third more memory.
+#: thousands of keys and message ids spends a tenth of its time there; half of that at 200, for a third more memory. A
+#: ``GOGC`` of the environment goes before it.
 GOGC = "200"
 _POLL = 0.02
 _LOG_LIMIT = 10 * 1024 * 1024

@@ -40,7 +40,7 @@ class Gathering:
         self._done = progress.place - (progress.index is not None)  #: no whole transaction is behind it
         self._start = progress.start
         self._place, self._index = 0, 0
-        self._again = False  #: some of the transaction at hand may have been read before
+        self._again = True  #: some of the transaction at hand may have been read before
         self._at: datetime | None = None
         self._xid: int | None = None
         self._xids: set[int] = set()  #: of what is ready or in part

@@ -2,8 +2,8 @@
 
 Sees inserts, updates and deletes in the order of their commits, also those that no column tells: first a consistent
 snapshot of what there is, then the log from exactly there on. A transaction is stored whole (one of more than ``batch``
-changes in parts). PostgreSQL keeps its log until the events are stored, MariaDB and MySQL as long as they are set to;
-SQLite has none, there triggers keep one. What the bus itself wrote is left out.
+changes, or of more than 999 events, in parts). PostgreSQL keeps its log until the events are stored, MariaDB and MySQL
+as long as they are set to; SQLite has none, there triggers keep one. What the bus itself wrote is left out.
 
 A record's data are the columns, ``_kejadian`` (the table's name in the contract) and ``_operasi`` (snapshot, insert,
 update, delete). A changed key is a delete of the old and an insert of the new one. A delete may have the key alone.

@@ -1,5 +1,8 @@
 """Ways into JetStream, all with ``Nats-Msg-Id``: messages in groups, and atomic batches with a fenced cursor.
 
+Backlogs go in atomic batches too: of a fast-ingest batch the server syncs each message to disk by itself, which makes
+it several times slower (the benchmark ``backlog-ingest``).
+
 A publish that times out may have been stored: it is unknown, and sent again with the same id, which the server then
 acknowledges as a duplicate. https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
 """
@@ -46,8 +49,8 @@ Waiting = tuple[str, "asyncio.Future[Msg | None]"]  #: a reply subject, and what
 class Message:
     """A message on its way into a stream. ``id`` makes sending it twice harmless.
 
-    ``lines`` are its headers, the id among them: encoded when it is made, not when it is sent, while the server stores
-    the batch before.
+    ``lines`` are its headers as lines, the id among them: written when it is made, not when it is sent, while the
+    server stores the batch before.
     """
 
     subject: str
@@ -170,9 +173,10 @@ class Publisher:
     async def send_batch(self, outgoing: Outgoing, cursor: Message, *, after: int, together: bool = True) -> Stored:
         """Stores messages and their cursor together or not at all; returns where the cursor is.
 
-        ``after`` is the sequence of the cursor's predecessor (0: none). Raises Fenced where another reader has moved
-        it. Where some of the messages are stored already, all are sent one by one, and the cursor last. So are a few of
-        different keys that need not be ``together`` with it, since sending them again is safe: in a third of the time.
+        The cursor has no headers of its own. ``after`` is the sequence of its predecessor (0: none). Raises Fenced
+        where another reader has moved it. Where some of the messages are stored already, all are sent one by one, and
+        the cursor last. So are a few of different keys that need not be ``together`` with it, since sending them again
+        is safe: in a third of the time.
         Of messages that were ``staged`` only the cursor is sent, unless the server has given them up.
         """
         messages, shared = outgoing.messages, _line("tracestate", outgoing.tracestate)

@@ -15,6 +15,7 @@ from bus.contracts.mapping_module import load_function
 from bus.delivery.drafting import Draft, Drafting
 from bus.delivery.ledger import Told
 from bus.delivery.withdrawing import Withdrawing
+from bus.envelope import Event
 from bus.errors import ConfigError, ContractError
 from bus.events import Catalogue, EventType, reasons
 from bus.ports import Record
@@ -33,7 +34,7 @@ class Mapper:
         ]
         self.withdrawing = Withdrawing([entry.kind for entry in self._entries], drafting)
         self.compares = any(entry.changes for entry in self._entries)  #: some of the content makes no new event
-        self.event = drafting.event
+        self._drafting = drafting
 
     def map(self, record: Record, told: Mapping[str, Told]) -> list[Draft]:
         """The events that a record becomes; none where no entry matches.
@@ -43,6 +44,10 @@ class Mapper:
         if record.fault:
             raise ContractError(record.fault)
         return [draft for entry in self._entries if (draft := entry.map(record.data, told)) is not None]
+
+    def event(self, draft: Draft, source: str, key: str, version: str, time: str) -> Event:
+        """The event of a draft: ``key`` and ``version`` are the record's, ``time`` is RFC 3339."""
+        return self._drafting.event(draft, source, key, version, time)
 
     def columns(self, record: Record) -> dict[str, Any]:
         """The columns that the contract names, for a dead letter."""

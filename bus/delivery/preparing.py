@@ -25,7 +25,7 @@ from bus.errors import ContractError
 from bus.ports import Record, Rejection
 from bus.subjects import AppName
 
-LARGEST = MAX_BATCH - 100  #: events in one atomic batch
+LARGEST = MAX_BATCH - 1  #: events in one atomic batch, beside the cursor
 
 log = structlog.get_logger(__name__)
 
@@ -89,17 +89,18 @@ class Preparer:
             if key is None:
                 self._take(record, prepared)
             else:
-                self._compare(record, key, prepared.latest.get(key) or known.get(key), prepared)
+                self._take_remembered(record, key, prepared.latest.get(key) or known.get(key), prepared)
 
     def _take(self, record: Record, prepared: Prepared) -> None:
         """Adds what a record became whose version its source knows: nothing need be remembered of it."""
         drafts, reason = self._drafts(record, {})
         if reason:
             self._reject(record, reason, content_of_columns(self._mapper.columns(record)), prepared)
+        time = self._time_of(record)
         for draft in drafts:
-            self._add_event(draft, record, record.version or "", prepared)
+            self._add_event(draft, record, record.version or "", time, prepared)
 
-    def _compare(self, record: Record, key: bytes, before: Entry | None, prepared: Prepared) -> None:
+    def _take_remembered(self, record: Record, key: bytes, before: Entry | None, prepared: Prepared) -> None:
         """Adds what became of a record that the ledger remembers: nothing where nothing changed."""
         told = dict(before.told) if before else {}
         drafts, reason = self._drafts(record, told)
@@ -114,9 +115,9 @@ class Preparer:
         version = self._ledger.version(record, before)
         if reason:
             self._reject(record, reason, content, prepared)
-        withdrawing = self._mapper.withdrawing
+        withdrawing, time = self._mapper.withdrawing, self._time_of(record)
         for draft in withdrawing.completed(drafts, told) if told else drafts:
-            event = self._add_event(draft, record, version.text, prepared)
+            event = self._add_event(draft, record, version.text, time, prepared)
             withdrawing.remember(told, draft, event.id)
         prepared.remember(Entry(key, content, mark_of(record), version.counter, told))
 
@@ -131,8 +132,8 @@ class Preparer:
                 return (), "datanya terlalu besar untuk dikirim"
         return drafts, ""
 
-    def _add_event(self, draft: Draft, record: Record, version: str, prepared: Prepared) -> Event:
-        event = self._mapper.event(draft, self._ce_source, record.key, version, self._time_of(record))
+    def _add_event(self, draft: Draft, record: Record, version: str, time: str, prepared: Prepared) -> Event:
+        event = self._mapper.event(draft, self._ce_source, record.key, version, time)
         prepared.events.append(event)
         prepared.messages.append(self._wrapper.wrap(event))
         return event

@@ -6,6 +6,7 @@ They get what costs them nothing: subjects that are numbered, not computed, and 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from tests.bench.rows import EVENT, rows
 
 AT_ONCE = 200
 FETCH = 500
+START, APPEND, COMMIT = 0, 1, 2  # what a message of a fast-ingest batch does
 
 
 async def publish(rig: Rig, size: int) -> Lap:
@@ -33,6 +35,34 @@ async def publish(rig: Rig, size: int) -> Lap:
     async with _broker(rig) as broker:
         with Lap.timed(rig, size) as lap:
             await _publish(broker, PEERS, data)
+    return lap
+
+
+async def ingest(rig: Rig, size: int) -> Lap:
+    """Bare nats-py: one fast-ingest batch of ready-made bodies, to its last acknowledgement.
+
+    https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
+    """
+    prefix, bodies = f"opd.{subjects.token(PEERS)}.bench.{EVENT}", [json.dumps(row).encode() for row in rows(size)]
+    ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    async def answered(message: Any) -> None:
+        answer = json.loads(message.data)
+        if {"stream", "error"} & answer.keys():  # else it tells how far it is
+            ended.set_result(answer)
+
+    async with _broker(rig) as broker:
+        client = _client(broker)
+        inbox = client.new_inbox()
+        await client.subscribe(f"{inbox}.>", cb=answered)
+        with Lap.timed(rig, size) as lap:
+            for number, body in enumerate(bodies, 1):
+                operation = START if number == 1 else COMMIT if number == size else APPEND
+                reply = f"{inbox}.{FETCH}.fail.{number}.{operation}.$FI"
+                await client.publish(f"{prefix}.{rig.number()}", body, reply=reply)
+            answer = await asyncio.wait_for(ended, PATIENCE)
+    if answer.get("count") != size:
+        raise RuntimeError(f"the batch was not stored: {answer}")
     return lap
 
 

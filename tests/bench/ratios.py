@@ -28,6 +28,11 @@ CONTESTS = [
         "FastStream publish",
     ),
     Contest(
+        Target("backlog-ingest", "the same / a bare fast-ingest batch, which the server syncs one by one", "x", 1.0),
+        "publish a backlog",
+        "nats-py fast ingest",
+    ),
+    Contest(
         Target("consume-handler", "consume with a handler / FastStream PullSub(200)", "x", 2.5),
         "consume by handler",
         "FastStream consume",
@@ -49,6 +54,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "publish singles": publishing.singles,
     "publish batches": publishing.batches,
     "publish a backlog": publishing.backlog,
+    "nats-py fast ingest": peers.ingest,
     "FastStream consume": peers.consume,
     "consume by handler": consuming.handler,
     "consume in bulk": consuming.bulk,
@@ -61,6 +67,7 @@ SIZES = {
     "publish singles": 8_000,
     "publish batches": 30_000,
     "publish a backlog": 30_000,
+    "nats-py fast ingest": 2_000,
     "FastStream consume": PEERS_STORED,
     "consume by handler": STORED,
     "consume in bulk": STORED,

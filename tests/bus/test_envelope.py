@@ -30,6 +30,15 @@ def test_what_is_written_is_read() -> None:
     assert envelope.parse(EVENT.headers(), EVENT.data) == EVENT
 
 
+@pytest.mark.parametrize("broken", ["a\r\nNats-Rollup: all", "a\nb", "a\rb"])
+@pytest.mark.parametrize(
+    "attribute", ["id", "subject", "time", "traceparent", "tracestate", "source", "type", "dataschema", "parties"]
+)
+def test_no_attribute_begins_another_header(attribute: str, broken: str) -> None:
+    with pytest.raises(EnvelopeError, match="line break"):
+        EVENT._replace(**{attribute: (broken,) if attribute == "parties" else broken}).headers()
+
+
 def test_header_names_are_read_without_regard_to_case() -> None:
     assert envelope.parse({name.title(): value for name, value in EVENT.headers().items()}, EVENT.data) == EVENT
 

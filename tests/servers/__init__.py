@@ -7,7 +7,7 @@ Fixtures (``tests/servers/fixtures.py``, known to every test):
     sftp                  a fresh, empty folder on an SFTP server: ``.url``, ``.path`` (the same on this machine),
                           ``.host_key``, ``.user_key``, ``.server`` (also ``.cut()``: its sessions die)
     mosquitto, nats_mqtt  an MQTT broker: ``.url``, ``await .publish(topic, payloads)``
-    php                   SOAP services of PHP: ``.url``, ``.put(file, document)`` gives them data
+    php                   SOAP services of PHP: ``.url``, ``.put(file, document)`` and ``.put_rows`` give them data
     sqlite_url            the URL of a SQLite file that does not exist yet
     proxy                 ``way = await proxy(url_or_port)``; then ``way.url(url)``, ``way.delay``, ``await way.cut()``,
                           ``await way.refuse()``, ``await way.accept()``, ``way.freeze()``, ``way.thaw()``

@@ -21,9 +21,9 @@ from bus.testing.memory import MemoryStreams
 PUBLISH = {"event": str(NAME), "from": "baris", "basis": "uji saja", "map": {"kunci": "kunci", "nilai": "nilai"}}
 
 
-def preparer(tmp_path: Path, **options: Any) -> Preparer:
+def preparer(tmp_path: Path, *publish: dict[str, Any], **options: Any) -> Preparer:
     document = {"app": APP.app, "opd": APP.opd, "title": "-", "owner": "-", "contact": "-", "stage": "pilot"}
-    contract = Contract.model_validate({**document, "publish": [PUBLISH | options]})
+    contract = Contract.model_validate({**document, "publish": publish or [PUBLISH | options]})
     mapper = Mapper(contract, "baris", CATALOGUE, Drafting(KeyTokens(b"uji")))
     return Preparer(APP, "baris", mapper, Ledger(tmp_path / "ledger"), MemoryStreams())
 
@@ -58,3 +58,29 @@ def test_without_such_fields_any_other_content_is_a_new_event(tmp_path: Path) ->
     once = [record("aman", "1"), record("aman", "1"), record("aman", "2")]
 
     assert told(preparer(tmp_path), *once) == [("aman", "1"), ("aman", "2")]
+
+
+@pytest.mark.parametrize("version", [None, "7"])
+def test_what_cannot_be_sent_is_a_dead_letter(tmp_path: Path, version: str | None) -> None:
+    large = record("aman", "x" * (MemoryStreams.room + 1), version)
+    unfit = Record("alat 2", {"kunci": "aman"}, version)
+    prepared = Prepared()
+
+    preparer(tmp_path).add([large, record("aman", "1", version), unfit], prepared, {})
+
+    assert [json.loads(event.data)["nilai"] for event in prepared.events] == ["1"]
+    assert [each.reason for each in prepared.rejections] == [
+        "datanya terlalu besar untuk dikirim",
+        "kolom nilai: tidak ada di sumber",
+    ]
+    assert [each.key for each in prepared.letters] == ["alat 1", "alat 2"]
+
+
+def test_the_events_of_a_record_have_one_time(tmp_path: Path) -> None:
+    twice = [PUBLISH, PUBLISH | {"map": {"kunci": "nilai", "nilai": "kunci"}}]
+    prepared = Prepared()
+
+    preparer(tmp_path, *twice).add([record("aman", "1")], prepared, {})
+
+    assert len(prepared.events) == 2
+    assert len({event.time for event in prepared.events}) == 1

@@ -10,10 +10,10 @@ final class Daftar
 
     public function __construct(string $name)
     {
-        if (is_file($name) && filesize($name)) {
-            $this->file = fopen($name, 'r');
-            $this->width = strlen(fgets($this->file));
-            $this->count = intdiv(filesize($name), $this->width);
+        $this->file = @fopen($name, 'r');
+        if ($this->file && ($line = fgets($this->file)) !== false) {
+            $this->width = strlen($line);
+            $this->count = intdiv(fstat($this->file)['size'], $this->width);
         }
     }
 

@@ -3,6 +3,8 @@
 Sees updates (a known key with other content), no deletes: a row missing from today's file says nothing. A row is its
 key (the columns named, or else its content) and how often that came in the file; a file dropped again brings no event
 twice. What a crash interrupts is read again from the last batch whose fate is known.
+
+File names stand in logs and in `bus status`, long numbers in them masked: name files by what they are, not by persons.
 """
 
 from __future__ import annotations

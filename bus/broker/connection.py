@@ -225,7 +225,7 @@ class Connection:
 
 def _check(credential: Path) -> None:
     """Raises ConfigError where a file is no credential: the client would fail with whatever it stumbles over."""
-    hint = "`bus app credentials OPD/APP` makes it"
+    hint = "`bus up` makes it when it starts; without it `bus streams apply`, then `bus app credentials OPD/APP`"
     try:
         text = credential.read_text(encoding="ascii")
     except FileNotFoundError:

@@ -69,7 +69,9 @@ def new_adapter(
     context: typer.Context,
     application: Annotated[str, typer.Argument(metavar="OPD/APP", help="For example dinkes/epuskesmas.")],
     into: Annotated[Path, typer.Option(help="Where the departments' folders are.")] = Path("adapters/departments"),
-    connector: Annotated[str, typer.Option(help="The source's connector.")] = "file_drop",
+    connector: Annotated[
+        str, typer.Option(help="The source's: file_drop, sql_cdc, sql_outbox or sql_poll.")
+    ] = "file_drop",
 ) -> None:
     """Write a complete adapter that passes its tests, to be filled in.
 
@@ -150,13 +152,14 @@ async def _dry_run(settings: Settings, paths: list[Path], limit: int) -> int:
 
 
 async def _try(adapter: Adapter, limit: int) -> int:
-    rejected = 0
+    rejected = number = 0
     async for tried in adapter.dry_run(limit):
+        number += 1
         for event in tried.events:
             print(json.dumps({**event.headers(), "data": json.loads(event.data)}, ensure_ascii=False))
         if tried.rejected:
             rejected += 1
-            print(f"rejected {adapter.app} {tried.place}: {tried.rejected}", file=sys.stderr)
+            print(f"rejected {adapter.app} {tried.place or f'baris ke-{number}'}: {tried.rejected}", file=sys.stderr)
     return running.FAULTS if rejected else 0
 
 

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from bus.contracts.faults import meant
 from bus.errors import ConfigError
 from bus.events import Catalogue, EventType
 from bus.subjects import AppName
@@ -38,7 +39,7 @@ def create(name: AppName, *, into: Path, connector: str = "file_drop", event: st
             "there is something here already", where=str(folder), hint="choose another name, or remove it"
         )
     if connector not in CONNECTORS:
-        raise ConfigError(f"no template for the connector {connector}", hint=f"there is {', '.join(CONNECTORS)}")
+        raise ConfigError(f"no template for the connector {connector}", hint=meant(connector, CONNECTORS))
     kind, publishes = _kind(name, Catalogue.load(), event)
     files = _publishing(name, kind, connector, folder) if publishes else _subscribing(name, kind, folder)
     _write(folder, files)

@@ -54,7 +54,8 @@ async def _status(settings: Settings, application: str | None, as_json: bool) ->
             raise ConfigError(
                 "this bus knows no such application",
                 where=wanted,
-                hint=f"it knows {', '.join(city.apps) or 'none yet'}; a new one needs `bus streams apply`",
+                hint=f"it knows {', '.join(city.apps) or 'none yet'}: those that have published or subscribe; "
+                "for a new one start `bus up` again",
             )
         _one(city, city.of(wanted), as_json)
     return 0

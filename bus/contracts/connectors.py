@@ -6,12 +6,12 @@ The bus knows none by itself, and an office installs only the extras of those th
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import ValidationError
 
+from bus.contracts.faults import meant
 from bus.contracts.loader import explain
 from bus.contracts.model import ConnectorTable
 from bus.errors import ConfigError
@@ -31,9 +31,7 @@ def load(name: str, *, where: str = "") -> type[Any]:
     """The class of a connector. Raises ConfigError where there is none, or where a package that it needs is missing."""
     point = next(iter(entry_points(group=GROUP, name=name)), None)
     if point is None:
-        near = get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}"
-        raise ConfigError(f"unknown connector {name}", where=where, hint=hint)
+        raise ConfigError(f"unknown connector {name}", where=where, hint=meant(name, names()))
     try:
         found: type[Any] = point.load()
     except ImportError as error:
@@ -55,7 +53,15 @@ def configure(connector: type[Any], options: dict[str, Any], *, where: str = "",
     try:
         config: ConnectorConfig = connector.Config.model_validate(options)
     except ValidationError as error:
-        raise ConfigError(explain(error, (key,) if key else ()), where=where) from None
+        hint = next(
+            (
+                meant(str(fault["loc"][0]), connector.Config.model_fields, "adapters/README.md lists its options")
+                for fault in error.errors(include_input=False, include_url=False, include_context=False)
+                if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1
+            ),
+            "",
+        )
+        raise ConfigError(explain(error, (key,) if key else ()), where=where, hint=hint) from None
     return config
 
 

@@ -23,6 +23,9 @@ _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
 _IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _IN_TEXT = re.compile(r"\b(password|passwd|pwd|secret|token|api_?key)\s*=\s*[^\s;&]", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"(password|passwd|pwd|secret|token|api_?key)$", re.IGNORECASE)
+_LITERAL_OR_COMMENT = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SELECT = re.compile(r"[\s(]*(select|with)\b", re.IGNORECASE)
+_ALL_COLUMNS = re.compile(r"(\bselect\s+(distinct\s+)?|,\s*)(\w+\.)*\*", re.IGNORECASE)
 
 
 def table(
@@ -31,6 +34,7 @@ def table(
     """The faults of one ``[source.*]`` or ``to``."""
     yield from secrets(contract, key, connector.options)
     yield from forbidden(contract, key, _words(connector.options))
+    yield from query(contract, f"{key}.query", connector.options.get("query"))
     try:
         found = load(connector.connector)
         fits = connectors.is_source(found) if role == "source" else connectors.is_sink(found)
@@ -58,6 +62,19 @@ def forbidden(contract: Contract, key: str, words: Iterable[str]) -> Iterator[Fa
     """Names of columns or fields that UU 24/2013 art. 84 keeps out of payloads."""
     for word in sorted({word.lower() for word in words} & FORBIDDEN):
         yield fault(contract, key, f"{word} must not leave the application", "UU 24/2013 pasal 84: take it out")
+
+
+def query(contract: Contract, key: str, sql: object) -> Iterator[Fault]:
+    """An owner's query: one SELECT, every column named. Tables hold passwords, and columns come without notice."""
+    if not isinstance(sql, str) or not sql.strip():
+        return
+    bare = _LITERAL_OR_COMMENT.sub(" ", sql)
+    if not _SELECT.match(bare):
+        yield fault(contract, key, "not a SELECT", "a source only reads")
+    elif ";" in bare.strip().removesuffix(";"):
+        yield fault(contract, key, "more than one statement", "write one SELECT")
+    elif _ALL_COLUMNS.search(bare):
+        yield fault(contract, key, "it asks for every column, also for those to come", "name the columns, never *")
 
 
 def _words(options: object) -> Iterator[str]:

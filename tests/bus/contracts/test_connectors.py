@@ -25,7 +25,7 @@ def test_a_connector_is_found_by_its_name() -> None:
 def test_an_unknown_one_says_which_was_meant() -> None:
     with pytest.raises(ConfigError, match=r"here: unknown connector file_dorp \(did you mean file_drop\?\)"):
         connectors.load("file_dorp", where="here")
-    with pytest.raises(ConfigError, match=r"there are .*file_drop"):
+    with pytest.raises(ConfigError, match=r"there is .*file_drop"):
         connectors.load("zzz")
 
 

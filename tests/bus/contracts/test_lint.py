@@ -47,7 +47,7 @@ def test_sound_contracts_have_no_fault(tmp_path: Path, catalogue: Catalogue) -> 
         ("file_drop", "file_dorp", "source.bank.connector", "unknown connector file_dorp", "did you mean file_drop?"),
         ("[source.bank]", "[source.lease]", "source.lease", "taken by the bus", "another name"),
         ("[source.bank]", "[source.Bank_]", "source.Bank_", "cannot be part of a subject", "lower-case"),
-        ("folder    =", "folderr   =", "", "source.bank.folderr: unknown key", ""),
+        ("folder    =", "folderr   =", "", "source.bank.folderr: unknown key", "did you mean folder?"),
         ('"bppkad"', '"dinsos"', "publish.0.event", "dinsos is not the walidata", "bppkad may publish it"),
         ('"bppkad"', '"dinsos"', "opd", "dinsos differs from its folder bppkad", "must be the same"),
         ('"pajak"', '"pajak_"', "app", "differs from its folder", "must be the same"),
@@ -198,3 +198,30 @@ def test_a_sink_says_which_fields_it_needs(tmp_path: Path, catalogue: Catalogue)
     assert [(each.what, each.hint) for each in found if each.key == "subscribe.0.to"] == [
         ("needs jumlah", "add it to `fields`")
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "what"),
+    [
+        ("SELECT * FROM pbb", "every column"),
+        ("SELECT id, p.* FROM pbb p", "every column"),
+        ("select distinct p.* from pbb p", "every column"),
+        ("WITH x AS (SELECT * FROM pbb) SELECT id FROM x", "every column"),
+        ("DELETE FROM pbb", "not a SELECT"),
+        ("SELCT id FROM pbb", "not a SELECT"),
+        ("SELECT id FROM pbb; DROP TABLE pbb", "more than one statement"),
+        ("SELECT id, jumlah * 2, count(*), '; *' FROM pbb -- ; and * more\n;", ""),
+        ("/* *, */ (SELECT id FROM pbb) UNION (SELECT id FROM lama)", ""),
+    ],
+)
+def test_a_query_is_one_select_that_names_its_columns(
+    tmp_path: Path, catalogue: Catalogue, query: str, what: str
+) -> None:
+    source = f'connector = "sql_poll"\nurl = "env:PAJAK_URL"\nquery = """{query}"""\nkey = ["id"]\n'
+    old = TAX[TAX.index("connector") : TAX.index("[[publish]]")]
+
+    found = faults(tmp_path, catalogue, tax=TAX.replace(old, source + "\n"))
+
+    told = [each.what for each in found if each.key == "source.bank.query"]
+    assert len(told) == bool(what), found
+    assert all(what in each for each in told)

@@ -225,11 +225,13 @@ class Connection:
 
 def _check(credential: Path) -> None:
     """Raises ConfigError where a file is no credential: the client would fail with whatever it stumbles over."""
-    hint = "`bus up` makes it when it starts; without it `bus streams apply`, then `bus app credentials OPD/APP`"
+    hint = "`bus app credentials OPD/APP` makes it"
     try:
         text = credential.read_text(encoding="ascii")
     except FileNotFoundError:
-        raise ConfigError("no such credential", where=str(credential), hint=hint) from None
+        # Its subscribers' consumers are declared beside it: else they would never get what it publishes until then.
+        new = "start `bus up` again; where none runs: `bus streams apply`, then `bus app credentials OPD/APP`"
+        raise ConfigError("no such credential", where=str(credential), hint=new) from None
     except OSError as error:
         raise ConfigError(f"cannot read the credential: {error.strerror}", where=str(credential), hint=hint) from None
     except UnicodeDecodeError:

@@ -27,6 +27,7 @@ pytestmark = [
 SIAK, BANSOS = AppName("dukcapil", "siak"), AppName("dinsos", "bansos")
 NONE = "not a NATS credential"
 MAKE = "(`bus app credentials OPD/APP` makes it)"
+BEGIN = "(start `bus up` again; where none runs: `bus streams apply`, then `bus app credentials OPD/APP`)"
 REFUSED = "the server refuses the credential (is it this server's, and not revoked?)"
 
 
@@ -109,7 +110,7 @@ async def test_an_applications_credential_is_not_operations(office: Office) -> N
 async def test_a_credential_that_is_not_there(office: Office) -> None:
     path = office.folder / "tidak-ada.creds"
     outcome = await office.run("dukcapil/siak", path)
-    assert (outcome.code, outcome.lines) == (2, [f"bus: {path}: no such credential {MAKE}"])
+    assert (outcome.code, outcome.lines) == (2, [f"bus: {path}: no such credential {BEGIN}"])
 
 
 async def test_a_file_that_is_no_credential(office: Office) -> None:

@@ -135,7 +135,8 @@ class RemoteFolder:
         await self._make(kind)
         target = self.root / kind / source.name
         draft = target.with_name(f".{source.name}.tmp")
-        with await asyncio.to_thread(source.open, "rb") as content:
+        # Not opened in a thread: what that opens while this task is being cancelled, nobody would close.
+        with source.open("rb") as content:
             async with self._server.file(draft, "wb") as file:
                 while chunk := await asyncio.to_thread(content.read, CHUNK):
                     await file.write(chunk)

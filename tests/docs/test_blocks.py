@@ -17,7 +17,7 @@ COMMANDS = "docs.test_blocks:test_every_command_and_option_exists"
 # Guide -> its blocks in order: language, how the first line begins, and the test below `tests` that runs or parses it.
 KNOWN: dict[str, list[tuple[str, str, str]]] = {
     "README.md": [
-        ("sh", "python3 -m venv", "docs.test_readme:test_the_two_commands_are_the_promised_ones"),
+        ("sh", "/usr/bin/python3 -m venv", "docs.test_readme:test_the_two_commands_are_the_promised_ones"),
         ("sh", "tests/run", "docs.test_readme:test_the_two_commands_are_the_promised_ones"),
         ("toml", "app ", "docs.test_readme:test_the_first_adapter_is_checked_and_tried"),
         ("csv", "no_transaksi;", "docs.test_readme:test_the_first_adapter_is_checked_and_tried"),

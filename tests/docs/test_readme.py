@@ -17,7 +17,7 @@ from tests.docs.blocks import ROOT, block, blocks, text_of
 from tests.docs.sandbox import Sandbox
 
 README = "README.md"
-DEMO = "python3 -m venv .venv && .venv/bin/pip install -q uv && .venv/bin/uv run bus demo\n"
+DEMO = "/usr/bin/python3 -m venv .venv && .venv/bin/pip install -q uv && .venv/bin/uv run bus demo\n"
 TESTS = "tests/run\n"
 LOKET = Path("adapters/departments/bppkad/loket")
 SMALL = 80_000  #: bytes of a picture

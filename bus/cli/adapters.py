@@ -177,14 +177,15 @@ async def _check(paths: list[Path], as_json: bool) -> int:
     from bus.events import Catalogue
 
     faults = lint(paths, Catalogue.load())
+    wrong = any(each.level == "error" for each in faults)
     if as_json:
         print(json.dumps([asdict(fault) for fault in faults], ensure_ascii=False))
     else:
-        for fault in faults:
-            print(fault)
-        if not faults:
+        for each in faults:
+            print(each if each.level == "error" else f"note: {each}")
+        if not wrong:
             print("no faults")
-    return running.FAULTS if any(fault.level == "error" for fault in faults) else 0
+    return running.FAULTS if wrong else 0
 
 
 async def _new_adapter(application: str, into: Path, connector: str) -> int:

@@ -42,6 +42,7 @@ def lint(contracts: Sequence[Contract], catalogue: Catalogue, connectors: Load =
     faults: list[Fault] = []
     for contract in contracts:
         faults += _names(contract)
+        faults += _unwritten(contract)
         faults += lint_publish.sources(contract, connectors)
         faults += lint_publish.publishes(contract, catalogue)
         faults += lint_publish.emitted(contract)
@@ -68,6 +69,20 @@ def _names(contract: Contract) -> Iterator[Fault]:
         ZoneInfo(contract.timezone)
     except (ZoneInfoNotFoundError, ValueError):
         yield fault(contract, "timezone", "unknown", "write for instance Asia/Jakarta")
+
+
+def _unwritten(contract: Contract) -> Iterator[Fault]:
+    """What a template left to be written, in ``<…>``: nothing goes live with it."""
+    texts = {"title": contract.title, "owner": contract.owner, "contact": contract.contact}
+    for number, publish in enumerate(contract.publish):
+        texts[f"publish.{number}.basis"] = publish.basis
+    for number, subscribe in enumerate(contract.subscribe):
+        texts[f"subscribe.{number}.purpose"] = subscribe.purpose
+        texts[f"subscribe.{number}.basis"] = subscribe.basis
+    told = fault if contract.stage == "live" else note
+    for key, text in texts.items():
+        if text.startswith("<") and text.endswith(">"):
+            yield told(contract, key, f"{text} is still to be written", "a live contract says it")
 
 
 def _consumers(contracts: Sequence[Contract], found: Sequence[Fault]) -> Iterator[Fault]:

@@ -156,6 +156,21 @@ def test_rows_published_twice_are_a_fault(tmp_path: Path, catalogue: Catalogue) 
     assert "publish.1" in {each.key for each in found if "published twice" in each.what}
 
 
+@pytest.mark.parametrize(("stage", "level"), [("pilot", "note"), ("live", "error")])
+@pytest.mark.parametrize(
+    ("tax", "key"),
+    [
+        (TAX.replace("UU 1/2022", "<dasar hukum>"), "publish.0.basis"),
+        (TAX.replace("Bidang Penagihan", "<bidang>"), "owner"),
+    ],
+)
+def test_nothing_goes_live_with_what_a_template_left_to_be_written(
+    tmp_path: Path, catalogue: Catalogue, tax: str, key: str, stage: str, level: str
+) -> None:
+    found = faults(tmp_path, catalogue, tax=tax.replace('"pilot"', f'"{stage}"'))
+    assert [(each.key, each.level) for each in found] == [(key, level)]
+
+
 def test_a_loop_of_follow_ups_is_noted_and_no_error(tmp_path: Path, catalogue: Catalogue) -> None:
     aid = AID.replace('from    = ["bppkad/pajak"]\n', "").replace(
         "pajak.pembayaran.diterima", "sosial.penerima.dihentikan"

@@ -81,6 +81,22 @@ def state_of(seen: Sequence[Record]) -> dict[str, Any]:
     return state
 
 
+async def overlapped(run: Callable[[str], Any], source: Callable[[], SqlCdc]) -> list[Record]:
+    """What comes of a snapshot of 120 rows of ``warga`` while others write: it is open, since it waits for its reader
+    after a few pages of 20, and the changes are of rows that it has read and of rows that it has yet to read.
+    """
+    async with reading(source()) as opened:
+        (first,) = await batches(opened, lambda found: len(found) == 1)
+        for change in ("ubah", "lagi"):
+            run(f"UPDATE warga SET nama = '{change}' WHERE id % 4 = 0")
+        run("DELETE FROM warga WHERE id % 10 = 7")
+        run("INSERT INTO warga VALUES ('A', 200, 'baru'), ('b', 200, 'baru'), ('Ö', 200, 'baru')")
+        run("UPDATE warga SET nama = 'akhir' WHERE id = 1")
+        rest = await batches(opened, lambda found: any("akhir" in each.data.values() for each in all_of(found)))
+    assert [each.data["_operasi"] for each in first.records] == ["snapshot"] * 20
+    return all_of([first, *rest])
+
+
 async def interrupted(run: Callable[[str], Any], source: Callable[[], SqlCdc]) -> list[Record]:
     """What comes of a snapshot of 120 rows of ``warga`` that is interrupted twice, with changes meanwhile."""
     seen: list[Record] = []

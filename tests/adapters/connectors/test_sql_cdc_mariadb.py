@@ -18,6 +18,7 @@ from tests.adapters.connectors.cdc_application import (
     batches,
     captured,
     interrupted,
+    overlapped,
     reading,
     records,
     shown,
@@ -71,17 +72,31 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(mariadb
     assert max(Counter((each.key, each.version) for each in seen).values()) == 1
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_what_is_written_while_a_snapshot_is_read_is_neither_lost_nor_told_twice(
+    mariadb: Database, engine: str
+) -> None:
+    keys = "kode varchar(9) CHARACTER SET latin1, id decimal(9)"
+    mariadb.sql(f"CREATE TABLE warga ({keys}, nama text, PRIMARY KEY (kode, id)) ENGINE={engine}")
+    mariadb.sql("INSERT INTO warga SELECT ELT(1 + seq % 3, 'Ä', 'b', 'C'), seq, 'asal' FROM seq_1_to_120")
+    seen = await overlapped(mariadb.sql, lambda: captured(mariadb.url, TABLES, batch=20))
+    rows = mariadb.sql("SELECT kode, id, nama FROM warga")
+    assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
+    assert max(Counter((each.key, each.version) for each in seen).values()) == 1
+
+
 async def test_a_transaction_is_one_batch_and_a_large_one_resumes_inside(mariadb: Database) -> None:
     mariadb.sql(f"{WARGA}InnoDB")
     async with reading(captured(mariadb.url, TABLES, batch=10)) as source:
         await batches(source, lambda found: len(found) >= 1)
         mariadb.sql("INSERT INTO warga SELECT seq, 'satu', '' FROM seq_1_to_7")
-        await batches(source, lambda found: len(all_of(found)) == 7)
+        small = await batches(source, lambda found: len(all_of(found)) == 7)
         mariadb.sql(
             "BEGIN; INSERT INTO warga SELECT seq, 'dua', '' FROM seq_8_to_19; SAVEPOINT a; "
             "INSERT INTO warga SELECT seq, 'dua', '' FROM seq_20_to_32; COMMIT"
         )
         parts = await batches(source, lambda found: len(all_of(found)) == 25)
+    assert [len(each.records) for each in small if each.records] == [7]
     parts = [each for each in parts if each.records]
     assert [len(each.records) for each in parts] == [10, 10, 5]
     for place, part in enumerate(parts):

@@ -15,6 +15,7 @@ from tests.adapters.connectors.cdc_application import (
     batches,
     captured,
     interrupted,
+    overlapped,
     reading,
     records,
     shown,
@@ -69,15 +70,28 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(postgre
     assert max(Counter((each.key, each.version) for each in seen).values()) == 1
 
 
+async def test_what_is_written_while_a_snapshot_is_read_is_neither_lost_nor_told_twice(postgresql: Database) -> None:
+    postgresql.sql("CREATE TABLE warga (kode text, id numeric, nama text, PRIMARY KEY (kode, id))")
+    postgresql.sql(
+        "INSERT INTO warga SELECT (ARRAY['Ä','b','C'])[1 + i % 3], i, 'asal' FROM generate_series(1, 120) AS i"
+    )
+    seen = await overlapped(postgresql.sql, lambda: captured(postgresql.url, TABLES, batch=20))
+    rows = postgresql.sql("SELECT kode, id, nama FROM warga")
+    assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
+    assert Counter(each.data["_operasi"] for each in seen)["snapshot"] == 120
+    assert max(Counter((each.key, each.version) for each in seen).values()) == 1
+
+
 async def test_a_transaction_is_one_batch_and_a_large_one_resumes_inside(postgresql: Database) -> None:
     postgresql.sql(WARGA)
     source = captured(postgresql.url, TABLES, batch=10)
     async with reading(source):
         await source.read()
         postgresql.sql("BEGIN; INSERT INTO warga SELECT i, 'satu' FROM generate_series(1, 7) AS i; COMMIT")
-        await batches(source, lambda found: len(all_of(found)) == 7)
+        small = await batches(source, lambda found: len(all_of(found)) == 7)
         postgresql.sql("INSERT INTO warga SELECT i, 'dua' FROM generate_series(8, 32) AS i")
         parts = await batches(source, lambda found: len(all_of(found)) == 25, commit=False)
+    assert [len(each.records) for each in small if each.records] == [7]
     parts = [each for each in parts if each.records]
     assert [len(each.records) for each in parts] == [10, 10, 5]
     for place, part in enumerate(parts):

@@ -79,6 +79,7 @@ class Changes:
         if tracked is None:
             return
         self._check(event, tracked)
+        self._gathering.part_size += event.event_size
         rows = rows_of(event, tracked.columns, self._zone)
         if rows is None:
             rows = self._slowly(event, tracked)

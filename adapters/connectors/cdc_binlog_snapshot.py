@@ -19,6 +19,7 @@ from pymysql.cursors import SSCursor
 
 from adapters.connectors.cdc_binlog_values import key_texts
 from adapters.connectors.cdc_feed import Feed
+from adapters.connectors.cdc_gathering import pages
 from adapters.connectors.cdc_progress import Progress
 from adapters.connectors.cdc_tables import Tracked, version_of
 from bus.ports import Batch
@@ -107,7 +108,7 @@ class Snapshot:
         after = list(self._progress.begin(tracked.name, until, []))
         with connection.cursor(SSCursor) as cursor:
             cursor.execute(*self._query(tracked, after, ""))
-            while rows := cursor.fetchmany(self._batch):
+            for rows in pages(cursor.fetchmany, self._batch):
                 self._put(tracked, rows)
         self._progress.finish(tracked.name)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from sys import maxsize
 from time import monotonic
+from typing import Any
 
 from adapters.connectors.cdc_feed import WAIT, Feed
 from adapters.connectors.cdc_progress import Order, Progress
 from adapters.connectors.cdc_tables import Operation, Row, Tracked, version_of
 from bus.ports import Batch, Record
 
+ROOM = 4 * 1024 * 1024  #: bytes of changes in a batch, about: rows may hold documents
+FIRST = 50  #: rows of a snapshot's first page, which tells how wide they are
 LINGER = 0.01  #: seconds between two batches of few changes: each costs the stream as much as one of many
 
 
@@ -21,6 +24,17 @@ class Gathered(Batch):
     """Changes of a log."""
 
     xids: frozenset[int] = frozenset()  #: PostgreSQL: the transactions that made them
+
+
+def pages(fetch: Callable[[int], Sequence[Any]], batch: int) -> Iterator[Sequence[Any]]:
+    """The rows of a snapshot, page by page: ``fetch`` gives up to so many. A page is as long as ROOM lets it be, by the
+    rows of the one before.
+    """
+    count = min(FIRST, batch)
+    while rows := fetch(count):
+        yield rows
+        size = sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+        count = max(1, min(batch, ROOM * len(rows) // max(size, 1)))
 
 
 class Gathering:
@@ -37,6 +51,8 @@ class Gathering:
         self._keep_alive = keep_alive
         self._ready: list[Record] = []  #: of whole transactions
         self._part: list[Record] = []  #: of the transaction at hand
+        self._ready_size = 0  #: bytes of what is ready
+        self.part_size = 0  #: bytes of the transaction at hand: whoever adds a change adds its size
         self._done = progress.place - (progress.index is not None)  #: no whole transaction is behind it
         self._start = progress.start
         self._place, self._index = 0, 0
@@ -58,6 +74,7 @@ class Gathering:
         """The bus itself wrote this transaction."""
         self.skipping = True
         self._part.clear()
+        self.part_size = 0
 
     def add(self, tracked: Tracked, row: Row, operation: Operation, key: Callable[[], Sequence[str]]) -> None:
         """A change. ``key`` gives the texts of the row's key, as the snapshot orders by them."""
@@ -72,15 +89,16 @@ class Gathering:
         if self._xid is not None:
             self._xids.add(self._xid)
         self._part.append(tracked.record(row, operation, version_of(self._place, self._index), self._at))
-        if len(self._part) >= self._batch:
+        if len(self._part) >= self._batch or self.part_size >= ROOM:
             self._flush_part()
 
     def commit(self, start: int = 0) -> None:
         """The transaction ends; ``start`` is where a reading that has it begins."""
-        if len(self._ready) + len(self._part) > self._batch:
+        if len(self._ready) + len(self._part) > self._batch or self._ready_size + self.part_size > ROOM:
             self.flush()
         self._ready += self._part
-        self._part = []
+        self._ready_size += self.part_size
+        self._part, self.part_size = [], 0
         self._done, self._start = max(self._done, self._place), start
         self.within = False
         if len(self._ready) >= self._batch:
@@ -99,13 +117,13 @@ class Gathering:
         """Hands over the whole transactions that have come so far."""
         if self._ready or (self._progress.index is not None and self._done >= self._progress.place):
             self._put(self._ready, self._done, None)
-            self._ready = []
+            self._ready, self._ready_size = [], 0
 
     def _flush_part(self) -> None:
         """Hands over what there is of a large transaction, behind those before it."""
         self.flush()
         self._put(self._part, self._place, self._index)
-        self._part = []
+        self._part, self.part_size = [], 0
 
     def beat(self, place: int, start: int = 0) -> None:
         """Nothing has come for a while, and the log has been read up to ``place``: moves the position along."""

@@ -19,7 +19,7 @@ from psycopg2.errorcodes import OBJECT_IN_USE
 
 from adapters.connectors import cdc_pgoutput as pgoutput
 from adapters.connectors.cdc_feed import WAIT, Feed, Stopped, translated
-from adapters.connectors.cdc_gathering import Gathering
+from adapters.connectors.cdc_gathering import Gathering, pages
 from adapters.connectors.cdc_postgresql_changes import Changes, Rereading
 from adapters.connectors.cdc_progress import Order, Progress, numbers_of, ordering
 from adapters.connectors.cdc_tables import Capture, Tracked, version_of
@@ -149,10 +149,9 @@ class LogReader:
         converters = [(name, pgoutput.converter(types[name])) for name in tracked.columns]
         key_at = [tracked.columns.index(name) for name in tracked.key]
         with connection.cursor(name="opd_bus") as cursor:
-            cursor.itersize = self._capture.batch
             extensions.register_type(extensions.new_type(tuple(set(types.values())), "TEXT", _as_it_is), cursor)
             cursor.execute(self._query(tracked, types, after), after)
-            while rows := cursor.fetchmany(self._capture.batch):
+            for rows in pages(cursor.fetchmany, self._capture.batch):
                 feed.check()
                 records = []
                 for row in rows:

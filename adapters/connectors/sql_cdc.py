@@ -1,9 +1,9 @@
 """Captures every change of an application's tables out of its database's own log, without a change to the application.
 
 Sees inserts, updates and deletes in the order of their commits, also those that no column tells: first a consistent
-snapshot of what there is, then the log from exactly there on. A transaction is stored whole (one of more than ``batch``
-changes, or of more than 999 events, in parts). PostgreSQL keeps its log until the events are stored, MariaDB and MySQL
-as long as they are set to; SQLite has none, there triggers keep one. What the bus itself wrote is left out.
+snapshot of what there is, then the log from exactly there on. A transaction is stored whole (in parts where it has more
+than ``batch`` changes, 999 events or 4 MiB). PostgreSQL keeps its log until the events are stored, MariaDB and MySQL as
+long as they are set to; SQLite has none, there triggers keep one. What the bus itself wrote is left out.
 
 A record's data are the columns, ``_kejadian`` (the table's name in the contract) and ``_operasi`` (snapshot, insert,
 update, delete). A changed key is a delete of the old and an insert of the new one. A delete may have the key alone.

@@ -109,6 +109,20 @@ async def test_a_transaction_is_one_batch_and_a_large_one_resumes_inside(mariadb
         assert len(rest) == len(wanted) + place + 1
 
 
+async def test_wide_rows_make_small_batches(mariadb: Database) -> None:
+    mariadb.sql(f"{WARGA}InnoDB; ALTER TABLE warga MODIFY nama longtext")
+    mariadb.sql("INSERT INTO warga SELECT seq, repeat('x', 200000), '' FROM seq_1_to_90")
+    async with reading(captured(mariadb.url, TABLES)) as source:
+        there = await batches(source, lambda found: len(all_of(found)) == 90)
+        mariadb.sql("INSERT INTO warga SELECT seq, repeat('x', 200000), '' FROM seq_91_to_180")
+        new = await batches(source, lambda found: len(all_of(found)) == 90)
+    assert [len(each.records) for each in there if each.records][:2] == [
+        50,
+        20,
+    ]  # the first tells how wide
+    assert max(len(each.records) for each in new) <= 21
+
+
 async def test_values_are_the_same_in_snapshot_and_stream(mariadb: Database) -> None:
     mariadb.sql(
         "CREATE TABLE warga (id bigint unsigned PRIMARY KEY, a float, b set('x','b','a'), c enum('p','q'), d bit(3), "

@@ -103,6 +103,20 @@ async def test_a_transaction_is_one_batch_and_a_large_one_resumes_inside(postgre
         assert [(each.key, each.version) for each in found] == [(each.key, each.version) for each in wanted]
 
 
+async def test_wide_rows_make_small_batches(postgresql: Database) -> None:
+    postgresql.sql(WARGA)
+    postgresql.sql("INSERT INTO warga SELECT i, repeat('x', 200000), '' FROM generate_series(1, 90) AS i")
+    async with reading(captured(postgresql.url, TABLES)) as source:
+        there = await batches(source, lambda found: len(all_of(found)) == 90)
+        postgresql.sql("INSERT INTO warga SELECT i, repeat('x', 200000), '' FROM generate_series(91, 180) AS i")
+        new = await batches(source, lambda found: len(all_of(found)) == 90)
+    assert [len(each.records) for each in there if each.records][:2] == [
+        50,
+        20,
+    ]  # the first tells how wide
+    assert max(len(each.records) for each in new) <= 21
+
+
 async def test_a_changed_key_is_a_delete_and_an_insert(postgresql: Database) -> None:
     postgresql.sql(f"{WARGA}; INSERT INTO warga VALUES (1, 'a')")
     async with reading(captured(postgresql.url, TABLES)) as source:

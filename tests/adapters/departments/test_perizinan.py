@@ -1,7 +1,8 @@
-"""dpmptsp/perizinan: permits out of the outbox; deaths, payments and applications into its tables."""
+"""dpmptsp/perizinan: permits out of the outbox, each told once; deaths, payments and applications into its tables."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,15 +13,20 @@ from bus.app import Adapter
 from bus.contracts import load
 from bus.events import Catalogue
 from bus.events.registry import KeyTokens
-from bus.testing.adapters import expected, replay
+from bus.testing.adapters import expected
 from schemas.kependudukan import PendudukMeninggal, PendudukMeninggalDibatalkan
 from schemas.pajak import PembayaranDiterima
 from schemas.perizinan import PermohonanDiterima, PermohonanDiterimaDibatalkan
 from tests.adapters.departments import samples
+from tests.adapters.departments.office import Office, Told
 from tests.adapters.departments.receiving import deliver
 from tests.servers.server import Database
 
 PERIZINAN = samples.folder("dpmptsp/perizinan")
+ISSUED, REVOKED = "perizinan.izin.terbit.v1", "perizinan.izin.dicabut.v1"
+NOT_ISSUED, VALID_AGAIN = "perizinan.izin.terbit-dibatalkan.v1", "perizinan.izin.dicabut-dibatalkan.v1"
+NAMED = {"nomor_izin": "503/0002/419.104/2026"}
+REVOCATION = "status = 'dicabut', tanggal_cabut = '2026-10-01', alasan_cabut = 'Usaha tutup'"
 Run = Callable[[str], list[tuple[str, ...]]]
 
 
@@ -51,11 +57,48 @@ def rows(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-async def test_the_samples_become_the_events_beside_them() -> None:
-    events, rejected = await replay(PERIZINAN)
+async def test_the_samples_become_the_events_beside_them(tmp_path: Path) -> None:
+    """A draft is none; issued it is, once. A name that is mended is no second permit."""
+    office = Office(PERIZINAN, tmp_path)
+    async with office.running():
+        await office.until_told(ISSUED, 3)
 
-    assert events == expected(PERIZINAN)
-    assert rejected == ["kolom nik_pemohon: harus 16 angka, ada 17"]
+    assert [{"event": each.event, "data": each.data} for each in office.told()] == expected(PERIZINAN)
+    assert office.reasons() == ["kolom nik_pemegang: harus 16 angka, ada 17"]
+
+
+@pytest.mark.usefixtures("rows")
+async def test_what_the_counter_takes_back_is_taken_back_once(run: Run, tmp_path: Path) -> None:
+    office = Office(PERIZINAN, tmp_path)
+
+    async def becomes(event: str, count: int, sql: str) -> Told:
+        """What a clerk's change is told as."""
+        await asyncio.to_thread(run, sql)
+        return (await office.until_told(event, count))[-1]
+
+    async with office.running():
+        chemist, shop, _ = await office.until_told(ISSUED, 3)
+        (revoked,) = await office.until_told(REVOKED, 1)
+
+        valid = await becomes(VALID_AGAIN, 1, "UPDATE izin SET status = 'terbit', tanggal_cabut = NULL WHERE id = 2")
+        assert valid.data == {**NAMED, "membatalkan": revoked.id, "alasan": "Pencabutan dibatalkan di aplikasi"}
+        again = await becomes(REVOKED, 2, f"UPDATE izin SET {REVOCATION} WHERE id = 2")
+        await becomes(VALID_AGAIN, 2, "UPDATE izin SET status = 'terbit' WHERE id = 2")
+        assert office.told(VALID_AGAIN)[-1].data["membatalkan"] == again.id
+
+        mistaken = await becomes(NOT_ISSUED, 1, "UPDATE izin SET status = 'draf' WHERE id = 2")
+        assert mistaken.data == {**NAMED, "membatalkan": shop.id, "alasan": "Penerbitan dibatalkan di aplikasi"}
+        await asyncio.to_thread(run, "UPDATE izin SET status = 'batal' WHERE id = 2")
+        reissued = await becomes(ISSUED, 4, "UPDATE izin SET status = 'terbit' WHERE id = 2")
+        assert (await becomes(NOT_ISSUED, 2, "DELETE FROM izin WHERE id = 2")).data["membatalkan"] == reissued.id
+
+        await asyncio.to_thread(run, "UPDATE izin SET status = 'habis' WHERE id = 1; DELETE FROM izin WHERE id = 1")
+        number = "UPDATE izin SET nomor = '503/0005/419.104/2026' WHERE id = 4"
+        assert (await becomes(NOT_ISSUED, 3, number)).data["nomor_izin"] == "503/0004/419.104/2026"
+
+    assert chemist.id not in {each.data["membatalkan"] for each in office.told(NOT_ISSUED)}, "it was issued rightly"
+    assert [each.data["nomor_izin"][:8] for each in office.told(ISSUED)[3:]] == ["503/0002", "503/0005"]
+    assert len(office.told(REVOKED)) == len(office.told(VALID_AGAIN)) == 2
 
 
 @pytest.mark.usefixtures("rows")

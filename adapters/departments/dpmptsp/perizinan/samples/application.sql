@@ -1,8 +1,9 @@
--- The permit application's own table, and what it lets the bus write beside it. The same on PostgreSQL and SQLite.
+-- The permit application's own table, and what it lets the bus write beside it. The same on PostgreSQL and SQLite. `status` is draf, terbit,
+-- dicabut, habis (its term is over) or batal (issued by mistake); a draft has no date yet.
 
 CREATE TABLE izin (
     id INTEGER PRIMARY KEY, nomor TEXT NOT NULL UNIQUE, jenis TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'terbit', nib TEXT, kbli TEXT,
-    nik_pemohon TEXT, nama_pemohon TEXT, nama_usaha TEXT, alamat_usaha TEXT, kode_wilayah TEXT, tanggal_terbit DATE NOT NULL,
+    nik_pemohon TEXT, nama_pemohon TEXT, nama_usaha TEXT, alamat_usaha TEXT, kode_wilayah TEXT, tanggal_terbit DATE,
     berlaku_sampai DATE, tanggal_cabut DATE, alasan_cabut TEXT, sk_cabut TEXT
 );
 

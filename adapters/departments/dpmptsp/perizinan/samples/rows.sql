@@ -1,4 +1,5 @@
--- What the counter does once the outbox is installed: two permits, one of them revoked, one with a NIK of 17 digits.
+-- What the counter does once the outbox is installed: two permits (one is revoked, the other's name mended), one with a NIK of 17 digits,
+-- and one that is entered as a draft and issued later.
 
 INSERT INTO izin (id, nomor, jenis, nib, kbli, nik_pemohon, nama_pemohon, nama_usaha, alamat_usaha, kode_wilayah, tanggal_terbit,
                   berlaku_sampai) VALUES
@@ -10,3 +11,7 @@ INSERT INTO izin (id, nomor, jenis, nib, kbli, nik_pemohon, nama_pemohon, nama_u
      'Jl. Contoh 3', '35.71.01.1011', '2026-03-15', NULL);
 UPDATE izin SET status = 'dicabut', tanggal_cabut = '2026-09-01', alasan_cabut = 'Usaha tutup', sk_cabut = '503/SK/9/2026' WHERE id = 2;
 UPDATE izin SET nama_usaha = 'Apotek Contoh Sehat' WHERE id = 1;
+INSERT INTO izin (id, nomor, jenis, status, kbli, nik_pemohon, nama_usaha, kode_wilayah) VALUES
+    (4, '503/0004/419.104/2026', 'Izin Bengkel', 'draf', '45201', '3571010101910001', 'Bengkel Contoh', '35.71.03.1011');
+UPDATE izin SET nama_usaha = 'Bengkel Contoh Jaya' WHERE id = 4;
+UPDATE izin SET status = 'terbit', tanggal_terbit = '2026-03-20' WHERE id = 4;

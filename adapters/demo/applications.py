@@ -105,7 +105,7 @@ PAJAK = Application(
     "pajak",
     {"PAJAK_URL": DATABASE, "PAJAK_FOLDER": "{folder}/pajak-bank"},
     targets={
-        "bus_izin": "nomor_izin",
+        "calon_objek_pajak": "nomor_izin",
         "bus_izin_dicabut": "nomor_izin",
         "bus_kematian": "nik",
         "bus_kematian_batal": "membatalkan",

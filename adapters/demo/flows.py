@@ -253,10 +253,11 @@ _CITIZENS = (
 _OFFICES = (
     Flow(
         PERMIT,
-        "new permits at the tax office",
-        f"SELECT i.nomor, i.nama_usaha || i.kbli FROM perizinan.izin i WHERE i.nomor IN ({_NEW_PERMIT})",  # noqa: S608
-        "SELECT nomor_izin, nama_usaha || kbli FROM pajak.bus_izin",
-        "pajak.bus_izin",
+        "objects of new permits, to be registered by the tax office",
+        f"SELECT i.nomor, i.nama_usaha || i.kbli FROM perizinan.izin i WHERE i.nomor IN ({_NEW_PERMIT}) "  # noqa: S608
+        "AND i.status = 'terbit'",
+        "SELECT nomor_izin, nama_usaha || kbli FROM pajak.pendataan_objek WHERE status = 'perlu didata'",
+        "pajak.calon_objek_pajak",
         _PERMIT.format("insert"),
     ),
     Flow(

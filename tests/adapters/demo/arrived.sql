@@ -36,7 +36,7 @@ UPDATE bansos.penerima SET status = 'dihentikan', event_id = 'mati'
 UPDATE bansos.penerima SET status = 'aktif', event_id = 'hidup'
     WHERE nik IN (SELECT nik FROM siak.tweb_penduduk WHERE status_dasar = 1) AND status = 'dihentikan';
 INSERT INTO pajak.bus_penerima SELECT nik, program, periode, event_id || id FROM bansos.penerima WHERE event_id = 'hidup';
-INSERT INTO pajak.bus_izin SELECT nomor, jenis, tanggal_terbit, nib, kbli, nama_usaha, '', 'izin' || id FROM perizinan.izin;
+INSERT INTO pajak.calon_objek_pajak SELECT nomor, jenis, tanggal_terbit, nib, kbli, nama_usaha, '', NULL, 'izin' || id FROM perizinan.izin;
 INSERT INTO pajak.bus_izin_dicabut SELECT nomor, tanggal_cabut, 'cabut' || id FROM perizinan.izin WHERE status = 'dicabut';
 INSERT INTO perizinan.bus_pembayaran SELECT nop, tahun, tanggal_bayar, 'bayar' || rowid FROM main.setoran
     WHERE LENGTH(nik) = 16;

@@ -150,6 +150,7 @@ def test_a_day_that_arrived_whole(home: Path) -> None:
 DELETED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a state": (BANSOS.database, "DELETE FROM bus_penduduk WHERE nik = (SELECT MAX(nik) FROM bus_penduduk)"),
     "a fact": (PAJAK.database, "DELETE FROM bus_izin_dicabut"),
+    "a tax object": (PAJAK.database, "DELETE FROM calon_objek_pajak WHERE rowid = 1"),
     "a follow-up": (PAJAK.database, "DELETE FROM bus_penerima"),
     "a payment": (PERIZINAN.database, "DELETE FROM bus_pembayaran"),
     "a newborn": (EPUSKESMAS.database, "DELETE FROM kelahiran WHERE rowid = 1"),

@@ -98,7 +98,7 @@ def test_a_day_in_which_nothing_is_lost_and_nothing_applied_twice(finished: tupl
 @pytest.mark.parametrize(
     ("database", "statement", "lost", "twice"),
     [
-        (PAJAK, "DELETE FROM bus_izin WHERE rowid = 1", 1, 0),
+        (PAJAK, "DELETE FROM calon_objek_pajak WHERE rowid = 1", 1, 0),
         (BANSOS, "UPDATE bus_kelahiran SET event_id = event_id WHERE rowid = 1", 0, 1),
     ],
     ids=["one target row deleted", "one event applied again"],

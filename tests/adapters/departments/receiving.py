@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import count
 from zoneinfo import ZoneInfo
 
 from bus.contracts import Contract, Subscribe, connectors, load
@@ -15,19 +16,21 @@ from bus.ports import Context, Delivery, Sink
 from schemas.base import EventData
 from tests.adapters.departments import samples
 
+_VERSIONS = count(1)  #: what is delivered later is newer
+
 
 async def deliver(application: str, *events: EventData) -> list[str]:
     """Applies events as the subscriptions say, with the fields that they may see. Returns the events' ids."""
     contract = load(samples.folder(application) / "adapter.toml")
     zone, ids = ZoneInfo(contract.timezone), []
-    for version, event in enumerate(events, 1):
+    for event in events:
         kind = event_type_of(type(event))
         assert kind is not None
         (subscribe,) = (each for each in contract.subscribe if each.event == kind.name)
         sink = _sink(contract, subscribe, Context(contract.name, subscribe.consumer, contract.folder, zone))
         identity = blake2b(event.model_dump_json().encode(), digest_size=16).hexdigest()
         told = Event(identity, "/kediri/opd/app", kind.name.ce_type, "TOKEN", "2026-03-16T08:00:00+07:00", b"{}")
-        delivery = Delivery(told, event, subscribe.fields, "OPD_OPD", version)
+        delivery = Delivery(told, event, subscribe.fields, "OPD_OPD", next(_VERSIONS))
         await sink.open()
         try:
             await _apply(sink, delivery)

@@ -1,8 +1,10 @@
-"""bppkad/pajak: payments out of the bank's files, bills out of the application; a death flags bills."""
+"""bppkad/pajak: payments out of the bank's files, bills out of the application; a death flags bills, a permit opens an
+object to be registered.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,8 +18,10 @@ from bus.events import Catalogue
 from bus.events.registry import KeyTokens
 from bus.subjects import AppName
 from bus.testing.adapters import expected, replay
+from schemas.perizinan import IzinDicabut, IzinDicabutDibatalkan, IzinTerbit, IzinTerbitDibatalkan
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
+from tests.adapters.departments.receiving import deliver
 from tests.servers.openssh import SftpFolder
 from tests.servers.server import Database
 
@@ -125,3 +129,37 @@ async def test_a_death_flags_the_bills_of_the_dead_and_its_withdrawal_undoes_it(
     assert flagged() == []
     await office.take(registry((DEATH, {"nik": OWNER, "tanggal_meninggal": "2026-05-01"})))
     assert flagged() == [("SPPT-2026-000001", "2026-05-01")]
+
+
+async def test_a_permit_opens_an_object_to_be_registered(application: Database) -> None:
+    """One whose permit is gone leaves the list or, where it has its NOP, is reviewed."""
+
+    def listed() -> list[tuple[str, ...]]:
+        return application.sql("SELECT nomor_izin, nop, status FROM pendataan_objek ORDER BY nomor_izin")
+
+    async def told(*events: IzinTerbit | IzinDicabut | IzinTerbitDibatalkan | IzinDicabutDibatalkan) -> str:
+        return (await deliver("bppkad/pajak", *events))[-1]
+
+    def permit(number: str, name: str = "Toko Contoh") -> IzinTerbit:
+        return IzinTerbit.model_validate({**IzinTerbit.contoh, "nomor_izin": number, "nama_usaha": name})
+
+    withdrawn = {"nomor_izin": "1", "alasan": "Salah catat"}
+    revocation = IzinDicabut.model_validate({**IzinDicabut.contoh, "nomor_izin": "1"})
+
+    revoked = await told(permit("1"), permit("2"), revocation)
+    assert listed() == [("2", "NULL", "perlu didata")], "there is nothing to register of a shop that is closed"
+    await told(IzinDicabutDibatalkan(membatalkan=revoked, **withdrawn))
+    assert listed() == [("1", "NULL", "perlu didata"), ("2", "NULL", "perlu didata")]
+
+    application.sql("UPDATE calon_objek_pajak SET nop = '357101000100501230' WHERE nomor_izin = '1'")
+    mended = await told(permit("1", "Toko Contoh Jaya"))
+    registered = ("1", "357101000100501230", "terdata")
+    assert listed()[0] == registered, "what the surveyors wrote stays"
+    await told(revocation.model_copy(update={"tanggal_dicabut": date(2026, 10, 1)}))
+    assert listed()[0] == (*registered[:2], "perlu ditinjau")
+
+    application.sql("DELETE FROM bus_izin_dicabut")
+    await told(IzinTerbitDibatalkan(membatalkan=mended, **withdrawn))
+    assert listed()[0] == (*registered[:2], "perlu ditinjau")
+    await told(permit("1"))
+    assert listed()[0] == registered, "it was issued again"

@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 
 from bus.testing.adapters import expected
 from schemas.pengaduan import LaporanDiterima, LaporanDiterimaDibatalkan
-from schemas.perizinan import IzinDicabut, IzinTerbit
+from schemas.perizinan import IzinDicabut, IzinDicabutDibatalkan, IzinTerbit, IzinTerbitDibatalkan
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
 from tests.adapters.departments.receiving import deliver
@@ -97,6 +97,8 @@ async def test_permits_stand_in_lists_of_the_day_without_their_holders(run: Run,
     granted = IzinTerbit.model_validate({**IzinTerbit.contoh, "nama_pemegang": "CONTOH PEMEGANG"})
     revoked = IzinDicabut.model_validate({**IzinDicabut.contoh, "nik_pemegang": "3571020508800002"})
     ids = await deliver("satpolpp/penertiban", granted, granted.model_copy(update={"nomor_izin": "2"}), revoked)
+    valid = IzinDicabutDibatalkan(nomor_izin="1", membatalkan=ids[2], alasan="Salah catat")
+    ids += await deliver("satpolpp/penertiban", valid, IzinTerbitDibatalkan.model_validate(valid.model_dump()))
 
     lists = {
         path.name: [tuple(map(str, row)) for row in load_workbook(path).active.iter_rows(values_only=True)]
@@ -107,6 +109,8 @@ async def test_permits_stand_in_lists_of_the_day_without_their_holders(run: Run,
     assert (one[0], one[-1], other[0], other[-1]) == ("503/0123/419.104/2026", ids[0], "2", ids[1])
     _, gone = lists["izin-dicabut-2026-03-16.xlsx"]
     assert (gone[0], gone[2][:10], gone[-1]) == ("503/0123/419.104/2026", "2026-09-01", ids[2])
+    assert lists["batal-izin-dicabut-2026-03-16.xlsx"][1] == ("1", ids[2], "Salah catat", ids[3])
+    assert lists["batal-izin-terbit-2026-03-16.xlsx"][1] == ("1", ids[2], "Salah catat", ids[4])
     assert not {"CONTOH PEMEGANG", "3571020508800002"} & {
         cell for rows in lists.values() for row in rows for cell in row
     }

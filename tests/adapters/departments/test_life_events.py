@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +15,10 @@ from tests.adapters.departments import samples
 from tests.adapters.departments.puskesmas import KEY
 from tests.adapters.departments.receiver import local
 from tests.adapters.departments.test_pengaduan_city import running
+from tests.servers.openssh import SftpFolder
 from tests.servers.server import Database
 
-SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, EPUSKESMAS, DAPODIK = (
+SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, EPUSKESMAS, DAPODIK = (
     samples.folder(each)
     for each in (
         "dukcapil/siak",
@@ -27,11 +26,13 @@ SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, EPUSKESMAS, DAPODIK = (
         "bkpsdm/simpeg",
         "dinsos/bansos",
         "dpmptsp/perizinan",
+        "bppkad/pajak",
         "dinkes/epuskesmas",
         "pendidikan/dapodik",
     )
 )
-PATIENT = "3571010101500001"  #: who dies in the samples of the hospital, has a pension, aid and a permit
+PATIENT = "3571010101500001"  #: who dies in the samples of the hospital, has a pension, aid, a permit and a house
+HEAD = "3571010508800001"  #: of a household in the registry's samples, who moves; has aid and a house
 MOTHER, CHILD = "3571014508950002", "3571011503260002"  #: who gives birth there, and who is registered
 SIBLING = "3571011503260001"  #: a birth of the registry's samples
 IN_MARIADB = {
@@ -56,16 +57,21 @@ def personnel(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
 @pytest.fixture
 def registry(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The registry's database, in MariaDB's words; the patient lives."""
-    script = (SIAK / "samples" / "application.sql").read_text(encoding="utf-8")
-    for sqlite, here in IN_MARIADB.items():
-        script = script.replace(sqlite, here)
-    head, _, rest = script.partition("CREATE TRIGGER")  # MariaDB stamps rows by itself
+    head, _, rest = in_mariadb(SIAK).partition("CREATE TRIGGER")  # MariaDB stamps rows by itself
     database = mariadb.server.create()
     database.sql("SET sql_mode = '';" + head + rest.partition("END;")[2])
     database.sql("SET sql_mode = '';" + (SIAK / "samples" / "rows.sql").read_text(encoding="utf-8"))
     database.sql("UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 4; DELETE FROM log_penduduk WHERE id_pend = 4")
     monkeypatch.setenv("SIAK_URL", database.url)
     return database
+
+
+def in_mariadb(folder: Path) -> str:
+    """The tables of an application in MariaDB's words."""
+    script = (folder / "samples" / "application.sql").read_text(encoding="utf-8")
+    for sqlite, here in IN_MARIADB.items():
+        script = script.replace(sqlite, here)
+    return script
 
 
 def filled(database: Database, folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch) -> Database:
@@ -76,25 +82,46 @@ def filled(database: Database, folder: Path, variable: str, monkeypatch: pytest.
 
 
 @pytest.fixture
-def aid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The aid office's database: the patient gets rice."""
+def aid(mariadb: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The aid office's database: both get rice. Its folder for the ministry's lists is empty."""
     (tmp_path / "dtsen").mkdir()
     monkeypatch.setenv("BANSOS_FOLDER", str(tmp_path / "dtsen"))
-    row = f"VALUES (1, '{PATIENT}', 'Contoh Kakek', 'BPNT', '2026-TW1', '2026-01-05')"
-    script = f"INSERT INTO penerima (id, nik, nama, program, periode, tanggal_ditetapkan) {row}"
-    path = tmp_path / "bansos.db"
-    monkeypatch.setenv("BANSOS_URL", samples.run(path, BANSOS / "samples" / "application.sql", script))
-    return path
+    database = mariadb.server.create()
+    database.sql(in_mariadb(BANSOS))
+    database.sql(
+        "INSERT INTO penerima (nik, nama, program, periode, tanggal_ditetapkan) VALUES "
+        f"('{PATIENT}', 'Contoh Kakek', 'BPNT', '2026-TW1', '2026-01-05'), "
+        f"('{HEAD}', 'Contoh Kepala', 'BPNT', '2026-TW1', '2026-01-05')"
+    )
+    monkeypatch.setenv("BANSOS_URL", database.url)
+    return database
 
 
 @pytest.fixture
-def permits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def permits(postgresql: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The permit office's database: the patient has a shop."""
+    postgresql.load(PERIZINAN / "samples" / "application.sql")
     row = f"VALUES (1, '503/0001/2026', 'Izin Toko', '{PATIENT}', '2026-01-15')"
-    script = f"INSERT INTO izin (id, nomor, jenis, nik_pemohon, tanggal_terbit) {row}"
-    path = tmp_path / "perizinan.db"
-    monkeypatch.setenv("PERIZINAN_URL", samples.run(path, PERIZINAN / "samples" / "application.sql", script))
-    return path
+    postgresql.sql(f"INSERT INTO izin (id, nomor, jenis, nik_pemohon, tanggal_terbit) {row}")
+    monkeypatch.setenv("PERIZINAN_URL", postgresql.url)
+    return postgresql
+
+
+@pytest.fixture
+def taxes(postgresql: Database, sftp: SftpFolder, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The tax office's database, with a bill for each house, and its bank's server."""
+    database = postgresql.server.create()
+    database.load(PAJAK / "samples" / "application.sql")
+    database.sql(
+        "INSERT INTO sppt (id, no_sppt, nop, tahun, pbb_terutang, tanggal_terbit, nik) VALUES "
+        f"(1, 'SPPT-1', '357101000100501230', 2026, 185000, '2026-01-15', '{PATIENT}'), "
+        f"(2, 'SPPT-2', '357101000100501240', 2026, 185000, '2026-01-15', '{HEAD}')"
+    )
+    monkeypatch.setenv("PAJAK_URL", database.url)
+    monkeypatch.setenv("PAJAK_FOLDER", sftp.url)
+    monkeypatch.setenv("PAJAK_HOST_KEY", sftp.host_key)
+    monkeypatch.setenv("PAJAK_USER_KEY", f"file:{sftp.user_key}")
+    return database
 
 
 @pytest.fixture
@@ -115,17 +142,11 @@ def school_office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "penduduk"
 
 
-def shows(database: Database | Path, query: str, *wanted: tuple[str, ...]) -> Callable[[], Awaitable[bool]]:
-    """Whether a query has these rows by now; asked beside the adapters, which run here too and may hold a lock."""
-
-    def rows() -> list[tuple[str, ...]]:
-        if isinstance(database, Database):
-            return database.sql(query)
-        with closing(sqlite3.connect(database, timeout=20)) as connection:
-            return [tuple(map(str, row)) for row in connection.execute(query)]
+def shows(database: Database, query: str, *wanted: tuple[str, ...]) -> Callable[[], Awaitable[bool]]:
+    """Whether a query has these rows by now; asked beside the adapters, which run here too."""
 
     async def asked() -> bool:
-        return await asyncio.to_thread(rows) == [*wanted]
+        return await asyncio.to_thread(database.sql, query) == [*wanted]
 
     return asked
 
@@ -141,13 +162,21 @@ def listed_at(puskesmas: HttpServer, kind: str, *wanted: str) -> Callable[[], Aw
 
 
 async def test_a_death_in_hospital_and_its_withdrawal(
-    hospital: Database, registry: Database, personnel: Database, aid: Path, permits: Path, tmp_path: Path
+    hospital: Database,
+    registry: Database,
+    personnel: Database,
+    aid: Database,
+    permits: Database,
+    taxes: Database,
+    tmp_path: Path,
 ) -> None:
     listed = "SELECT id_penduduk, tanggal_meninggal, sumber FROM kematian_dari_faskes"
     withdrawn = "SELECT COUNT(*) FROM bus_kematian k JOIN bus_kematian_batal b ON b.membatalkan = k.event_id"
     pension = f"SELECT status, tanggal_berhenti FROM pensiunan WHERE nik = '{PATIENT}'"
-    stopped, flagged = "SELECT status FROM penerima", "SELECT nomor FROM pemegang_meninggal"
-    offices = (SIMRS, SIAK, SIMPEG, BANSOS, PERIZINAN)
+    stopped = f"SELECT status, tanggal_berhenti FROM penerima WHERE nik = '{PATIENT}'"
+    flagged, billed = "SELECT nomor FROM pemegang_meninggal", "SELECT no_sppt, tanggal_meninggal FROM tagihan_almarhum"
+    told_of = "SELECT nik, program FROM bus_penerima"
+    offices = (SIMRS, SIAK, SIMPEG, BANSOS, PERIZINAN, PAJAK)
     async with running(tmp_path / "bus", offices, here=offices) as city:
         await city.until(shows(registry, listed, ("4", "2026-03-18", "/kediri/rsud/simrs")), "it is on the list")
         registry.sql(
@@ -157,8 +186,10 @@ async def test_a_death_in_hospital_and_its_withdrawal(
         )
         await city.until(shows(registry, listed), "it is done")
         await city.until(shows(personnel, pension, ("dihentikan", "2026-03-18")), "the pension stops")
-        await city.until(shows(aid, stopped, ("dihentikan",)), "the aid stops")
+        await city.until(shows(aid, stopped, ("dihentikan", "2026-03-18")), "the aid stops")
         await city.until(shows(permits, flagged, ("503/0001/2026",)), "the permit is flagged")
+        await city.until(shows(taxes, billed, ("SPPT-1", "2026-03-18")), "the tax bill is flagged")
+        await city.until(shows(taxes, f"{told_of}_berhenti", (PATIENT, "BPNT")), "the tax office knows of the aid")
 
         hospital.sql("UPDATE kamar_inap SET stts_pulang = 'Membaik' WHERE stts_pulang = 'Meninggal'")
         await city.until(shows(registry, withdrawn, ("1",)), "the hospital takes it back")
@@ -166,8 +197,10 @@ async def test_a_death_in_hospital_and_its_withdrawal(
             "UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 4; DELETE FROM log_penduduk WHERE id_pend = 4"
         )
         await city.until(shows(personnel, pension, ("aktif", "NULL")), "the pension goes on")
-        await city.until(shows(aid, stopped, ("aktif",)), "the aid goes on")
+        await city.until(shows(aid, stopped, ("aktif", "NULL")), "the aid goes on")
         await city.until(shows(permits, flagged), "the permit is as before")
+        await city.until(shows(taxes, billed), "the tax bill is as before")
+        await city.until(shows(taxes, told_of, (PATIENT, "BPNT")), "the tax office knows that the aid goes on")
         assert await shows(registry, listed)(), "nobody is asked to register it again"
 
 
@@ -194,7 +227,7 @@ async def test_a_birth_in_hospital(
 
 
 async def test_a_move(
-    registry: Database, aid: Path, school_office: Path, puskesmas: HttpServer, tmp_path: Path
+    registry: Database, aid: Database, school_office: Path, puskesmas: HttpServer, tmp_path: Path
 ) -> None:
     moved, gone = "3571010101900001", "3571010508800001"  # in the registry's samples, and now
     offices = (SIAK, BANSOS, DAPODIK, local(EPUSKESMAS, tmp_path))

@@ -8,7 +8,7 @@ import pytest
 from openpyxl import load_workbook
 
 from bus.testing.adapters import expected
-from schemas.kependudukan import PendudukPindahDatang, PendudukPindahKeluar
+from schemas.kependudukan import PendudukPindahDatang, PendudukPindahKeluar, PendudukPindahKeluarDibatalkan
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
 from tests.adapters.departments.receiving import deliver
@@ -74,6 +74,7 @@ async def test_who_moves_stands_in_a_list_of_the_day(tmp_path: Path) -> None:
         PendudukPindahKeluar(nik="3571021503150001", tanggal_pindah="2026-03-14", alamat_tujuan="Jl. Contoh 1"),
         PendudukPindahKeluar(nik="3571022201140003", tanggal_pindah="2026-03-15"),
         PendudukPindahDatang(nik="3573011503150001", tanggal_datang="2026-03-16"),
+        PendudukPindahKeluarDibatalkan(nik="3571021503150001", membatalkan="a" * 32, alasan="Batal pindah"),
     )
 
     lists = {
@@ -92,5 +93,9 @@ async def test_who_moves_stands_in_a_list_of_the_day(tmp_path: Path) -> None:
         "pindah-datang-2026-03-16.xlsx": [
             ["NIK", "Tanggal datang", "Peristiwa"],
             ["3573011503150001", "2026-03-16", ids[2]],
+        ],
+        "batal-pindah-keluar-2026-03-16.xlsx": [
+            ["NIK", "Peristiwa dibatalkan", "Peristiwa"],
+            ["3571021503150001", "a" * 32, ids[3]],
         ],
     }

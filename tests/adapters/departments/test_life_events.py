@@ -151,6 +151,13 @@ def shows(database: Database, query: str, *wanted: tuple[str, ...]) -> Callable[
     return asked
 
 
+def rows_of(folder: Path, lists: str) -> set[tuple[str, ...]]:
+    """What stands in an office's daily lists of one kind, the numbers of the events left out."""
+    files = folder.glob(lists)
+    rows = [row for file in files for row in load_workbook(file).active.iter_rows(min_row=2, values_only=True)]
+    return {tuple(str(cell).removesuffix(" 00:00:00") for cell in row[:-1]) for row in rows}
+
+
 def listed_at(puskesmas: HttpServer, kind: str, *wanted: str) -> Callable[[], Awaitable[bool]]:
     """Whether these are the children on a list of the health centre, by their or their mothers' NIK."""
 
@@ -226,19 +233,15 @@ async def test_a_birth_in_hospital(
         await city.until(immunises("kelahiran"), "the hospital takes it back")
 
 
-async def test_a_move(
-    registry: Database, aid: Database, school_office: Path, puskesmas: HttpServer, tmp_path: Path
+async def test_a_move_and_its_withdrawal(
+    registry: Database, aid: Database, taxes: Database, school_office: Path, puskesmas: HttpServer, tmp_path: Path
 ) -> None:
-    moved, gone = "3571010101900001", "3571010508800001"  # in the registry's samples, and now
-    offices = (SIAK, BANSOS, DAPODIK, local(EPUSKESMAS, tmp_path))
+    moved = "3571010101900001"  # in the registry's samples
+    listed, back = partial(rows_of, school_office, "pindah-keluar-*"), partial(rows_of, school_office, "batal-*")
+    recipients = "SELECT nik, program, tanggal_pindah FROM penerima_pindah"
+    bills = "SELECT no_sppt, tanggal_pindah FROM tagihan_pindah"
+    offices = (SIAK, BANSOS, DAPODIK, PAJAK, local(EPUSKESMAS, tmp_path))
     immunised = partial(listed_at, puskesmas, "sasaran")
-
-    def listed() -> set[tuple[str, str]]:
-        """NIK and day on the school office's lists of departures."""
-        files = school_office.glob("pindah-keluar-*.xlsx")
-        rows = [row for file in files for row in load_workbook(file).active.iter_rows(min_row=2, values_only=True)]
-        return {(str(nik), str(day)[:10]) for nik, day, _ in rows}
-
     async with running(tmp_path / "bus", offices, here=offices) as city:
         await city.until(lambda: listed() == {(moved, "2026-03-16")}, "the departure that was there is on the list")
         await city.until(immunised(SIBLING), "the child is to be immunised")
@@ -247,19 +250,22 @@ async def test_a_move(
             "INSERT INTO log_penduduk (id_pend, kode_peristiwa, alamat_tujuan, ref_pindah, tgl_peristiwa) "
             "VALUES (1, 3, 'Malang', 4, '2026-03-20'), (3, 3, 'Malang', 4, '2026-03-20')"
         )
-        everybody = {(moved, "2026-03-16"), (gone, "2026-03-20"), (SIBLING, "2026-03-20")}
+        everybody = {(moved, "2026-03-16"), (HEAD, "2026-03-20"), (SIBLING, "2026-03-20")}
         await city.until(lambda: listed() == everybody, "the school office knows")
         await city.until(immunised(), "the child is immunised elsewhere")
-        known = "SELECT nik, tanggal_pindah FROM bus_pindah ORDER BY nik"
-        await city.until(shows(aid, known, *sorted(everybody)), "the aid office knows")
-        status = f"SELECT status FROM bus_penduduk WHERE nik = '{gone}'"
+        await city.until(shows(aid, recipients, (HEAD, "BPNT", "2026-03-20")), "the aid is to be handed over")
+        await city.until(shows(taxes, bills, ("SPPT-2", "2026-03-20")), "the bill goes to another address")
+        status = f"SELECT status FROM bus_penduduk WHERE nik = '{HEAD}'"
         await city.until(shows(aid, status, ("PINDAH",)), "the aid office sees the person as registered now")
         household = "SELECT no_kk, jumlah_anggota, kode_wilayah FROM bus_keluarga"
         card = ("3571010101150001", "3", "35.71.01.1011")
         await city.until(shows(aid, household, card), "the aid office sees who is left of the household")
 
         registry.sql(
-            "UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 3;"
-            "DELETE FROM log_penduduk WHERE id_pend = 3 AND kode_peristiwa = 3"
+            "UPDATE tweb_penduduk SET status_dasar = 1 WHERE id IN (1, 3);"
+            "DELETE FROM log_penduduk WHERE id_pend IN (1, 3) AND kode_peristiwa = 3"
         )
         await city.until(immunised(SIBLING), "the child stays after all")
+        await city.until(lambda: {nik for nik, _ in back()} == {HEAD, SIBLING}, "the school office knows it")
+        await city.until(shows(aid, recipients), "the aid stays")
+        await city.until(shows(taxes, bills), "the bill stays")

@@ -16,6 +16,7 @@ CREATE TABLE bus_izin_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NUL
 CREATE TABLE bus_kematian (nik TEXT PRIMARY KEY, tanggal_meninggal DATE NOT NULL, event_id TEXT NOT NULL);
 CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_pindah_keluar (nik TEXT PRIMARY KEY, tanggal_pindah DATE NOT NULL, event_id TEXT NOT NULL);
+CREATE TABLE bus_pindah_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_penerima (
     nik TEXT NOT NULL, program TEXT NOT NULL, periode TEXT NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY (nik, program)
 );
@@ -39,3 +40,8 @@ CREATE VIEW tagihan_almarhum AS
 SELECT s.no_sppt, s.nop, s.tahun, s.nik, k.tanggal_meninggal
 FROM sppt s JOIN bus_kematian k ON k.nik = s.nik
 WHERE s.status = 'terbit' AND k.event_id NOT IN (SELECT membatalkan FROM bus_kematian_batal);
+
+CREATE VIEW tagihan_pindah AS
+SELECT s.no_sppt, s.nop, s.tahun, s.nik, k.tanggal_pindah
+FROM sppt s JOIN bus_pindah_keluar k ON k.nik = s.nik
+WHERE s.status = 'terbit' AND k.event_id NOT IN (SELECT membatalkan FROM bus_pindah_batal);

@@ -16,4 +16,11 @@ CREATE TABLE bus_penduduk (nik TEXT PRIMARY KEY, nama TEXT NOT NULL, status TEXT
 CREATE TABLE bus_kelahiran (nik TEXT PRIMARY KEY, tanggal_lahir DATE NOT NULL, no_kk TEXT, event_id TEXT NOT NULL);
 CREATE TABLE bus_keluarga (no_kk TEXT PRIMARY KEY, jumlah_anggota INTEGER, kode_wilayah TEXT, event_id TEXT NOT NULL);
 CREATE TABLE bus_pindah (nik TEXT PRIMARY KEY, tanggal_pindah DATE NOT NULL, event_id TEXT NOT NULL);
+CREATE TABLE bus_pindah_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_kedatangan (nik TEXT PRIMARY KEY, tanggal_datang DATE NOT NULL, event_id TEXT NOT NULL);
+
+-- The clerks' list: recipients who have moved out, and whose aid is to be handed over.
+CREATE VIEW penerima_pindah AS
+SELECT p.nik, p.program, p.periode, k.tanggal_pindah
+FROM penerima p JOIN bus_pindah k ON k.nik = p.nik
+WHERE p.status = 'aktif' AND k.event_id NOT IN (SELECT membatalkan FROM bus_pindah_batal);

@@ -1,6 +1,6 @@
-"""A FHIR R4 server: resources in SQLite, each one validated by the models of ``fhir.resources`` and for what it refers
-to; search by _lastUpdated and identifier, paging, conditional create, versions and updates that heed them, patches,
-OAuth2 as SATUSEHAT has it, and faults on demand. ``/kendali/…`` is what a test does to it. Served by uvicorn.
+"""A FHIR R4 server: resources in SQLite, each one held against R4's models and looked at for what it refers to; search
+by _lastUpdated and identifier, paging, conditional create, versions and updates that heed them, patches, OAuth2 as
+SATUSEHAT has it, and faults on demand. ``/kendali/…`` is what a test does to it. Served by uvicorn.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
-from fhir.resources.R4B import get_fhir_model_class
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.adapters.connectors.fhir_models import fault_of
 
 CLIENT, CLIENT_SECRET = "kediri", "rahasia dinkes/ä"
 TYPES = ("Patient", "Encounter", "Condition", "Immunization", "Organization")
@@ -37,7 +37,8 @@ class Outcome(Exception):
         if expression:
             issue["expression"] = [expression]
         body = {"resourceType": "OperationOutcome", "issue": [issue]}
-        get_fhir_model_class("OperationOutcome").model_validate(body)
+        if fault := fault_of(body):
+            raise AssertionError(fault)
         self.answer = JSONResponse(body, status, headers, media_type="application/fhir+json")
 
 
@@ -124,13 +125,8 @@ store = Store()
 
 
 def _validate(kind: str, resource: dict[str, Any]) -> None:
-    try:
-        get_fhir_model_class(kind).model_validate(resource)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        path = ".".join([kind, *(str(part) for part in fault["loc"] if isinstance(part, str))])
-        code = "required" if "missing" in fault["type"] else "invalid"
-        raise Outcome(422, code, f"{fault['msg']}: {json.dumps(resource)}", path) from None
+    if fault := fault_of(resource):
+        raise Outcome(422, fault.code, f"{fault.told}: {json.dumps(resource)}", fault.path)
     if store.refused is not None and store.refused in json.dumps(resource):
         raise Outcome(422, "business-rule", f"{store.refused} is forbidden", f"{kind}.name[0].text")
 

@@ -31,6 +31,19 @@ DOSE = {
     "patient": {"reference": f"Patient?identifier={KEY}|{{kunci}}"},
     "occurrenceDateTime": "2026-03-15",
 }
+VISIT = {
+    "resourceType": "Encounter",
+    "status": "finished",
+    "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "{nilai}"},
+    "subject": {"reference": f"Patient?identifier={KEY}|{{kunci}}"},
+}
+DIAGNOSIS = {
+    "resourceType": "Condition",
+    "clinicalStatus": {"coding": [{"code": "active"}]},
+    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "{nilai}"}]},
+    "subject": {"reference": f"Patient?identifier={KEY}|{{kunci}}"},
+    "encounter": {"reference": "Encounter?identifier=urn:kunjungan|{kunci}"},
+}
 
 
 async def of_server(server: HttpServer, kind: str) -> list[dict[str, Any]]:
@@ -88,23 +101,11 @@ async def test_a_fact_is_made_once_whatever_the_server_heeds(
 
 
 async def test_a_condition_finds_its_encounter(fhir_server: HttpServer) -> None:
-    visit = {
-        "resourceType": "Encounter",
-        "status": "finished",
-        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "{nilai}"},
-    }
-    diagnosis = {
-        "resourceType": "Condition",
-        "clinicalStatus": {"coding": [{"code": "active"}]},
-        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "{nilai}"}]},
-        "subject": {"reference": f"Patient?identifier={KEY}|{{kunci}}"},
-        "encounter": {"reference": "Encounter?identifier=urn:kunjungan|{kunci}"},
-    }
     await fhir_server.control("tulis", [("k1", "Uji")])
     visits = push(
-        fhir_server.url, resource=visit, identifier="urn:kunjungan|{kunci}", codes={"nilai": {"RALAN": "AMB"}}
+        fhir_server.url, resource=VISIT, identifier="urn:kunjungan|{kunci}", codes={"nilai": {"RALAN": "AMB"}}
     )
-    conditions = push(fhir_server.url, resource=diagnosis, identifier="urn:diagnosis|{kunci}", mode="update")
+    conditions = push(fhir_server.url, resource=DIAGNOSIS, identifier="urn:diagnosis|{kunci}", mode="update")
     async with opened(visits) as first, opened(conditions) as second:
         await first.apply([delivery(nilai="RALAN")], None)
         await second.apply([delivery(nilai="A09.9"), delivery(nilai="A00.1", version=8)], None)
@@ -150,6 +151,58 @@ async def test_states_are_replaced_in_the_order_of_their_events(fhir_server: Htt
         await fhir_server.control("simpan", {**PATIENT, "identifier": [{"system": KEY, "value": "k1"}]})
         with pytest.raises(Rejected, match="several Patient"):
             await sink.apply([delivery(nilai="empat", version=10)], None)
+
+
+@pytest.mark.parametrize("resource", [VISIT, DIAGNOSIS], ids=["Encounter", "Condition"])
+async def test_visits_and_diagnoses_are_made_once_and_replaced_in_order(
+    fhir_server: HttpServer, resource: dict[str, Any]
+) -> None:
+    await fhir_server.control("tulis", [("k1", "Uji")])
+    known = {"resourceType": "Encounter", "id": "v1", "identifier": [{"system": "urn:kunjungan", "value": "k1"}]}
+    await fhir_server.control("simpan", {**VISIT, **known, "subject": {"reference": "Patient/kk1"}})
+    kind = str(resource["resourceType"])
+    fact, state = {"identifier": "urn:fakta|{kunci}"}, {"identifier": "urn:keadaan|{kunci}", "mode": "update"}
+
+    async def named(system: str) -> list[dict[str, Any]]:
+        return [each for each in await of_server(fhir_server, kind) if each["identifier"][0]["system"] == system]
+
+    async with (
+        opened(push(fhir_server.url, resource=resource, **fact)) as create,
+        opened(push(fhir_server.url, resource=resource, **state)) as update,
+    ):
+        for code, version in (("A09.9", 7), ("A00.1", 8)):
+            await create.apply([delivery(nilai=code, version=version)], None)
+            await update.apply([delivery(nilai=code, version=version)], None)
+        await fhir_server.control("atur", {"races": 1})
+        await update.apply([delivery(nilai="A00.9", version=9), delivery(nilai="A09.9", version=7)], None)
+    [made], [replaced] = await named("urn:fakta"), await named("urn:keadaan")
+    assert "A09.9" in json.dumps(made)
+    assert made["meta"]["versionId"] == "1"
+    assert "A00.9" in json.dumps(replaced)
+    assert replaced["meta"]["versionId"] == "4"  # made, replaced, touched by somebody, replaced
+    assert replaced["subject"] == {"reference": "Patient/kk1"}
+    assert is_echo(replaced)
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [
+        ({name.replace("class", "class_fhir"): value for name, value in VISIT.items()}, "structure Encounter"),
+        ({**VISIT, "actualPeriod": {"start": "2026-03-15"}}, "invalid Encounter.actualPeriod"),  # of R5
+        ({**VISIT, "fhir_comments": ["{nilai}"]}, "structure Encounter"),  # of DSTU2
+        ({**DIAGNOSIS, "onsetString": "kemarin", "onsetDateTime": "2026-03-15"}, "invalid Condition"),
+        ({**PATIENT, "active": "true"}, "structure Patient"),
+    ],
+)
+async def test_what_is_no_resource_of_r4_is_refused(
+    fhir_server: HttpServer, resource: dict[str, Any], told: str
+) -> None:
+    await fhir_server.control("tulis", [("k1", "Uji")])
+    known = {"resourceType": "Encounter", "identifier": [{"system": "urn:kunjungan", "value": "k1"}]}
+    await fhir_server.control("simpan", {**VISIT, **known, "subject": {"reference": "Patient/kk1"}})
+    async with opened(push(fhir_server.url, resource=resource)) as sink:
+        with pytest.raises(Rejected, match=f"HTTP 422: {told}$"):
+            await sink.apply([delivery()], None)
 
 
 async def test_a_server_that_drops_the_mark_is_written_all_the_same(fhir_server: HttpServer) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +14,13 @@ from pydantic import ValidationError
 from adapters.connectors import fhir_paths
 from adapters.connectors.fhir_rest import FhirRest, FhirRestConfig
 from bus.errors import AccessError, ConfigError, Unavailable
+from bus.testing.lines import Line, rounds, until
 from tests.adapters.connectors.fhir_application import KEY
-from tests.adapters.connectors.fhir_office import opened, push, rest
+from tests.adapters.connectors.fhir_office import SourceOffice, opened, push, rest
 from tests.adapters.connectors.http_office import delivery
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sql_application import stored
+from tests.servers.proxy import Proxy
 
 NIK = "https://fhir.kemkes.go.id/id/nik"
 PATIENT: dict[str, Any] = {
@@ -38,6 +43,27 @@ IMMUNIZATION: dict[str, Any] = {
     "occurrenceDateTime": "2026-03-15",
     "protocolApplied": [{"doseNumberPositiveInt": 1}],
 }
+
+
+def visit(number: int, kind: str = "AMB") -> dict[str, Any]:
+    return {
+        "resourceType": "Encounter",
+        "id": f"v{number}",
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": kind},
+        "subject": {"reference": "Patient/p1"},
+    }
+
+
+def diagnosis(number: int, code: str = "A09.9") -> dict[str, Any]:
+    local = {"system": "urn:lokal", "code": "DIARE"}
+    return {
+        "resourceType": "Condition",
+        "id": f"d{number}",
+        "code": {"coding": [local, {"system": "http://hl7.org/fhir/sid/icd-10", "code": code}]},
+        "subject": {"reference": "Patient/p1"},
+        "encounter": {"reference": f"Encounter/v{number}"},
+    }
 
 
 async def read_all(source: FhirRest) -> list[dict[str, Any]]:
@@ -93,6 +119,42 @@ async def test_several_types_each_from_where_it_was(fhir_server: HttpServer) -> 
     await again.open(stored(position))
     assert [data["id"] for data in await read_all(again)][-2:] == ["p2", "i1"]
     await again.close()
+
+
+async def test_visits_and_diagnoses_become_events_page_by_page(
+    fhir_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]], tmp_path: Path
+) -> None:
+    resources = {
+        "Encounter": {"kunci": "id", "nilai": "class.code"},
+        "Condition": {
+            "kunci": "encounter.reference",
+            "nilai": "code.coding.where(system='http://hl7.org/fhir/sid/icd-10').code",
+        },
+    }
+    await fhir_server.control("simpan", PATIENT)
+    for number in range(25):
+        await fhir_server.control("simpan", visit(number))
+        await fhir_server.control("simpan", diagnosis(number))
+    office = SourceOffice(fhir_server, await proxy(fhir_server.url), resources=resources, size=10, overlap=0)
+    line = Line(office, tmp_path)
+    async with line.running():
+        await until(lambda: line.streams.count >= 50)
+        await rounds(line)
+        assert line.streams.count == 50, "what comes again unchanged is no event"
+        await fhir_server.control("simpan", visit(3, "EMER"))
+        await fhir_server.control("simpan", diagnosis(4, "A00.1"))
+        await until(lambda: line.streams.count >= 52)
+
+    before = [(f"v{number}", "AMB") for number in range(25)]
+    before += [(f"Encounter/v{number}", "A09.9") for number in range(25)]
+    assert Counter(line.emitted()[:50]) == Counter(before)
+    assert sorted(line.emitted()[50:]) == [("Encounter/v4", "A00.1"), ("v3", "EMER")]
+    assert not line.streams.letters
+    requests = (await fhir_server.control("lihat"))["requests"]
+    for kind in resources:
+        asked = [each for each in requests if each.startswith(f"GET {kind}?")]
+        assert [each.partition("_halaman=")[2] for each in asked[:3]] == ["", "10", "20"]
+        assert "_lastUpdated=ge" in asked[-1]
 
 
 async def test_what_the_bus_wrote_is_left_out_until_somebody_changes_it(fhir_server: HttpServer) -> None:

@@ -57,6 +57,9 @@ class FhirPushConfig(HttpConfig):
     required: tuple[str, ...] = Field(
         default=(), description="fields that must not be empty: without them the event is rejected"
     )
+    only_with: tuple[str, ...] = Field(
+        default=(), description="fields without which there is nothing to write: the event is passed over"
+    )
     patience: float = Field(
         default=30, ge=0, description="seconds from an event's time on that what it refers to may be missing"
     )
@@ -87,7 +90,8 @@ class FhirPush:
     @staticmethod
     def needs(config: FhirPushConfig) -> frozenset[str]:
         """The fields that a subscription must let through; `bus check` asks for them."""
-        return (fields_in([config.resource, config.identifier]) | set(config.required)) - OF_EVENT.keys()
+        named = fields_in([config.resource, config.identifier])
+        return (named | set(config.required) | set(config.only_with)) - OF_EVENT.keys()
 
     async def open(self) -> None:
         """Reads address and secrets. Raises ConfigError; the server is met with the first event."""
@@ -103,6 +107,8 @@ class FhirPush:
 
     async def _apply(self, delivery: Delivery) -> None:
         values = delivery.values() | {name: getattr(delivery.event, of) for name, of in OF_EVENT.items()}
+        if any(values.get(name) is None for name in self._config.only_with):
+            return
         if empty := [name for name in self._config.required if values.get(name) is None]:
             raise Rejected(f"kolom {', '.join(empty)}: kosong, padahal harus ada", where=self._where)
         system, value = self._template.token(self._config.identifier, values)

@@ -1,4 +1,4 @@
-"""dinkes/satusehat: patients, visits and doses of the city's facilities, in a FHIR server that does as SATUSEHAT."""
+"""dinkes/satusehat: what the city's facilities tell of their patients, in a FHIR server that does as SATUSEHAT."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SATUSEHAT = samples.folder("dinkes/satusehat")
 NIK, OTHER, UNKNOWN = "3571020508800002", "3571011503260001", "3571025501800003"
 PATIENT, VISIT = "kesehatan.pasien.terdaftar.v1", "kesehatan.kunjungan.tercatat.v1"
 DOSE, NO_DOSE = "kesehatan.imunisasi.diberikan.v1", "kesehatan.imunisasi.diberikan-dibatalkan.v1"
+LEFT, BACK = "kesehatan.rawat-inap.selesai.v1", "kesehatan.rawat-inap.selesai-dibatalkan.v1"
 VISIT_CANCELLED = "kesehatan.kunjungan.tercatat-dibatalkan.v1"
 
 
@@ -69,10 +70,11 @@ async def test_the_samples_become_the_resources_beside_them(national: HttpServer
     for _ in range(2):  # all of them come twice
         await receiver.receive(events)
 
-    made = {kind: await resources(national, kind) for kind in ("Patient", "Encounter", "Immunization")}
+    made = {kind: await resources(national, kind) for kind in ("Patient", "Encounter", "Condition", "Immunization")}
     ids = {event.id: f"peristiwa {number}" for number, event in enumerate(events, 1)}
-    patients = (await national.control("isi", "Patient"))["resources"]
-    ids |= {f"Patient/{each['id']}": f"Patient/{each['identifier'][0]['value']}" for each in patients}
+    for kind in ("Patient", "Encounter"):
+        known = (await national.control("isi", kind))["resources"]
+        ids |= {f'"{kind}/{each["id"]}"': f'"{kind}/{each["identifier"][0]["value"]}"' for each in known}
     expected: Mapping[str, Any] = json.loads((SATUSEHAT / "samples" / "resources.json").read_text(encoding="utf-8"))
     assert _renamed(made, ids) == expected
     assert receiver.reasons() == []
@@ -105,6 +107,33 @@ async def test_a_visit_is_coded_later_and_cancelled(national: HttpServer, receiv
     await receiver.receive([receiver.event("rsud/simrs", VISIT_CANCELLED, gone)])
     [cancelled] = await resources(national, "Encounter")
     assert cancelled == {**encounter, "status": "cancelled"}
+    assert receiver.reasons() == []
+
+
+async def test_a_final_diagnosis_is_coded_later_mended_and_withdrawn(national: HttpServer, receiver: Receiver) -> None:
+    number = "3571015/2026/03/15/000043"
+    visit = {"no_kunjungan": number, "no_pasien": "3571015/000123", "nik": NIK}
+    arrival = {**visit, "tanggal": "2026-03-15", "jam": "21:30", "jenis": "RAWAT INAP"}
+    left = {**visit, "tanggal_keluar": "2026-03-18"}
+    await receiver.receive(
+        [
+            receiver.event("rsud/simrs", PATIENT, patient(NIK)),
+            receiver.event("rsud/simrs", VISIT, arrival),
+            receiver.event("rsud/simrs", LEFT, left),
+        ]
+    )
+    assert await resources(national, "Condition") == []
+    await receiver.receive([receiver.event("rsud/simrs", LEFT, {**left, "diagnosa": "K35.9"})])
+    coded = receiver.event("rsud/simrs", LEFT, {**left, "diagnosa": "K35.8"})
+    await receiver.receive([coded])
+    [condition] = await resources(national, "Condition")
+    assert condition["code"]["coding"][0]["code"] == "K35.8"
+
+    back = {"no_kunjungan": number, "membatalkan": coded.id, "alasan": "Masih dirawat"}
+    await receiver.receive([receiver.event("rsud/simrs", BACK, back)])
+    [withdrawn] = await resources(national, "Condition")
+    assert withdrawn.pop("verificationStatus")["coding"][0]["code"] == "entered-in-error"
+    assert withdrawn == condition
     assert receiver.reasons() == []
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+import socket
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from adapters.connectors.hl7_frames import END, START
 from bus.ports import Rejection
 from tests.adapters.connectors.hl7_desk import WIB, desk, source
 from tests.adapters.connectors.hl7_device import adt, said
+from tests.adapters.connectors.hl7_published import ADMITTED, CHANGED, REGISTERED
 
 
 async def test_a_message_is_acknowledged_when_it_is_stored() -> None:
@@ -175,17 +178,97 @@ async def test_what_a_sender_asks_to_be_answered() -> None:
         await client.close()
 
 
-async def test_a_client_of_another_library() -> None:
-    async with desk() as at:
+def by_hl7(port: int, message: str) -> bytes:
+    """Sends a message by the client of ``hl7``; returns the answer."""
+    with MLLPClient("127.0.0.1", port) as client:
+        answer: bytes = client.send_message(message)
+        return answer
 
-        def call() -> bytes:
-            with MLLPClient("127.0.0.1", at.source.port) as client:
-                answer: bytes = client.send_message(adt(1, "A", "m1"))
-                return answer
 
-        calling = asyncio.create_task(asyncio.to_thread(call))
-        await at.store()
-        assert said((await calling).strip(START + END)) == ["AA", "m1", ""]
+def by_hl7apy(port: int, message: str) -> bytes:
+    """Sends a message as ``hl7apy``, which has no client, writes and frames it; returns the answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(parse_message(message, find_groups=False).to_mllp().encode())
+        answer = b""
+        while not answer.endswith(END):
+            answer += connection.recv(4096)
+        return answer
+
+
+PUBLISHED = {
+    "no": "PID-3",
+    "nama": "PID-5.2 PID-5.1",
+    "lahir": "PID-7:date",
+    "alamat": "PID-11[2].1",
+    "kota": "PID-11.3",
+    "jenis": "PV1-2",
+    "kunjungan": "PV1-19",
+    "masuk": "PV1-44:time",
+    "dicatat": "EVN-2:time",
+    "diagnosa": "DG1-3.2",
+}
+
+
+@pytest.mark.parametrize("send", [by_hl7, by_hl7apy])
+@pytest.mark.parametrize(
+    ("message", "number", "at", "values"),
+    [
+        (
+            ADMITTED,
+            "01052901",
+            datetime(2006, 5, 29, 21, 1, 31, tzinfo=WIB),
+            {
+                "no": "56782445",
+                "nama": "BARRY KLEINSAMPLE",
+                "lahir": date(1962, 9, 10),
+                "alamat": "NICKELL\N{RIGHT SINGLE QUOTATION MARK}S PICKLES",
+                "kota": "BIRMINGHAM",
+                "jenis": "I",
+                "masuk": datetime(2006, 5, 29, 9, 0, tzinfo=WIB),
+                "dicatat": datetime(2006, 5, 29, 9, 1, tzinfo=WIB),
+                "diagnosa": "CHEST PAIN, UNSPECIFIED",
+            },
+        ),
+        (
+            REGISTERED,
+            "000001",
+            datetime(1991, 12, 31, 15, 1, tzinfo=WIB),
+            {
+                "no": "191919",
+                "nama": "JAMES MASSIE",
+                "lahir": date(1956, 1, 29),
+                "kota": "ISHPEMING",
+                "jenis": "O",
+                "kunjungan": "1400",
+                "masuk": datetime(1995, 1, 10, 14, 10, tzinfo=WIB),
+                "dicatat": datetime(2003, 1, 10, 15, 0, tzinfo=WIB),
+            },
+        ),
+        (
+            CHANGED,
+            "599102",
+            datetime(2005, 1, 10, 4, 55, 4, tzinfo=WIB),
+            {
+                "no": "10006579",
+                "nama": "DONALD DUCK",
+                "lahir": date(1924, 10, 10),
+                "kota": "FOWL",
+                "dicatat": datetime(2005, 1, 10, 4, 55, 2, tzinfo=WIB),
+            },
+        ),
+    ],
+    ids=["A01-2.5", "A04-2.5", "A08-2.3"],
+)
+async def test_messages_that_others_have_published(
+    send: Callable[[int, str], bytes], message: str, number: str, at: datetime, values: dict[str, Any]
+) -> None:
+    async with desk(fields=PUBLISHED, key=["no"], charset="UNICODE UTF-8") as open_desk:
+        calling = asyncio.create_task(asyncio.to_thread(send, open_desk.source.port, message))
+        (record,) = (await open_desk.store()).records
+        assert said((await calling).strip(START + END)) == ["AA", number, ""]
+    about = {"_pesan": message.split("|")[8][:7], "_waktu": at}
+    assert (record.fault, record.at, record.key) == ("", at, values["no"])
+    assert record.data == {**dict.fromkeys(PUBLISHED), **values, **about}
 
 
 @pytest.mark.parametrize(

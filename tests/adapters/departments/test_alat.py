@@ -18,6 +18,7 @@ from bus.ports import Context, Delivery
 from bus.testing.adapters import expected
 from schemas.kesehatan import PasienTerdaftar
 from tests.adapters.connectors.hl7_device import Client
+from tests.adapters.connectors.hl7_published import ADMITTED, CHANGED, REGISTERED
 from tests.adapters.connectors.hl7_receiver import Receiver, receiving
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
@@ -78,6 +79,23 @@ def test_the_samples_are_messages_of_the_standard(name: str) -> None:
     assert message.msh.msh_12.value == name.removesuffix(".hl7").rpartition("-")[2]
     for segment in message.children:
         segment.validate()
+
+
+async def test_what_becomes_of_messages_that_others_have_published(port: int, tmp_path: Path) -> None:
+    office = Office(ALAT, tmp_path)
+    async with office.running(), device(port) as client:
+        client.send(REGISTERED, ADMITTED, CHANGED)
+        answers = [await client.says() for _ in range(3)]
+
+    nameless = "kolom no_kunjungan dan no_rm: kosong, padahal menjadi kunci"  # PI and MRN are not this hospital's type
+    assert answers == [["AA", "000001", ""], ["AE", "01052901", nameless], ["AE", "599102", nameless]]
+    assert office.reasons() == [nameless, nameless]
+    patient = {"no_pasien": "3571015/191919", "nama": "JAMES A MASSIE", "jenis_kelamin": "L"}
+    visit = {"no_kunjungan": "3571015/1400", "no_pasien": "3571015/191919", "jenis": "RAWAT JALAN"}
+    assert [(each.event, {**each.data}) for each in office.told()] == [
+        ("kesehatan.pasien.terdaftar.v1", {**patient, "tanggal_lahir": "1956-01-29"}),
+        ("kesehatan.kunjungan.tercatat.v1", {**visit, "tanggal": "1995-01-10", "jam": "14:10", "layanan": "O/R"}),
+    ]
 
 
 @pytest.fixture

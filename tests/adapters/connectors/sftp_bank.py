@@ -26,10 +26,10 @@ class Bank:
         self.rejected: list[Rejection] = []
 
     def drop(self, name: str, text: str | bytes, *, age: int = 0) -> Path:
-        path = self.folder.path / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
-        return self.folder.own(path)
+        draft = self.folder.path / ".draft"
+        draft.write_bytes(text.encode() if isinstance(text, str) else text)
+        os.utime(draft, (1_700_000_000 - age, 1_700_000_000 - age))
+        return self.folder.own(draft).rename(self.folder.path / name)
 
     def source(self, **options: Any) -> SftpDrop:
         given = {

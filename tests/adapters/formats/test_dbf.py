@@ -11,6 +11,7 @@ import pytest
 from adapters.formats import Layout, Row, Unreadable
 from adapters.formats.dbf import DbfTable, open_table
 from adapters.formats.delimited import open_table as open_csv
+from tests.adapters.formats.files import dbf as content
 
 FIELDS = [("NISN", "C", 10, 0), ("NIK", "N", 16, 0), ("NAMA", "C", 12, 0), ("LAHIR", "D", 8, 0), ("NILAI", "N", 6, 3)]
 FIELDS += [("AKTIF", "L", 1, 0)]
@@ -22,15 +23,6 @@ def text_record(*values: str, deleted: bool = False, encoding: str = "cp1252") -
         for value, (_, kind, length, _) in zip(values, FIELDS, strict=True)
     )
     return (b"*" if deleted else b" ") + b"".join(cells)
-
-
-def content(fields: list[tuple[str, str, int, int]], records: list[bytes], *, version: int = 3, code: int = 0) -> bytes:
-    described = b"".join(
-        struct.pack("<11sc4xBB14x", name.encode(), kind.encode(), size, part) for name, kind, size, part in fields
-    )
-    width = 1 + sum(size for _, _, size, _ in fields)
-    head = struct.pack("<B3xIHH17xB2x", version, len(records), 32 + len(described) + 1, width, code)
-    return head + described + b"\r" + b"".join(records) + b"\x1a"
 
 
 def table(tmp_path: Path, data: bytes, **layout: Any) -> DbfTable:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import zlib
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.formats import Layout, Row, Unreadable, repairs, sheets
 from adapters.formats.sheets import SheetTable, open_table
 from schemas.types import Nik
+from tests.adapters.formats.files import CUT, FILES
 
-CUT = 3571010101800001.0
 TITLED = [["DATA PENDUDUK KELURAHAN"], [], ["Nama Lengkap", "NIK", "RT"], ["Ani", "3571010101800001", 4]]
 
 
@@ -163,35 +160,9 @@ def test_a_truncated_workbook_is_unreadable(tmp_path: Path) -> None:
             open_table(tmp_path / "a.xlsx", Layout())
 
 
-ODS = """<?xml version="1.0"?><office:document-content
- xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
- xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
- xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" office:version="1.2"><office:body><office:spreadsheet>
-<table:table table:name="Data"><table:table-row>{header}</table:table-row><table:table-row>
-<table:table-cell office:value-type="string"><text:p>3571010101800001</text:p></table:table-cell>
-<table:table-cell office:value-type="date" office:date-value="2026-01-31"><text:p>31/01/26</text:p></table:table-cell>
-<table:table-cell office:value-type="float" office:value="7"><text:p>7</text:p></table:table-cell>
-</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"""
-
-MANIFEST = """<?xml version="1.0"?>
-<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>"""
-# An Excel 97 workbook, packed: a title row, nik | tanggal | rt, a row of text, date and number, and a cut NIK.
-XLS = """
-eNrtWE1IVFEU/u57MzqKP6NpoMEwSFmaoINUbvQ1ZUkLxTKwIrBnisjIGMNsapNpLoMgCIo2A7ZoY7Xphwpq1yIwalEEwVjLVkFBC/V1znnvkT
-MVOFCCcr/HPffec8+599x77j33vfd6oSqbuV+/iDx0wcSKU4KiVTxFqcSvhEHtjsNFPw9RcjQ2FEpC5MiiIJ6UvypmH7K/F2HgXuAFUeATpdM4
-h77J5Gh0HXFAbLAV29BJVOEWcSpQJ1ZVCz0rdIvQuyL5VOh+4VwR2kmyWXUKC1Zfc4e3i08YDdJWAe73oeh8EE4MtXjJu/jiVeXKBhFPjdsTG6
-whEijDHMihPaPJ0RTXK3EbpUB3d2tvb+tJQhY15Ow5fHeiwDf/VD+Pav768hWI/yOXX/wXfoicmM+/ZgSAKThn5JDMogzbA9wSQLedtpfoAASp
-xondHz8ejw4cGRiMm0ByPEE7JG0nx8bsCdr9qTSFgvY9+2Jt8nS0EWKlHPMlRoRzYkS5nJ0yoiOolHKVnKAwGbl05+ub3uF+a0g4U3IvuLfHDj
-YWDi6xBilXwDWVQRahWTR2C52WXrdJuV5oDU2D8sb+Wq9weEZkLktrI43TLnhr7VxV3kXl2S9HH0VmP1tNVJ7vWbxQM//OyqCBbrMR0udnBi2q
-Rd28wXhs+bnyIs1HoXW/RZ2QEfbm5nhXZCWWeaEJVUJZQsnsciWUSDB1a/76uTWDaqanbfxB2xBtXrdnYiHbeX2BtSLEM0TPzLPLpNU2RW/6/d
-6mzFDTwS6jGg+4K4qYv1AKDQ0NDQ0NDQ2NzQsl74vu23fA+1Dg9/ti77/OMqUV/Ztk0+IYJulJ00flISQpT+F8QftnK4LK70utUcf/X8gYpNFT
-SGBY7EgUvH/p60etns+aFcP/7ggVOv5KIXb+5/F/AsgB25M=
-"""
-
-
 def test_xls(tmp_path: Path) -> None:
     path = tmp_path / "a.xls"
-    path.write_bytes(zlib.decompress(base64.b64decode(XLS)))
+    path.write_bytes(FILES["xls"])
 
     opened = open_table(path, Layout(expected=frozenset({"nik"})))
     assert opened.header == ("nik", "tanggal", "rt")
@@ -201,18 +172,11 @@ def test_xls(tmp_path: Path) -> None:
     ]
 
 
-def test_ods(tmp_path: Path) -> None:
-    cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
-    content = io.BytesIO()
-    with ZipFile(content, "w") as packed:
-        packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        packed.writestr("META-INF/manifest.xml", MANIFEST)
-        packed.writestr(
-            "content.xml", ODS.replace("\n", "").format(header="".join(map(cell.format, ("nik", "tanggal", "rt"))))
-        )
-    path = tmp_path / "a.ods"
-    path.write_bytes(content.getvalue())
+@pytest.mark.parametrize("ending", ["ods", "xlsb"])
+def test_ods_and_xlsb(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(FILES[ending])
 
     opened = open_table(path, Layout())
     assert opened.header == ("nik", "tanggal", "rt")
-    assert [row.cells for row in read(opened)] == [["3571010101800001", "2026-01-31", "7"]]
+    assert [row.cells for row in read(opened)] == [["3571010101800001", "2026-01-31", "7"], [CUT, None, None]]

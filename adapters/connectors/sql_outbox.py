@@ -3,6 +3,7 @@
 Sees every change, deletes too, in the order of each row, however late a transaction commits: what is read is what is
 not marked as sent, never "higher than the last". Rows are marked when their events are stored; after a crash in between
 the position, which is stored with the events, tells which ones. The owner approves ``ddl()``; ``install()`` runs it.
+What a trigger could not write down, of a column that was away, is read from the row as it is by then.
 
 A record's data are the watched columns, ``_kejadian`` (the watch's name) and ``_operasi`` (insert, update, delete).
 """
@@ -28,9 +29,11 @@ from bus.errors import ConfigError
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.engine import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 PURGE_EVERY = 3600.0  #: seconds
+CHECK_EVERY = 60.0  #: seconds between two looks whether all is there as it was installed
 COLUMNS = "id, watch, operation, payload, created_at"
 AT_ONCE = 1_000  #: rows deleted or searched
 COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
@@ -63,7 +66,7 @@ class SqlOutbox:
         self._where = f"{context.app} source.{context.name}"
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
-        self._purge_at = 0.0
+        self._purge_at = self._check_at = 0.0
 
     @property
     def idle(self) -> float:
@@ -96,12 +99,16 @@ class SqlOutbox:
         self._table = quoted(self._reader.dialect, self._config.table)
         with errors(self._where):
             async with self._reader.connect() as connection:
-                await check(connection, self._config.table, self._config.watch, self._config.transactions, self._where)
+                await self._check(connection)
         if position and position.get("sent"):
             await self._mark_sent(position["sent"], unpack(position["until"]))
 
+    async def _check(self, connection: AsyncConnection) -> None:
+        await check(connection, self._config.table, self._config.watch, self._config.transactions, self._where)
+        self._check_at = monotonic() + CHECK_EVERY
+
     async def read(self) -> Batch | None:
-        """The oldest rows that are not sent."""
+        """The oldest rows that are not sent. Raises ConfigError where a watched column or a trigger is gone."""
         names = ", ".join(f":w{place}" for place in range(len(self._config.watch)))
         unsent = f"sent_at IS NULL AND watch IN ({names})"
         query = chosen(COLUMNS, self._table, unsent, size=self._config.batch, order=["id"])
@@ -109,13 +116,19 @@ class SqlOutbox:
         with errors(self._where):
             async with self._opened(self._reader).connect() as connection:
                 rows = (await connection.execute(query, parameters)).all()
+                records = [self._record(*row) for row in rows]
+                wanting = [place for place, record in enumerate(records) if self._wanting(record)]
+                if wanting or monotonic() >= self._check_at:
+                    await self._check(connection)
+                for place in wanting:
+                    records[place] = await self._completed(connection, records[place])
         if not rows:
             return None
         position = {
             "sent": _spans(row.id for row in rows),
             "until": pack(max(row.created_at for row in rows)),
         }
-        return Batch([self._record(*row) for row in rows], position, more=len(rows) == self._config.batch)
+        return Batch(records, position, more=len(rows) == self._config.batch)
 
     def _record(self, number: int, watch: str, operation: str, payload: Any, created: Any) -> Record:
         values = json.loads(payload, parse_float=Decimal) if isinstance(payload, str) else payload
@@ -123,6 +136,26 @@ class SqlOutbox:
         data = {**values, "_kejadian": watch, "_operasi": operation}
         place = f"{self._table} id {number}"  # the outbox's own number: no identifier
         return Record(key, data, version=str(number), mark=text_of(created), place=place, at=_moment(created))
+
+    def _wanting(self, record: Record) -> list[str]:
+        """The watched columns that its trigger did not write down."""
+        return [name for name in self._config.watch[record.data["_kejadian"]].all_columns if name not in record.data]
+
+    async def _completed(self, connection: AsyncConnection, record: Record) -> Record:
+        """The record with what it is wanting, as the row has it by now; a row that is gone has nothing."""
+        watch = record.data["_kejadian"]
+        if lost := [name for name in self._config.watch[watch].key if name not in record.data]:
+            return record._replace(fault=f"kolom {', '.join(lost)} tidak ada ketika baris ini diubah")
+        _, *parts = json.loads(record.key)
+        row = await self._row(connection, watch, parts) if record.data["_operasi"] != "delete" else None
+        return record._replace(data={**row, **record.data}) if row else record
+
+    async def _row(self, connection: AsyncConnection, watch: str, parts: Sequence[str]) -> RowMapping | None:
+        """A watched row as it is now."""
+        options = self._config.watch[watch]
+        columns = ", ".join(quoted(connection.dialect, name) for name in options.all_columns)
+        table = f"(SELECT {columns} FROM {quoted(connection.dialect, options.table)}) src"  # noqa: S608
+        return await row_by_key(connection, table, options.key, key_of(parts))
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Marks the rows as sent, and now and then deletes old ones."""
@@ -172,18 +205,16 @@ class SqlOutbox:
         """The watched row as it is now, with the operation that came last; a deleted row as it was."""
         try:
             watch, *parts = json.loads(key)
-            options = self._config.watch[watch]
-        except (ValueError, TypeError, KeyError):
+            if watch not in self._config.watch:
+                return None
+        except (ValueError, TypeError):
             return None
         last = await self._last(watch, key)
         if last and last.data["_operasi"] == "delete":
             return last
-        opened = self._opened(self._reader)
-        columns = ", ".join(quoted(opened.dialect, name) for name in options.all_columns)
-        table = f"(SELECT {columns} FROM {quoted(opened.dialect, options.table)}) src"  # noqa: S608
         with errors(self._where):
-            async with opened.connect() as connection:
-                row = await row_by_key(connection, table, options.key, key_of(parts))
+            async with self._opened(self._reader).connect() as connection:
+                row = await self._row(connection, watch, parts)
         operation = last.data["_operasi"] if last else "update"
         return Record(key, {**row, "_kejadian": watch, "_operasi": operation}) if row else None
 

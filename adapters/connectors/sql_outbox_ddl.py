@@ -4,6 +4,9 @@ A trigger writes down each change of the watched columns in the transaction that
 writes (``bus.database.mark_as_bus``). Every statement can be run again. Not seen: TRUNCATE, cascades of foreign keys on
 MariaDB, the delete half of SQLite's INSERT OR REPLACE. A changed key is an update under the new key. SQL Server and
 Oracle are in ``sql_outbox_servers``.
+
+A trigger that fails would take the application's statement with it. Where a watched column was dropped or renamed,
+PostgreSQL and MariaDB write down the others; SQLite renames it in its triggers, and drops none that they name.
 """
 
 # ruff: noqa: S608 - names are quoted, and the owner reads and approves what is made of the contract
@@ -13,18 +16,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from adapters.connectors.cdc_sqlite_setup import pairs
 from adapters.connectors.sql import quoted
 from adapters.connectors.sql_outbox_servers import Oracle, SqlServer
-from adapters.connectors.sql_outbox_watch import Watch, literal, trigger_name
+from adapters.connectors.sql_outbox_watch import OPERATIONS, Watch, literal, trigger_name
 from bus.database import WRITING_SETTING, WRITING_TABLE, WRITING_VARIABLE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
+UNFIT = "1054, 1366"  #: what MariaDB says of a column that is not there, and of bytes that are no text
+
 
 def script(dialect: Dialect, table: str, watches: Mapping[str, Watch], *, transactions: bool = True) -> str:
-    """Everything as one script for the database's own client."""
+    """Everything as one script for the database's own client, and how to take the triggers away again."""
     made = statements(dialect, table, watches, transactions=transactions)
+    make = _kind(dialect, table)
+    removal = "".join(f"-- {each};\n" for name, watch in watches.items() for each in make.removal(name, watch))
+    return f"{_joined(dialect, made)}\n-- Before a watched column goes, and when the adapter retires:\n{removal}"
+
+
+def _joined(dialect: Dialect, made: Sequence[str]) -> str:
     if dialect.name in {"sqlite", "postgresql"}:
         return ";\n\n".join(["BEGIN", *made, "COMMIT"]) + ";\n"
     if dialect.name in {"mssql", "oracle"}:  # sqlcmd's and sqlplus's own way to end a statement
@@ -35,12 +47,16 @@ def script(dialect: Dialect, table: str, watches: Mapping[str, Watch], *, transa
 
 def statements(dialect: Dialect, table: str, watches: Mapping[str, Watch], *, transactions: bool = True) -> list[str]:
     """Everything to run, in order. ``transactions``: whether the watched tables have them (MariaDB)."""
-    kind = _KINDS.get(dialect.name)
-    make = kind(dialect, table) if kind else _Mariadb(dialect, table, transactions=transactions)
+    make = _kind(dialect, table, transactions=transactions)
     made = list(make.tables())
     for name, watch in watches.items():
         made += make.triggers(name, watch)
     return made
+
+
+def _kind(dialect: Dialect, table: str, *, transactions: bool = True) -> _Sqlite | SqlServer | Oracle:
+    kind = _KINDS.get(dialect.name)
+    return kind(dialect, table) if kind else _Mariadb(dialect, table, transactions=transactions)
 
 
 class _Sqlite:
@@ -61,9 +77,9 @@ class _Sqlite:
         yield f"CREATE TABLE IF NOT EXISTS {WRITING_TABLE} (writing INTEGER NOT NULL)"
 
     def triggers(self, name: str, watch: Watch) -> Iterator[str]:
+        yield from self.removal(name, watch)
         for operation in watch.on:
             trigger = self._name(trigger_name(name, operation))
-            yield f"DROP TRIGGER IF EXISTS {trigger}"
             row = "OLD" if operation == "delete" else "NEW"
             when = f"NOT EXISTS (SELECT 1 FROM {WRITING_TABLE})"
             if operation == "update":
@@ -72,16 +88,12 @@ class _Sqlite:
             yield (
                 f"CREATE TRIGGER {trigger} AFTER {operation.upper()} ON {self._name(watch.table)}\n"
                 f"WHEN {when}\nBEGIN\n  INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
-                f"  VALUES ('{name}', '{operation}', json_object({self._pairs(row, watch.all_columns)}));\nEND"
+                f"  VALUES ('{name}', '{operation}', {pairs(f'{row}.', watch.all_columns)});\nEND"
             )
 
-    def _pairs(self, row: str, columns: Sequence[str]) -> str:
-        # A BLOB has no place in JSON: json_object would fail, and with it the application's own statement.
-        values = (f"{row}.{self._name(column)}" for column in columns)
-        return ", ".join(
-            f"{literal(column)}, CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE {value} END"
-            for column, value in zip(columns, values, strict=True)
-        )
+    def removal(self, name: str, _watch: Watch) -> Iterator[str]:
+        for operation in OPERATIONS:
+            yield f"DROP TRIGGER IF EXISTS {self._name(trigger_name(name, operation))}"
 
     def _name(self, name: str) -> str:
         return quoted(self._dialect, name)
@@ -102,34 +114,53 @@ class _Postgresql(_Sqlite):
         yield f"CREATE INDEX IF NOT EXISTS {index} ON {self._name(self._table)} (id) WHERE sent_at IS NULL"
 
     def triggers(self, name: str, watch: Watch) -> Iterator[str]:
-        schema = self._table.rpartition(".")[0]
-        function = self._name(f"{schema}.bus_{name.replace('-', '_')}" if schema else f"bus_{name.replace('-', '_')}")
         yield (
-            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger\n"
+            f"CREATE OR REPLACE FUNCTION {self._function(name)}() RETURNS trigger\n"
             "LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $bus$\n"
+            "DECLARE\n  old_row jsonb;\n  new_row jsonb;\n"
             f"BEGIN\n  IF current_setting('{WRITING_SETTING}', true) = '1' THEN\n    RETURN NULL;\n  END IF;\n"
-            f"  IF TG_OP = 'UPDATE' THEN\n    IF {self._object('NEW', watch)} = {self._object('OLD', watch)} THEN\n"
-            f"      RETURN NULL;\n    END IF;\n  END IF;\n  IF TG_OP = 'DELETE' THEN\n"
-            f"    INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
-            f"    VALUES ('{name}', 'delete', {self._object('OLD', watch)});\n  ELSE\n"
-            f"    INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
-            f"    VALUES ('{name}', lower(TG_OP), {self._object('NEW', watch)});\n  END IF;\n  RETURN NULL;\nEND\n$bus$"
+            f"  BEGIN\n    IF TG_OP <> 'INSERT' THEN\n      old_row := {self._object('OLD', watch)};\n    END IF;\n"
+            f"    IF TG_OP <> 'DELETE' THEN\n      new_row := {self._object('NEW', watch)};\n    END IF;\n"
+            "  EXCEPTION WHEN undefined_column THEN  -- it was dropped or renamed: the others are written down\n"
+            f"    old_row := {self._left('OLD', watch)};\n    new_row := {self._left('NEW', watch)};\n  END;\n"
+            "  IF old_row = new_row THEN\n    RETURN NULL;\n  END IF;\n"
+            f"  INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
+            f"  VALUES ('{name}', lower(TG_OP), COALESCE(new_row, old_row, '{{}}'));\n  RETURN NULL;\nEND\n$bus$"
         )
+        yield from self._dropped(name, watch)
         for operation in watch.on:
-            trigger, table = self._name(trigger_name(name, operation)), self._name(watch.table)
-            yield f"DROP TRIGGER IF EXISTS {trigger} ON {table}"
             yield (
-                f"CREATE TRIGGER {trigger} AFTER {operation.upper()} ON {table}\n"
-                f"FOR EACH ROW EXECUTE FUNCTION {function}()"
+                f"CREATE TRIGGER {self._name(trigger_name(name, operation))} AFTER {operation.upper()} "
+                f"ON {self._name(watch.table)}\nFOR EACH ROW EXECUTE FUNCTION {self._function(name)}()"
             )
+
+    def removal(self, name: str, watch: Watch) -> Iterator[str]:
+        yield from self._dropped(name, watch)
+        yield f"DROP FUNCTION IF EXISTS {self._function(name)}()"
+
+    def _dropped(self, name: str, watch: Watch) -> Iterator[str]:
+        for operation in OPERATIONS:
+            yield f"DROP TRIGGER IF EXISTS {self._name(trigger_name(name, operation))} ON {self._name(watch.table)}"
+
+    def _function(self, name: str) -> str:
+        schema = self._table.rpartition(".")[0]
+        return self._name(f"{schema}.bus_{name.replace('-', '_')}" if schema else f"bus_{name.replace('-', '_')}")
 
     def _object(self, row: str, watch: Watch) -> str:
         values = ", ".join(f"{row}.{self._name(column)}" for column in watch.all_columns)
         return f"(SELECT to_jsonb(watched) FROM (SELECT {values}) AS watched)"
 
+    def _left(self, row: str, watch: Watch) -> str:
+        """Those of the watched columns that the row has; what is not watched is converted too, and is thrown away."""
+        names = ", ".join(map(literal, watch.all_columns))
+        return f"(SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb({row})) WHERE key IN ({names}))"
+
 
 class _Mariadb(_Sqlite):
     """MariaDB: the bus's own connections carry a variable.
+
+    Bytes that are no text have no place in JSON: such a column is left out like one that is gone. While one is gone
+    every update is told, since which columns it changes cannot be asked.
 
     The outbox is of the kind of its tables. A statement that fails takes back what its triggers have written where that
     is InnoDB, but leaves the rows of a MyISAM table as they are by then.
@@ -149,19 +180,31 @@ class _Mariadb(_Sqlite):
         )
 
     def triggers(self, name: str, watch: Watch) -> Iterator[str]:
-        for operation in watch.on:
-            trigger = self._name(trigger_name(name, operation))
-            yield f"DROP TRIGGER IF EXISTS {trigger}"
+        for operation, removal in zip(OPERATIONS, self.removal(name, watch), strict=True):
+            yield removal  # its successor comes next: what changes in between is not seen
+            if operation not in watch.on:
+                continue
             row = "OLD" if operation == "delete" else "NEW"
-            when = f"{WRITING_VARIABLE} IS NULL"
+            when = theirs = f"{WRITING_VARIABLE} IS NULL"
             if operation == "update":
                 same = (f"NEW.{self._name(c)} <=> OLD.{self._name(c)}" for c in watch.all_columns)
                 when += f" AND NOT ({' AND '.join(same)})"
-            pairs = ", ".join(f"{literal(column)}, {row}.{self._name(column)}" for column in watch.all_columns)
+            values = [f"{literal(column)}, {row}.{self._name(column)}" for column in watch.all_columns]
+            into = f"INSERT INTO {self._name(self._table)} (watch, operation, payload)"
+            write = f"{into}\n    VALUES ('{name}', '{operation}'"
+            left = "".join(
+                f"    SET one = JSON_OBJECT({value});\n    SET rest = COALESCE(JSON_MERGE_PRESERVE(rest, one), rest);\n"
+                for value in values
+            )
             yield (
-                f"CREATE TRIGGER {trigger} AFTER {operation.upper()} ON {self._name(watch.table)} FOR EACH ROW\n"
-                f"IF {when} THEN\n  INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
-                f"  VALUES ('{name}', '{operation}', JSON_OBJECT({pairs}));\nEND IF"
+                f"CREATE TRIGGER {self._name(trigger_name(name, operation))} AFTER {operation.upper()} "
+                f"ON {self._name(watch.table)} FOR EACH ROW\nBEGIN\n"
+                "  DECLARE unfit bool DEFAULT FALSE;\n"
+                "  DECLARE one, rest longtext CHARACTER SET utf8mb4 DEFAULT '{}';\n"
+                f"  DECLARE CONTINUE HANDLER FOR {UNFIT} SET unfit = TRUE;\n"
+                f"  IF {when} THEN\n    {write}, JSON_OBJECT({', '.join(values)}));\n  END IF;\n"
+                f"  IF unfit AND {theirs} THEN  -- a column is gone, or bytes: the others are written down\n"
+                f"{left}    {write}, rest);\n  END IF;\nEND"
             )
 
 

@@ -1,6 +1,7 @@
 """An outbox on SQL Server and on Oracle: table and triggers as text for the owner's approval.
 
 Written by the documentation of Transact-SQL and PL/SQL and reviewed; no server of either kind was at hand to run them.
+A watched column that goes makes these triggers fail, and the application's writes with them: they must go first.
 """
 
 # ruff: noqa: S608 - names are quoted, and the owner reads and approves what is made of the contract
@@ -37,16 +38,18 @@ class SqlServer:
         )
 
     def triggers(self, name: str, watch: Watch) -> Iterator[str]:
-        schema = watch.table.rpartition(".")[0]  # a trigger stands in the schema of its table
         for operation in watch.on:
-            trigger = trigger_name(name, operation)
             yield (
-                f"CREATE OR ALTER TRIGGER {self._name(f'{schema}.{trigger}' if schema else trigger)}\n"
+                f"CREATE OR ALTER TRIGGER {self._name(_beside(watch, name, operation))}\n"
                 f"ON {self._name(watch.table)} AFTER {operation.upper()} AS\nBEGIN\n  SET NOCOUNT ON;\n"
                 f"  IF SESSION_CONTEXT(N'{WRITING_CONTEXT}') IS NOT NULL RETURN;\n"
                 f"  INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
                 f"  SELECT '{name}', '{operation}', ({self._json(watch)})\n  FROM {self._rows(operation, watch)};\nEND"
             )
+
+    def removal(self, name: str, watch: Watch) -> Iterator[str]:
+        for operation in watch.on:
+            yield f"DROP TRIGGER {self._name(_beside(watch, name, operation))}"
 
     def _name(self, name: str) -> str:
         return quoted(self._dialect, name)
@@ -82,9 +85,8 @@ class Oracle:
         yield _unless_there(f"CREATE INDEX {self._name(f'{self._table}_unsent')} ON {table} (sent_at, id)")
 
     def triggers(self, name: str, watch: Watch) -> Iterator[str]:
-        schema = watch.table.rpartition(".")[0]
         for operation in watch.on:
-            trigger, row = trigger_name(name, operation), "old" if operation == "delete" else "new"
+            row = "old" if operation == "delete" else "new"
             same = ""
             if operation == "update":
                 same = (
@@ -92,7 +94,7 @@ class Oracle:
                     "  IF DBMS_LOB.COMPARE(old_row, new_row) = 0 THEN\n    RETURN;\n  END IF;\n"
                 )
             yield (
-                f"CREATE OR REPLACE TRIGGER {self._name(f'{schema}.{trigger}' if schema else trigger)}\n"
+                f"CREATE OR REPLACE TRIGGER {self._name(_beside(watch, name, operation))}\n"
                 f"AFTER {operation.upper()} ON {self._name(watch.table)} FOR EACH ROW\n"
                 "DECLARE\n  new_row CLOB;\n  old_row CLOB;\nBEGIN\n"
                 f"  IF SYS_CONTEXT('USERENV', 'CLIENT_INFO') = '{WRITING_CLIENT}' THEN\n    RETURN;\n  END IF;\n"
@@ -101,12 +103,22 @@ class Oracle:
                 f"  VALUES ('{name}', '{operation}', new_row);\nEND;"
             )
 
+    def removal(self, name: str, watch: Watch) -> Iterator[str]:
+        for operation in watch.on:
+            yield f"DROP TRIGGER {self._name(_beside(watch, name, operation))}"
+
     def _name(self, name: str) -> str:
         return quoted(self._dialect, name)
 
     def _object(self, row: str, watch: Watch) -> str:
         pairs = (f"{literal(column)} VALUE :{row}.{self._name(column)}" for column in watch.all_columns)
         return f"JSON_OBJECT({', '.join(pairs)} NULL ON NULL RETURNING CLOB)"
+
+
+def _beside(watch: Watch, name: str, operation: Operation) -> str:
+    """The trigger's name: it stands in the schema of its table."""
+    schema, trigger = watch.table.rpartition(".")[0], trigger_name(name, operation)
+    return f"{schema}.{trigger}" if schema else trigger
 
 
 def _unless_there(statement: str) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Operation = Literal["insert", "update", "delete"]
+OPERATIONS: tuple[Operation, ...] = ("insert", "update", "delete")
 
 
 class Watch(BaseModel):
@@ -17,7 +18,9 @@ class Watch(BaseModel):
     table: str = Field(description="the table, with its schema where needed")
     key: tuple[str, ...] = Field(min_length=1, description="columns that name a row")
     columns: tuple[str, ...] = Field(default=(), description="further columns that an event needs")
-    on: tuple[Operation, ...] = Field(default=("insert", "update", "delete"), min_length=1)
+    on: tuple[Operation, ...] = Field(
+        default=OPERATIONS, min_length=1, description="what is told of it: insert, update, delete"
+    )
 
     @property
     def all_columns(self) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ def test_triggers_of_sql_server_write_down_every_row_of_a_statement() -> None:
     ) in updated
     assert deleted.endswith("FROM deleted AS r;\nEND")
     assert script(SERVER, "dbo.bus_event", WATCH).count("\nGO\n") == 4
+    assert "\n-- DROP TRIGGER [layanan].[bus_izin_usaha_insert];\n" in script(SERVER, "dbo.bus_event", WATCH)
 
 
 def test_triggers_of_oracle_write_down_each_row() -> None:
@@ -109,6 +110,7 @@ def test_triggers_of_oracle_write_down_each_row() -> None:
     assert "  IF DBMS_LOB.COMPARE(old_row, new_row) = 0 THEN\n    RETURN;\n  END IF;\n" in updated
     assert ":new" not in deleted
     assert script(ORACLE, "bus_event", WATCH).count("\n/\n") == 5
+    assert '\n-- DROP TRIGGER "LAYANAN"."BUS_IZIN_USAHA_DELETE";\n' in script(ORACLE, "bus_event", WATCH)
 
 
 def test_the_owner_of_an_oracle_database_reads_the_script_without_a_server() -> None:

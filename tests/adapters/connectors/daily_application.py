@@ -58,6 +58,9 @@ class Readers:
     async def calm(self) -> None:
         """There was nothing."""
 
+    def cuts(self) -> int:
+        return 0
+
     async def away(self) -> None:
         self.folder.rename(self.folder.with_name("dilepas"))
 

@@ -67,8 +67,7 @@ class Office:
 
     def __init__(self, receiver: Receiver, door: Proxy) -> None:
         self._receiver, self._door = receiver, door
-        self.away, self.back = door.refuse, door.accept
-        self._cutting: asyncio.Task[None] | None = None
+        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
 
     def sink(self) -> Sink:
         return send(self._door.port)
@@ -88,20 +87,11 @@ class Office:
         self._receiver.control(refused=value)
 
     async def disturb(self) -> bool:
-        self._door.delay = 0.002
-        self._cutting = asyncio.create_task(self._cut())
+        await self._door.disturb()
         return True
 
-    async def calm(self) -> None:
-        self._door.delay = 0.0
-        if self._cutting:
-            self._cutting.cancel()
-            await asyncio.gather(self._cutting, return_exceptions=True)
-
-    async def _cut(self) -> None:
-        while True:
-            await asyncio.sleep(0.2)
-            await self._door.cut()
+    def cuts(self) -> int:
+        return self._door.cuts
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +118,8 @@ class TestHl7Send(SinkContract):
         return 5_000  # one at a time, and the receiver's parser takes its time
 
     @pytest_asyncio.fixture
-    async def application(self, receiver: Receiver, door: Proxy) -> AsyncIterator[SinkApplication]:
-        office = Office(receiver, door)
-        yield office
-        await office.calm()
+    async def application(self, receiver: Receiver, door: Proxy) -> SinkApplication:
+        return Office(receiver, door)
 
 
 async def test_what_a_message_carries(receiver: Receiver) -> None:

@@ -62,6 +62,9 @@ class Fetchers(Readers):
     async def calm(self) -> None:
         await self._way.calm()
 
+    def cuts(self) -> int:
+        return self._way.cuts
+
 
 @pytest.fixture
 async def readers(

@@ -110,6 +110,9 @@ class Readers:
     async def calm(self) -> None:
         await self._way.calm()
 
+    def cuts(self) -> int:
+        return self._way.cuts
+
 
 class MailContract(SinkContract):
     """As far as it applies: a mailbox is a list of events, so an older one overwrites nothing."""

@@ -75,7 +75,8 @@ class Office:
 
     def __init__(self, own: Application, door: Door) -> None:
         self._own, self._door, self.kind = own, door, own.kind
-        self.away, self.back, self.disturb, self.calm = door.shut, door.reopen, door.disturb, door.calm
+        self.away, self.back = door.shut, door.reopen
+        self.disturb, self.calm, self.cuts = door.disturb, door.calm, door.cuts
         self.backlog = 200_000 if own.kind == "postgresql" else 20_000
 
     def sink(self) -> Sink:

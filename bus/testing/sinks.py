@@ -327,8 +327,8 @@ class SinkContract:
         target.streams, large = MemoryStreams(keep=False), large_or(large)
         async with target.running() as inflow:
             before = 0
-            for number, batch in enumerate(_batches(large)):
-                if number == large // BATCH // 10:
+            for begun, batch in _batches(large):
+                if not before and begun >= large // 10:
                     gc.collect()
                     before = resident()
                 await inflow.handle(batch)  # type: ignore[arg-type]
@@ -337,8 +337,11 @@ class SinkContract:
         assert resident() - before < MEMORY
 
 
-def _batches(large: int) -> Iterator[list[MemoryMessage]]:
-    for start in range(0, large, BATCH):
-        yield numbered(
-            [(f"k{number % 5000}", f"isi {number}") for number in range(start, start + BATCH)], first=start + 1
-        )
+def _batches(large: int) -> Iterator[tuple[int, list[MemoryMessage]]]:
+    """A large backlog, batch by batch, and how many came before each: of a small one too there are twenty batches, so
+    that a tenth of it has all that the first batches make.
+    """
+    size = min(BATCH, large // 20)
+    for start in range(0, large, size):
+        pairs = [(f"k{number % 5000}", f"isi {number}") for number in range(start, min(start + size, large))]
+        yield start, numbered(pairs, first=start + 1)

@@ -46,6 +46,8 @@ class Readers:
     async def writes(self) -> Sequence[str]:
         return [row["peristiwa"] for row in self.lines()]
 
+    heard = writes
+
     async def refuse(self, value: str | None) -> None:
         self._monkeypatch.setattr(daily_formats, "LONGEST", len(value) - 1 if value else 32_767)
 

@@ -24,6 +24,7 @@ from tests.adapters.connectors.fhir_models import fault_of
 CLIENT, CLIENT_SECRET = "kediri", "rahasia dinkes/ä"
 TYPES = ("Patient", "Encounter", "Condition", "Immunization", "Organization")
 KEY, EVENT = "urn:uji:kunci", "urn:uji:peristiwa"
+UNTOUCHED = "belum"  # the name of who was made for being looked for
 WIB = timezone(timedelta(hours=7))
 COMPARED = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 PLACE = re.compile(r"urn:opd-bus:\w+:(\d+):")
@@ -59,6 +60,7 @@ class Store:
         self.tokens: set[str] = set()
         self.life: Any = "3599"
         self.requests: list[str] = []
+        self.heard: list[str] = []
         self.writes: list[str] = []
         self.refused: str | None = None
         self.waits: list[str] = []  # the Retry-After of the answers to come, 429
@@ -68,6 +70,7 @@ class Store:
         self.keeps_source = True
         self.heeds_conditions = True
         self.own_rule = False  # against resources of one identifier
+        self.makes = False  # whoever is looked for by the key is there, as an earlier event has made them
         self.address = ""  # that it gives its pages; none: the one that was called
         self.races = 0  # writes of others between the look and the write to come
 
@@ -100,7 +103,7 @@ class Store:
         self.db.execute("DELETE FROM identifier WHERE type = ? AND id = ?", (kind, name))
         named = [(kind, i.get("system", ""), i["value"], name) for i in stored.get("identifier", ()) if "value" in i]
         self.db.executemany("INSERT OR REPLACE INTO identifier VALUES (?, ?, ?, ?)", named)
-        self.writes += [value for _, system, value, _ in named if system == EVENT]
+        self.writes += _events(stored)
         return stored
 
     def find(self, kind: str, token: str) -> list[str]:
@@ -140,6 +143,11 @@ def _references(element: Any) -> Iterator[str]:
             yield from _references(each)
 
 
+def _events(resource: dict[str, Any]) -> list[str]:
+    """The event that a resource was written from."""
+    return [each["value"] for each in resource.get("identifier", ()) if each.get("system") == EVENT]
+
+
 def _kind(request: Request) -> str:
     kind: str = request.path_params["kind"]
     if kind not in TYPES:
@@ -160,6 +168,7 @@ async def of_type(request: Request) -> Response:
     if request.method == "GET":
         return _search(request, kind)
     resource = _body(kind, await request.body())
+    store.heard += _events(resource)
     condition = request.headers.get("If-None-Exist") if store.heeds_conditions else None
     if store.own_rule and any(store.find(kind, f"{i['system']}|{i['value']}") for i in resource["identifier"]):
         raise Outcome(400, "duplicate", "20002")
@@ -186,6 +195,7 @@ def _identifier(query: str) -> str:
 
 
 def _updated(request: Request, kind: str, resource: dict[str, Any], name: str) -> Response:
+    store.heard += _events(resource)
     current = store.get(kind, name)
     if store.races and current:
         store.races -= 1
@@ -210,6 +220,9 @@ def _search(request: Request, kind: str) -> Response:
         where.append(f"updated {COMPARED[text[:2]]} {moment!r}")
     if token := asked.get("identifier"):
         ids = store.find(kind, token)
+        if store.makes and not ids and token.startswith(f"{KEY}|"):
+            made = _patient(token.partition("|")[2], UNTOUCHED) | {"meta": {"source": f"urn:opd-bus:OPD_UJI:0:{0:016}"}}
+            ids = [store.put(made)["id"]]
         where.append(f"id IN ({','.join('?' * len(ids))})")
         values += ids
     if asked.get("_sort", "_lastUpdated") != "_lastUpdated":
@@ -283,7 +296,9 @@ async def control(request: Request) -> Response:
         case "isi":
             bodies = store.db.execute("SELECT body FROM resource WHERE type = ? ORDER BY updated, id", (given,))
             return JSONResponse({"resources": [json.loads(body) for (body,) in bodies]})
-    return JSONResponse({"requests": store.requests, "writes": store.writes, "rows": store.rows()})
+    return JSONResponse(
+        {"requests": store.requests, "heard": store.heard, "writes": store.writes, "rows": store.rows()}
+    )
 
 
 def _patient(key: Any, value: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Hospital:
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[int, str]] = {}
+        self.heard: list[str] = []
         self.writes: dict[str, str] = {}  # event id by MSH-10
         self.refused: str | None = None
         self.code = ""  #: answers with this, whatever comes
@@ -50,9 +51,10 @@ class Hospital:
     def take(self, message: hl7.Message) -> str:
         """Applies a message; returns what it is answered with."""
         control = str(message.segment("MSH")[10])
+        number, identity = (str(message.segment("ZBS")[field]) for field in (1, 2))
+        self.heard.append(identity)
         if control in self.writes:
             return "AA"
-        number, identity = (str(message.segment("ZBS")[field]) for field in (1, 2))
         key, value = (message.unescape(str(message.segment("PID")[field])) for field in (3, 5))
         if value == self.refused:
             return "AE"
@@ -68,7 +70,8 @@ class Hospital:
         for name, value in what.items():
             setattr(self, name, value)
         rows = {key: value for key, (_, value) in self.rows.items()}
-        return {"rows": rows, "writes": list(self.writes.values()), "controls": list(self.writes), "last": self.last}
+        writes = {"heard": self.heard, "writes": list(self.writes.values()), "controls": list(self.writes)}
+        return {"rows": rows, **writes, "last": self.last}
 
 
 async def _main(listening: int, controlling: int) -> None:

@@ -35,6 +35,7 @@ class Store:
         self.requests: list[str] = []
         self.received: dict[str, tuple[int, str]] = {}  # key -> its event's place, and value
         self.answered: dict[str, int] = {}  # idempotency key -> status
+        self.heard: list[str] = []
         self.writes: list[str] = []
         self.refused: str | None = None
         self.fails_every = 0
@@ -178,6 +179,7 @@ async def receive(request: Request) -> Response:
 
 def _apply(headers: Any, row: dict[str, Any]) -> int:
     event, place = headers["Idempotency-Key"], int(headers["ce-sequence"])
+    store.heard.append(event)
     if event in store.answered:
         return store.answered[event]
     if store.refused is not None and row["nilai"] == store.refused:
@@ -207,7 +209,7 @@ async def control(request: Request) -> Response:
         case "atur":
             for name, value in given.items():
                 setattr(store, name, value)
-    seen = {"requests": store.requests, "tokens": len(store.tokens), "writes": store.writes}
+    seen = {"requests": store.requests, "tokens": len(store.tokens), "heard": store.heard, "writes": store.writes}
     return JSONResponse({**seen, "rows": {key: value for key, (_, value) in store.received.items()}})
 
 

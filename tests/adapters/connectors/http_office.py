@@ -54,6 +54,10 @@ class HttpOffice:
         writes: Sequence[str] = (await self._server.control("lihat"))["writes"]
         return writes
 
+    async def heard(self) -> Sequence[str]:
+        heard: Sequence[str] = (await self._server.control("lihat"))["heard"]
+        return heard
+
     async def refuse(self, value: str | None) -> None:
         await self._server.control("atur", {"refused": value})
 

@@ -83,6 +83,10 @@ class Office:
         writes: Sequence[str] = self._receiver.control()["writes"]
         return writes
 
+    async def heard(self) -> Sequence[str]:
+        heard: Sequence[str] = self._receiver.control()["heard"]
+        return heard
+
     async def refuse(self, value: str | None) -> None:
         self._receiver.control(refused=value)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -100,6 +101,9 @@ class Readers:
     async def writes(self) -> Sequence[str]:
         return [event["kode"] for event in self.told()]
 
+    async def heard(self) -> Sequence[str]:
+        return [event["kode"] for mail in self._server.received for event in events(mail)]
+
     async def refuse(self, value: str | None) -> None:
         self._server.forbidden = value
 
@@ -117,6 +121,17 @@ class Readers:
 class MailContract(SinkContract):
     """As far as it applies: a mailbox is a list of events, so an older one overwrites nothing."""
 
+    digest: ClassVar[bool] = False
+
+    @pytest_asyncio.fixture
+    async def application(
+        self, proxy: Callable[[int], Awaitable[Proxy]], monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[SinkApplication]:
+        monkeypatch.setenv("BUS_TEST_PASSWORD", PASSWORD)
+        monkeypatch.setenv("BUS_TEST_WRONG_PASSWORD", "bukan-sandinya")
+        async with serving(login=True) as server:
+            yield Readers(server, await proxy(server.port), digest=self.digest)
+
     async def test_an_older_event_overwrites_no_newer_one(self, application: Readers, target: Target) -> None:  # type: ignore[override]
         await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))
         old = MemoryMessage(900, "k1", "lama", event_id="a" * 32, origin=f"{APP.stream}:3")
@@ -127,18 +142,31 @@ class MailContract(SinkContract):
 
 
 class TestSmtpSend(MailContract):
-    @pytest_asyncio.fixture
-    async def application(
-        self, proxy: Callable[[int], Awaitable[Proxy]], monkeypatch: pytest.MonkeyPatch
-    ) -> AsyncIterator[SinkApplication]:
-        monkeypatch.setenv("BUS_TEST_PASSWORD", PASSWORD)
-        monkeypatch.setenv("BUS_TEST_WRONG_PASSWORD", "bukan-sandinya")
-        async with serving(login=True) as server:
-            yield Readers(server, await proxy(server.port), digest=False)
-
     @pytest.fixture
     def large(self) -> int:
         return 1_000  # five answers of the server per mail
+
+
+class TestSmtpDigest(MailContract):
+    """A mail is known by all of its events: an event that comes again in another company stands in two mails."""
+
+    digest = True
+    knows_events = False
+
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000
+
+    async def test_an_event_that_comes_again_is_not_applied_again(
+        self, application: SinkApplication, target: Target
+    ) -> None:
+        pairs = [(f"k{number}", f"isi {number}") for number in range(20)]
+
+        await target.deliver(numbered(pairs))
+        await target.deliver(numbered(pairs))
+
+        assert await application.rows() == dict(pairs)
+        assert Counter(await application.writes()) == Counter(each.id for each in numbered(pairs))
 
 
 async def test_what_a_mail_tells(server: MailServer) -> None:

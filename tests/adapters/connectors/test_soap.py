@@ -128,6 +128,9 @@ class Office:
     async def writes(self) -> Sequence[str]:
         return self._php.lines("tulisan")
 
+    async def heard(self) -> Sequence[str]:
+        return self._php.lines("didengar")
+
     async def refuse(self, value: str | None) -> None:
         self._php.put("atur.json", {"sandi": PASSWORD, "tolak": value, "cara": "Client"})
 

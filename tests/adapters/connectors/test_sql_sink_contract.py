@@ -96,6 +96,8 @@ class Office:
     async def writes(self) -> Sequence[str]:
         return [event_id for (event_id,) in await self._own.rows("SELECT event_id FROM catatan ORDER BY n")]
 
+    heard = writes
+
     async def refuse(self, value: str | None) -> None:
         await self._own.run("DELETE FROM ditolak", *([f"INSERT INTO ditolak VALUES ('{value}')"] if value else []))
 

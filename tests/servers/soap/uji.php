@@ -61,6 +61,7 @@ final class Uji
     public function TerimaBaris(stdClass $masuk): array
     {
         $atur = fault();
+        file_put_contents('didengar', $masuk->idPeristiwa . "\n", FILE_APPEND);
         if (($atur['tolak'] ?? null) === $masuk->isi->nilai) {
             if ($atur['cara'] === 'jawaban') {
                 return ['status' => 'DITOLAK', 'pesan' => $masuk->isi->nilai];

@@ -24,9 +24,15 @@ Position = dict[str, Any]  #: how far a source was read; plain JSON values, made
 
 
 class ConnectorConfig(BaseModel):
-    """The options of a connector as they stand in a contract: unknown ones are refused."""
+    """The options of a connector as they stand in a contract: unknown ones are refused.
+
+    A field's ``examples`` say what its sample has where there is no default and any text would not do; in them ``$key``
+    is the field that names what an event is about.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    usual: ClassVar[tuple[str, ...]] = ()  #: options that may be left out and rarely are: a sample has them
 
 
 @dataclass(frozen=True, slots=True)

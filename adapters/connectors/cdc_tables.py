@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -27,6 +27,8 @@ class Watched(BaseModel):
     """A table that is captured, ``[source.<name>.tables.<table>]``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    usual: ClassVar[tuple[str, ...]] = ("columns",)
 
     table: str = Field(default="", description="the table, with its schema where needed; none: its name here")
     key: tuple[str, ...] = Field(default=(), description="columns that name a row; none: the primary key")

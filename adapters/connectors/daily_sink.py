@@ -25,10 +25,12 @@ class DailyOptions(ConnectorConfig):
 
     folder: str = Field(description="where the files are written: a path, from the contract's folder on, or env:NAME")
     pattern: str = Field(
-        description="their names, penertiban-{tanggal}.csv or .xlsx; {tanggal} is the day of the event, 2026-01-31"
+        examples=["daftar-{tanggal}.csv"],
+        description="their names, penertiban-{tanggal}.csv or .xlsx; {tanggal} is the day of the event, 2026-01-31",
     )
     columns: Mapping[str, str] | None = Field(
         default=None,
+        examples=[{"Nomor": "$key", "Peristiwa": "$id"}],
         description="header = field, or $id, $time, $source, $subject, $type of the event; none: each field",
     )
     delimiter: str = Field(default=";", min_length=1, max_length=1, description="in CSV; Excel here expects ;")

@@ -51,9 +51,14 @@ class FhirPushConfig(HttpConfig):
     mode: Literal["create", "update", "patch"] = Field(default="create", description="create, update or patch")
     look: bool = Field(default=False, description="mode = create: looks whether it is there before it is made")
     identifier: str = Field(
-        pattern=r"^[^|{}]+\|[^{}]*\{.+$", description="what names the resource: system|{field}, or system|{$id}"
+        pattern=r"^[^|{}]+\|[^{}]*\{.+$",
+        examples=["https://fhir.kemkes.go.id/id/nik|{$key}"],
+        description="what names the resource: system|{field}, or system|{$id}",
     )
-    resource: Mapping[str, Any] = Field(description="the resource as FHIR's JSON has it, with {field} for a field")
+    resource: Mapping[str, Any] = Field(
+        examples=[{"resourceType": "Patient", "active": True}],
+        description="the resource as FHIR's JSON has it, with {field} for a field",
+    )
     required: tuple[str, ...] = Field(
         default=(), description="fields that must not be empty: without them the event is rejected"
     )
@@ -63,7 +68,11 @@ class FhirPushConfig(HttpConfig):
     patience: float = Field(
         default=30, ge=0, description="seconds from an event's time on that what it refers to may be missing"
     )
-    codes: Codes = Field(default_factory=dict, description='per field: value = code, L = "male"')
+    codes: Codes = Field(
+        default_factory=dict,
+        examples=[{"jenis_kelamin": {"L": "male", "P": "female"}}],
+        description='per field: value = code, L = "male"',
+    )
 
     @model_validator(mode="after")
     def _typed(self) -> Self:

@@ -47,7 +47,9 @@ class FhirRestConfig(HttpConfig):
 
     url: str = Field(description="the server's base address, https://…/fhir-r4/v1, or by reference: env:NAME")
     resources: Mapping[ResourceType, Mapping[str, FhirPath]] = Field(
-        min_length=1, description="per type of resource: column = path"
+        min_length=1,
+        examples=[{"Patient": {"nik": "identifier.value", "nama": "name.text"}}],
+        description="per type of resource: column = path",
     )
     parameters: Mapping[str, str] = Field(default_factory=dict, description="further parameters of each search")
     size: int = Field(default=100, ge=1, le=1000, description="how many resources a page has")

@@ -18,9 +18,15 @@ class Hl7MllpConfig(ConnectorConfig):
     """Options of a source with ``connector = "hl7_mllp"``."""
 
     listen: str = Field(default="127.0.0.1:2575", description="host:port, as it is or by reference: env:NAME")
-    peers: tuple[str, ...] = Field(default=(), description="addresses or networks that may connect: 10.1.2.0/24")
+    peers: tuple[str, ...] = Field(
+        default=(), examples=[["10.1.2.0/24"]], description="addresses or networks that may connect: 10.1.2.0/24"
+    )
     tls: TlsConfig | None = Field(default=None, description="certificates: connections are encrypted then")
-    fields: Mapping[str, str] = Field(min_length=1, description='name = path: no_rm = "PID-3(MR).1"')
+    fields: Mapping[str, str] = Field(
+        min_length=1,
+        examples=[{"no_rm": "PID-3(MR).1", "lahir": "PID-7:date"}],
+        description='name = path: no_rm = "PID-3(MR).1"',
+    )
     key: tuple[str, ...] = Field(
         default=(), description="fields that name a record, not all of them empty; none: each message is its own"
     )

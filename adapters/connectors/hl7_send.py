@@ -45,8 +45,16 @@ class Hl7SendConfig(ConnectorConfig):
     """Options of a target with ``connector = "hl7_send"``."""
 
     address: str = Field(description="host:port, as it is or by reference: env:NAME")
-    message: str = Field(pattern=r"^[A-Z0-9]{3}\^[A-Z0-9]{3}(\^[A-Z0-9_]{3,7})?$", description="MSH-9: ADT^A31^ADT_A05")
-    segments: tuple[str, ...] = Field(min_length=1, description="the segments behind MSH, {field} for a value")
+    message: str = Field(
+        pattern=r"^[A-Z0-9]{3}\^[A-Z0-9]{3}(\^[A-Z0-9_]{3,7})?$",
+        examples=["ADT^A31^ADT_A05"],
+        description="MSH-9: ADT^A31^ADT_A05",
+    )
+    segments: tuple[str, ...] = Field(
+        min_length=1,
+        examples=[["EVN||{$time}", "PID|1||{$key}"]],
+        description="the segments behind MSH, {field} for a value",
+    )
     codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict, description="field = { value = code }")
     sender: str = Field(default="BUS^KEDIRI", description="MSH-3 and MSH-4: application^facility")
     receiver: str = Field(default="", description="MSH-5 and MSH-6: application^facility")

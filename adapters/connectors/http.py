@@ -56,7 +56,9 @@ class HttpConfig(ConnectorConfig):
     client_auth: Literal["basic", "body"] = Field(
         default="basic", description="OAuth2: where the client's secret goes, a header or the form"
     )
-    headers: Mapping[str, str] = Field(default_factory=dict, description="further headers of each request")
+    headers: Mapping[str, str] = Field(
+        default_factory=dict, examples=[{"Accept-Language": "id"}], description="further headers of each request"
+    )
     ca: str | None = Field(default=None, description="a PEM file with the authority that the application trusts in")
     timeout: float = Field(default=30, gt=0, description="seconds until a request counts as failed")
     allow_local: bool = Field(

@@ -42,7 +42,9 @@ class PollConfig(PagedConfig):
     optional: tuple[str, ...] = Field(default=(), description="fields that a record may leave out: they are null then")
     parameters: Mapping[str, str | int] = Field(default_factory=dict, description="parameters of each request")
     skip: Mapping[str, str | int | bool] = Field(
-        default_factory=dict, description='records with these values are left out: sumber = "bus"'
+        default_factory=dict,
+        examples=[{"sumber": "bus"}],
+        description='records with these values are left out: sumber = "bus"',
     )
     watermark: str | None = Field(default=None, description="field that grows with every change: a time or a number")
     since: str | None = Field(default=None, description="parameter that asks for what is newer than a watermark")

@@ -37,6 +37,7 @@ class HttpPushConfig(HttpConfig):
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = Field(default="POST", description="POST, PUT, PATCH or DELETE")
     body: Mapping[str, str] | None = Field(
         default=None,
+        examples=[{"id": "$id", "nomor": "$key"}],
         description="path = field, or $id, $time, $source, $subject, $type of the event; none: each field by its name",
     )
     constants: Mapping[str, str | int | float | bool] = Field(

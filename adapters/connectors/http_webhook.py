@@ -53,6 +53,8 @@ Rejected = Sequence[Mapping[str, Any]]  #: of a call's records, with number and 
 class HttpWebhookConfig(ConnectorConfig):
     """Options of a source with ``connector = "http_webhook"``."""
 
+    usual: ClassVar[tuple[str, ...]] = ("signing_secret",)
+
     listen: str = Field(default="127.0.0.1:8091", description="host:port, as it is or by reference: env:NAME")
     path: str = Field(default="/", pattern="^/", description="the path that is called")
     signing_secret: str | None = Field(
@@ -68,7 +70,9 @@ class HttpWebhookConfig(ConnectorConfig):
     )
     required: tuple[str, ...] = Field(default=(), description="fields that no record may leave out or empty")
     skip: Mapping[str, str | int | bool] = Field(
-        default_factory=dict, description='records with these values are left out: sumber = "bus"'
+        default_factory=dict,
+        examples=[{"sumber": "bus"}],
+        description='records with these values are left out: sumber = "bus"',
     )
     watermark: str | None = Field(default=None, description="field with the time of the change")
     wait: float = Field(default=20, gt=0, description="seconds that a call may wait until it is stored")

@@ -62,7 +62,10 @@ class MqttConfig(ConnectorConfig):
     username: str | None = Field(default=None, description="the user, as it is or by reference: env:NAME")
     password: str | None = Field(default=None, description="its password, by reference: env:NAME")
     client_id: str | None = Field(
-        default=None, min_length=1, description="the session's name, of this source alone; none: bus-OPD-APP-SOURCE"
+        default=None,
+        min_length=1,
+        examples=["bus-sensor"],
+        description="the session's name, of this source alone; none: bus-OPD-APP-SOURCE",
     )
     protocol: Literal["5", "3.1.1"] = Field(default="5", description="5, or 3.1.1 (nats-server, old brokers)")
     expiry: int = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncssh
 from pydantic import Field, field_validator
@@ -18,6 +18,8 @@ _KEY_TYPES = ("ssh-", "ecdsa-", "sk-")  # how a public key begins; what else the
 
 class SftpOptions(ConnectorConfig):
     """How a server is recognised, and how one logs in."""
+
+    usual: ClassVar[tuple[str, ...]] = ("host_key", "user_key")
 
     host_key: str | None = Field(
         default=None,

@@ -52,6 +52,7 @@ class SmtpSendConfig(ConnectorConfig):
     intro: str = Field(default="", description="a text above the fields")
     columns: Mapping[str, str] | None = Field(
         default=None,
+        examples=[{"Nomor": "$key"}],
         description="label = field, or $id, $time, $source, $subject, $type of the event; none: each field",
     )
     digest: bool = Field(default=False, description="one mail for all events of a batch")

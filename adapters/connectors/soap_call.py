@@ -32,6 +32,7 @@ class SoapCallConfig(SoapConfig):
 
     body: Mapping[str, str] | None = Field(
         default=None,
+        examples=[{"id": "$id", "nomor": "$key"}],
         description="path = field, or $id, $time, $source, $subject, $type, $sequence of the event; "
         "none: each field by its name",
     )

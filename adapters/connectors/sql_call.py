@@ -29,6 +29,8 @@ NO_SAVEPOINT = 1305  #: MariaDB, MySQL: the savepoint is gone, and with it the t
 class SqlCallConfig(ConnectorConfig):
     """Options of a target with ``connector = "sql_call"``."""
 
+    usual: ClassVar[tuple[str, ...]] = ("call", "parameters")
+
     url: str = Field(description="the database, by reference: env:NAME")
     call: str | None = Field(
         default=None, description="the procedure or function, with its schema where needed: layanan.catat_kematian"
@@ -36,10 +38,13 @@ class SqlCallConfig(ConnectorConfig):
     statement: str | None = Field(default=None, description="instead of `call`: one statement, each parameter a :name")
     parameters: Mapping[str, str] | tuple[str, ...] = Field(
         default=(),
+        examples=[["$key", "$id"]],
         description="in order, or name = what: a field, or $id, $time, $source, $subject, $type, $stream, $version "
         "of the event; in a statement a :name without one is the field of that name",
     )
-    key: tuple[str, ...] = Field(default=(), description="fields that name what it is about: older events are skipped")
+    key: tuple[str, ...] = Field(
+        default=(), examples=[["$key"]], description="fields that name what it is about: older events are skipped"
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -54,9 +54,13 @@ class SqlPollConfig(ConnectorConfig):
     """Options of a source with ``connector = "sql_poll"``."""
 
     url: str = Field(description="the database, by reference: env:NAME")
-    query: str = Field(description="any SELECT; name the columns, never *")
-    key: tuple[str, ...] = Field(min_length=1, description="columns that name a row; never NULL")
-    watermark: str | None = Field(default=None, description="column that grows with every change: a time or a number")
+    query: str = Field(
+        examples=["SELECT id, nama, diubah FROM data"], description="any SELECT; name the columns, never *"
+    )
+    key: tuple[str, ...] = Field(min_length=1, examples=[["id"]], description="columns that name a row; never NULL")
+    watermark: str | None = Field(
+        default=None, examples=["diubah"], description="column that grows with every change: a time or a number"
+    )
     poll: float = Field(default=1.0, gt=0, description="seconds between two reads while there is nothing new")
     batch: int = Field(default=500, ge=1, le=10_000, description="rows per read")
     overlap: float = Field(default=60, ge=1, description="seconds that a transaction may last and still be seen")

@@ -33,9 +33,10 @@ class SqlUpsertConfig(ConnectorConfig):
 
     url: str = Field(description="the database, by reference: env:NAME")
     table: str = Field(description="the table, with its schema where needed: schema.table")
-    key: tuple[str, ...] = Field(min_length=1, description="columns that name a row")
+    key: tuple[str, ...] = Field(min_length=1, examples=[["$key"]], description="columns that name a row")
     columns: Mapping[str, str] | None = Field(
         default=None,
+        examples=[{"$key": "$key", "event_id": "$id"}],
         description="column = field, or $id, $time, $source, $subject of the event; none: each field to its column",
     )
     constants: Mapping[str, str | int | float | bool] = Field(

@@ -3,7 +3,7 @@
     python -m bus.contracts.reference adapters/README.md deploy/README.md
 
 A mark is ``<!-- reference: contract -->``, ``<!-- reference: settings -->`` or ``<!-- reference: <connector> -->``;
-what follows it, down to ``<!-- end -->``, is replaced.
+what follows it, down to ``<!-- end -->``, is replaced. A connector's ends with its sample (``bus.contracts.sample``).
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -22,6 +21,7 @@ from pydantic.fields import FieldInfo
 from bus.config import Settings
 from bus.contracts import connectors
 from bus.contracts.model import ConnectorTable, Contract, Publish, Subscribe
+from bus.contracts.sample import nested, sample
 from bus.errors import ConfigError
 
 _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -45,17 +45,16 @@ def _section(name: str) -> str:
     if name == "settings":
         return "\n".join((_HEAD.replace("key", "variable", 1), *_settings()))
     connector = connectors.load(name, where="reference")
-    nested = [f"**`{name}`**\n\n{_table(model)}" for name, model in _nested(connector.Config)]
-    return "\n\n".join((_about(connector), _table(connector.Config), *nested))
+    tables = [f"**`{name}`**\n\n{_table(model)}" for name, model in _nested(connector.Config)]
+    shown = f"```toml\n{sample(name)}```"
+    return "\n\n".join((_about(connector), _table(connector.Config), *tables, shown))
 
 
 def _nested(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     """The options that are tables of their own; or of which each entry is one."""
     for name, info in model.model_fields.items():
-        single = get_origin(info.annotation) in {Union, UnionType}
-        for part in get_args(info.annotation):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                yield name if single else f"{name}.<name>", part
+        if table := nested(info):
+            yield f"{name}.<name>" if table.many else name, table.model
 
 
 def _about(connector: type[Any]) -> str:

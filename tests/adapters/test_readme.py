@@ -3,17 +3,53 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from bus.contracts import connectors
 from bus.contracts.lint import check
 from bus.contracts.reference import main, renewed
+from bus.contracts.sample import nested
 from bus.errors import ConfigError
 from bus.events import Catalogue
 
 PATH = Path(__file__).parents[2] / "adapters" / "README.md"
 GUIDE = PATH.read_text(encoding="utf-8")
+SAMPLES = dict(
+    re.findall(r"<!-- reference: (\w+) -->\n(?:(?!<!-- end).)*```toml\n(.*?)```\n<!-- end -->", GUIDE, re.DOTALL)
+)
+ANOTHER_WAY = (
+    "api_key ",
+    "bearer_token ",
+    "client_",
+    "statement ",
+    "token_url ",
+)  # instead of an option that comes first
+
+HEAD = """
+app     = "uji"
+opd     = "bppkad"
+title   = "Uji"
+owner   = "Bidang Uji"
+contact = "uji@bppkad.example"
+stage   = "pilot"
+"""
+PUBLISH = """
+[[publish]]
+event = "pajak.pembayaran.diterima.v1"
+from  = "data"
+basis = "UU 1/2022"
+map   = { nop = "nop", tahun_pajak = "tahun", jumlah = "jumlah", tanggal_bayar = "tanggal" }
+"""
+SUBSCRIBE = """
+[[subscribe]]
+event   = "kependudukan.penduduk.meninggal.v1"
+purpose = "Pemutakhiran data wajib pajak"
+basis   = "UU 24/2013 pasal 58"
+fields  = ["nik", "tanggal_meninggal"]
+"""
 
 
 def blocks(language: str) -> list[str]:
@@ -66,3 +102,37 @@ def test_the_python_it_shows_fits_a_contract(tmp_path: Path) -> None:
     walidata = "bppkad is not the walidata of sosial.penerima.dihentikan.v1"
     faults = check([folder], Catalogue.load())
     assert [fault.what for fault in faults if fault.level == "error"] == [walidata]
+
+
+@pytest.mark.parametrize("name", connectors.names())
+def test_the_samples_it_shows_are_sound(tmp_path: Path, name: str) -> None:
+    sample = SAMPLES[name]
+    assert max(map(len, sample.splitlines())) <= 120
+    assert faults_with(tmp_path, sample) == []
+
+
+@pytest.mark.parametrize("name", connectors.names())
+def test_every_line_of_a_sample_can_be_freed(tmp_path: Path, name: str) -> None:
+    lines = [line.removeprefix("# ") for line in SAMPLES[name].splitlines()]
+    table = tomllib.loads("\n".join(lines))
+    options = table["source"]["data"] if "source" in table else table["subscribe"]["to"]
+    assert options.keys() - {"connector"} == options_of(connectors.load(name).Config, options)
+    assert faults_with(tmp_path, "\n".join(line for line in lines if not line.startswith(ANOTHER_WAY))) == []
+
+
+def options_of(config: type[BaseModel], table: dict[str, Any]) -> set[str]:
+    """The options that a table should have. Asserts that those which are tables themselves have all of theirs."""
+    for option, info in config.model_fields.items():
+        if inner := nested(info):
+            below = table[option]["data"] if inner.many else table[option]
+            assert below.keys() == options_of(inner.model, below)
+    return set(config.model_fields)
+
+
+def faults_with(folder: Path, sample: str) -> list[str]:
+    """What `bus check` finds in a contract with this source or target."""
+    text = f"{HEAD}\n{sample}{PUBLISH}" if sample.startswith("[source") else f"{HEAD}{SUBSCRIBE}\n{sample}"
+    contract = folder / "bppkad" / "uji" / "adapter.toml"
+    contract.parent.mkdir(parents=True)
+    contract.write_text(text, encoding="utf-8")
+    return [str(fault) for fault in check([contract], Catalogue.load()) if fault.level == "error"]

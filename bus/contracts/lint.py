@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bus.contracts import connectors as registry
-from bus.contracts import grants, lint_publish, lint_subscribe, loader
+from bus.contracts import grants, lint_options, lint_publish, lint_subscribe, loader
 from bus.contracts.faults import Fault, fault, note, of_error
 from bus.contracts.lint_options import Load
 from bus.contracts.model import Contract
@@ -16,6 +17,8 @@ from bus.events import Catalogue
 from bus.subjects import AppName, EventName
 
 __all__ = ["Fault", "check", "lint"]
+
+_UNWRITTEN = re.compile(r"<[^<>]+>")
 
 
 def check(paths: Iterable[Path], catalogue: Catalogue) -> list[Fault]:
@@ -74,14 +77,18 @@ def _names(contract: Contract) -> Iterator[Fault]:
 def _unwritten(contract: Contract) -> Iterator[Fault]:
     """What a template left to be written, in ``<…>``: nothing goes live with it."""
     texts = {"title": contract.title, "owner": contract.owner, "contact": contract.contact}
+    for name, source in contract.source.items():
+        texts.update(lint_options.texts(f"source.{name}", source.options))
     for number, publish in enumerate(contract.publish):
         texts[f"publish.{number}.basis"] = publish.basis
     for number, subscribe in enumerate(contract.subscribe):
         texts[f"subscribe.{number}.purpose"] = subscribe.purpose
         texts[f"subscribe.{number}.basis"] = subscribe.basis
+        if subscribe.to is not None:
+            texts.update(lint_options.texts(f"subscribe.{number}.to", subscribe.to.options))
     told = fault if contract.stage == "live" else note
     for key, text in texts.items():
-        if text.startswith("<") and text.endswith(">"):
+        if _UNWRITTEN.fullmatch(text):
             yield told(contract, key, f"{text} is still to be written", "a live contract says it")
 
 

@@ -48,7 +48,7 @@ def table(
 
 def secrets(contract: Contract, key: str, options: object) -> Iterator[Fault]:
     """Passwords that stand in the contract itself. Values are not repeated."""
-    for path, value in _strings(key, options):
+    for path, value in texts(key, options):
         if _REFERENCE.fullmatch(value):
             continue
         named = _SECRET_NAME.search(path.rpartition(".")[2])
@@ -78,17 +78,17 @@ def query(contract: Contract, key: str, sql: object) -> Iterator[Fault]:
 
 
 def _words(options: object) -> Iterator[str]:
-    for _, value in _strings("", options):
+    for _, value in texts("", options):
         yield from _WORD.findall(value.lower())
 
 
-def _strings(path: str, options: object) -> Iterator[tuple[str, str]]:
+def texts(path: str, options: object) -> Iterator[tuple[str, str]]:
     """Every text in nested options, with its key path; the names of options that are columns, too."""
     if isinstance(options, str):
         yield path, options
     elif isinstance(options, Mapping):
         for name, value in options.items():
-            yield from _strings(f"{path}.{name}", value)
+            yield from texts(f"{path}.{name}", value)
     elif isinstance(options, Sequence):
         for number, value in enumerate(options):
-            yield from _strings(f"{path}.{number}", value)
+            yield from texts(f"{path}.{number}", value)

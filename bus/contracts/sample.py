@@ -2,7 +2,7 @@
 
 What a contract must say is live, the rest is commented; each option has its default or, where that is nothing, an
 example, and behind it what it means. So a sample passes `bus check` as it stands, and is TOML whichever of its lines
-are freed. What only its writer knows stands in ``<…>``.
+are freed. What only its writer knows stands in ``<…>``, which it notes.
 """
 
 from __future__ import annotations

@@ -9,6 +9,15 @@ from bus.errors import ConfigError
 from bus.events import Catalogue
 from tests.bus.contracts.departments import AID, HANDLER, TAX, write
 
+HALTED = """
+[[subscribe]]
+event   = "sosial.penerima.dihentikan.v1"
+purpose = "Peninjauan pengurangan PBB-P2"
+basis   = "UU 1/2022"
+fields  = ["nik"]
+to      = { connector = "sql_upsert", url = "env:PAJAK_URL", table = "<table>", key = ["nik"] }
+"""
+
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
@@ -162,6 +171,8 @@ def test_rows_published_twice_are_a_fault(tmp_path: Path, catalogue: Catalogue) 
     [
         (TAX.replace("UU 1/2022", "<dasar hukum>"), "publish.0.basis"),
         (TAX.replace("Bidang Penagihan", "<bidang>"), "owner"),
+        (TAX.replace('["no_transaksi"]', '["no_transaksi", "<key>"]'), "source.bank.key.1"),
+        (f"{TAX}{HALTED}", "subscribe.0.to.table"),
     ],
 )
 def test_nothing_goes_live_with_what_a_template_left_to_be_written(

@@ -70,14 +70,20 @@ def new_adapter(
     application: Annotated[str, typer.Argument(metavar="OPD/APP", help="For example dinkes/epuskesmas.")],
     into: Annotated[Path, typer.Option(help="Where the departments' folders are.")] = Path("adapters/departments"),
     connector: Annotated[
-        str, typer.Option(help="The source's: file_drop, sql_cdc, sql_outbox or sql_poll.")
-    ] = "file_drop",
+        str | None,
+        typer.Option(
+            help="Any source, where the OPD is the walidata of an event type (default: file_drop), or any target of "
+            "events (default: a handler)."
+        ),
+    ] = None,
 ) -> None:
-    """Write a complete adapter that passes its tests, to be filled in.
+    """Write a complete adapter that passes its tests, to be filled in. A target makes it one that subscribes.
 
-    Example:
+    Examples:
 
-      bus new adapter dinkes/epuskesmas --connector sql_poll
+      bus new adapter dinkes/epuskesmas --connector http_poll
+
+      bus new adapter dishub/parkir --connector sql_upsert
     """
     running.settings(context)
     running.run(context, _new_adapter, application, into, connector)
@@ -188,7 +194,7 @@ async def _check(paths: list[Path], as_json: bool) -> int:
     return running.FAULTS if wrong else 0
 
 
-async def _new_adapter(application: str, into: Path, connector: str) -> int:
+async def _new_adapter(application: str, into: Path, connector: str | None) -> int:
     from bus.cli.new import create
     from bus.subjects import AppName
 

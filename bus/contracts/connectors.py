@@ -6,6 +6,7 @@ The bus knows none by itself, and an office installs only the extras of those th
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -79,6 +80,11 @@ def is_source(connector: type[Any]) -> bool:
 def is_sink(connector: type[Any]) -> bool:
     """Whether deliveries can be applied to it."""
     return hasattr(connector, "apply")
+
+
+def about(connector: type[Any]) -> str:
+    """What the connector's module says of itself; the first line says what it does."""
+    return (sys.modules[connector.__module__].__doc__ or "").strip().replace("``", "`")
 
 
 def _extra(point: EntryPoint, module: str) -> str:

@@ -59,7 +59,7 @@ def _nested(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
 
 def _about(connector: type[Any]) -> str:
     """What the connector's module says of itself, with what a source sees."""
-    about = (sys.modules[connector.__module__].__doc__ or "").strip().replace("``", "`")
+    about = connectors.about(connector)
     sees = getattr(connector, "sees", None)
     if sees is None:
         return about

@@ -173,6 +173,23 @@ async def test_a_table_that_was_made_anew_is_told_and_so_is_an_older_copy(own: O
         assert [shown(each) for each in await records(source, 1)] == [("snapshot", 1, "a")]
 
 
+async def test_a_captured_column_is_not_dropped_and_a_renamed_one_is_told(own: Own) -> None:
+    """SQLite lets no column go that a trigger names, and renames it in there too: the application goes on writing."""
+    own.run(f"{WARGA}; INSERT INTO warga VALUES (1, 'a', 'x')")
+    async with reading(captured(own.url, TABLES)) as source:
+        assert len(await records(source, 1)) == 1
+        with pytest.raises(sqlite3.OperationalError, match="error in trigger"):
+            own.run("ALTER TABLE warga DROP COLUMN nama")
+        own.run("ALTER TABLE warga RENAME COLUMN nama TO sebutan; UPDATE warga SET sebutan = 'b'")
+        with pytest.raises(ConfigError, match="is gone, or another one"):
+            await batches(source, lambda found: False)
+        with pytest.raises(ConfigError, match="warga: the table has no column nama"):
+            await source.open(None)
+        own.run("ALTER TABLE warga RENAME COLUMN sebutan TO nama")
+        await source.open(None)
+        assert [each.data["nama"] for each in await records(source, 1)][-1] == "b"
+
+
 async def test_what_is_missing_is_told(own: Own) -> None:
     source = captured(own.url, TABLES)
     with pytest.raises(ConfigError, match=r"tables\.warga: there is no table"):

@@ -64,6 +64,16 @@ def test_every_connector_has_its_section() -> None:
     assert set(re.findall(r"<!-- reference: ([a-z0-9_]+) -->", GUIDE)) == {"contract", *connectors.names()}
 
 
+@pytest.mark.parametrize("name", connectors.names())
+def test_each_section_says_what_it_sees_or_does_guarantees_and_asks(name: str) -> None:
+    """In sentences of a person, behind what is generated: also whether deletes or withdrawals come through."""
+    section = GUIDE.partition(f"<!-- reference: {name} -->")[2].partition("<!-- end -->")[2].partition("\n### ")[0]
+    parts = re.findall(r"^- \*\*(\w+)\*\*: ([^\n]+(?:\n  [^\n]+)*\.)$", section, re.MULTILINE)
+    first, of = ("Sees", "delet") if connectors.is_source(connectors.load(name)) else ("Does", "withdrawal")
+    assert [lead for lead, _ in parts] == [first, "Guarantees", "Asks"]
+    assert of in parts[0][1]
+
+
 def test_a_mark_that_names_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = "<!-- reference: soap -->\n<!-- end -->"
     with pytest.raises(ConfigError, match="unknown connector soap"):

@@ -122,6 +122,11 @@ class City:
         """How many messages a stream has stored so far."""
         return int((await self.admin.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"])
 
+    async def events(self, stream: str, subjects: str) -> int:
+        """How many messages a stream has under these subjects, a filter with wildcards."""
+        info = await self.admin.api(f"STREAM.INFO.{stream}", {"subjects_filter": subjects})
+        return sum((info["state"].get("subjects") or {}).values())
+
     async def configure_stream(self, stream: str, **changes: object) -> None:
         """Changes a stream, as an administrator."""
         current = (await self.admin.api(f"STREAM.INFO.{stream}"))["config"]

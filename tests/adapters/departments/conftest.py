@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from tests.adapters.departments import desk
+from tests.adapters.departments import desk, samples
 from tests.adapters.departments.desk import Desk
-from tests.servers.server import HOST
+from tests.servers.server import HOST, Database
 
 
 @pytest.fixture
@@ -23,3 +24,13 @@ async def meja(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     async with desk.serving(f"http://{listen}/laporan") as made:
         monkeypatch.setenv("PENGADUAN_URL", made.url)
         yield made
+
+
+@pytest.fixture
+def officers(mariadb: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The enforcement office's database, and the folder of its daily lists, ``izin``."""
+    mariadb.load(samples.folder("satpolpp/penertiban") / "samples" / "application.sql")
+    (tmp_path / "izin").mkdir()
+    monkeypatch.setenv("PENERTIBAN_URL", mariadb.url)
+    monkeypatch.setenv("PENERTIBAN_FOLDER", str(tmp_path / "izin"))
+    return mariadb

@@ -18,7 +18,7 @@ from tests.adapters.departments.test_pengaduan_city import running
 from tests.servers.openssh import SftpFolder
 from tests.servers.server import Database
 
-SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, EPUSKESMAS, DAPODIK = (
+SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, PENERTIBAN, EPUSKESMAS, DAPODIK, BOOK = (
     samples.folder(each)
     for each in (
         "dukcapil/siak",
@@ -27,8 +27,10 @@ SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, EPUSKESMAS, DAPODIK = (
         "dinsos/bansos",
         "dpmptsp/perizinan",
         "bppkad/pajak",
+        "satpolpp/penertiban",
         "dinkes/epuskesmas",
         "pendidikan/dapodik",
+        "kelurahan/buku_induk",
     )
 )
 PATIENT = "3571010101500001"  #: who dies in the samples of the hospital, has a pension, aid, a permit and a house
@@ -269,3 +271,78 @@ async def test_a_move_and_its_withdrawal(
         await city.until(lambda: {nik for nik, _ in back()} == {HEAD, SIBLING}, "the school office knows it")
         await city.until(shows(aid, recipients), "the aid stays")
         await city.until(shows(taxes, bills), "the bill stays")
+
+
+async def test_a_permit_and_its_revocation(
+    permits: Database, taxes: Database, officers: Database, sftp: SftpFolder, tmp_path: Path
+) -> None:
+    first, second = "503/0002/2026", "503/0003/2026"
+    objects = "SELECT nomor_izin, nop, status FROM pendataan_objek ORDER BY nomor_izin"
+    nop = "357101000100501230"
+    issued, revoked, valid = (
+        partial(rows_of, tmp_path / "izin", f"{each}-2*.xlsx")
+        for each in ("izin-terbit", "izin-dicabut", "batal-izin-dicabut")
+    )
+    offices = (PERIZINAN, PAJAK, PENERTIBAN)
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        permits.sql(
+            "INSERT INTO izin (id, nomor, jenis, status, tanggal_terbit) VALUES "
+            f"(2, '{first}', 'Izin Toko', 'draf', NULL), (3, '{second}', 'Izin Toko', 'terbit', '2026-03-16')"
+        )
+        await city.until(shows(taxes, objects, (second, "NULL", "perlu didata")), "an object is to be registered")
+        permits.sql(f"UPDATE izin SET status = 'terbit', tanggal_terbit = '2026-03-17' WHERE nomor = '{first}'")
+        both = [(each, "NULL", "perlu didata") for each in (first, second)]
+        await city.until(shows(taxes, objects, *both), "the draft is a permit now")
+        await city.until(lambda: {row[0] for row in issued()} == {first, second}, "enforcement knows of both")
+
+        taxes.sql(f"UPDATE calon_objek_pajak SET nop = '{nop}' WHERE nomor_izin = '{first}'")
+        sftp.own(samples.dropped(sftp.path, PAJAK / "samples" / "pbb.csv") / "pbb.csv")
+        paid = f"SELECT tahun_pajak, tanggal_bayar FROM bus_pembayaran WHERE nop = '{nop}'"
+        await city.until(shows(permits, paid, ("2026", "2026-03-15")), "the counter knows that the tax is paid")
+
+        permits.sql(
+            "UPDATE izin SET status = 'dicabut', tanggal_cabut = '2026-09-01', alasan_cabut = 'Usaha tutup' "
+            "WHERE id > 1"
+        )
+        await city.until(shows(taxes, objects, (first, nop, "perlu ditinjau")), "nobody registers a closed shop")
+        await city.until(lambda: {row[0] for row in revoked()} == {first, second}, "enforcement knows of both")
+        permits.sql(f"UPDATE izin SET status = 'terbit', tanggal_cabut = NULL WHERE nomor = '{first}'")
+        await city.until(shows(taxes, objects, (first, nop, "terdata")), "the object is as before")
+        await city.until(lambda: {row[0] for row in valid()} == {first}, "enforcement lets the shop be")
+        assert len(issued()) == 2, "a permit that is valid again is not issued again"
+
+
+async def test_what_offices_keep_in_workbooks(
+    aid: Database, taxes: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ministry's list determines aid, which the tax office hears of; persons of a kelurahan's book, once each."""
+    book = samples.dropped(tmp_path / "buku", BOOK / "samples" / "penduduk.xlsx")
+    monkeypatch.setenv("BUKU_INDUK_FOLDER", str(book))
+    samples.dropped(tmp_path / "dtsen", BANSOS / "samples" / "dtsen.xlsx")
+
+    def told(opd: str, application: str, event: str, count: int) -> Callable[[], Awaitable[bool]]:
+        async def asked() -> bool:
+            return await city.events(f"OPD_{opd.upper()}", f"opd.{opd}.{application}.{event}.*") == count
+
+        return asked
+
+    offices = (BANSOS, PAJAK, BOOK)
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        determined = "SELECT program, periode FROM bus_penerima WHERE nik = '3571010508800001' ORDER BY program"
+        rows = [("BPNT", "2026-TW1"), ("PKH", "2026-TW1")]
+        await city.until(shows(taxes, determined, *rows), "the tax office knows who gets aid")
+        aid.load(BANSOS / "samples" / "rows.sql")
+        await city.until(told("dinsos", "bansos", "sosial.bantuan.disalurkan.v1", 2), "it is handed out")
+        back = "sosial.bantuan.disalurkan-dibatalkan.v1"
+        await city.until(told("dinsos", "bansos", back, 1), "one is handed back")
+
+        persons = partial(told, "kelurahan", "buku-induk", "kependudukan.buku-induk.tercatat.v1")
+        await city.until(persons(5), "the book's persons are told")
+        workbook = load_workbook(BOOK / "samples" / "penduduk.xlsx")
+        (name,) = (cell for row in workbook.active for cell in row if cell.value == "CONTOH ANAK SATU")
+        name.value = "CONTOH ANAK PERTAMA"
+        workbook.save(tmp_path / "perbaikan.xlsx")
+        samples.dropped(book, tmp_path / "perbaikan.xlsx")
+        await city.until((book / "done" / "perbaikan.xlsx").is_file, "the mended book is read")
+        assert await persons(6)(), "of the book that was saved again only what changed"
+        assert len(await city.dead_letters()) == 7, "what is wrong in the samples, each once"

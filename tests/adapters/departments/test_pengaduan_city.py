@@ -35,16 +35,6 @@ STEP = "INSERT INTO tindak_lanjut VALUES ('LPR-2026-000123', {}, 'Petugas memeri
 
 
 @pytest.fixture
-def officers(mariadb: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """The database of the department that handles complaints."""
-    mariadb.load(PENERTIBAN / "samples" / "application.sql")
-    (tmp_path / "izin").mkdir()
-    monkeypatch.setenv("PENERTIBAN_URL", mariadb.url)
-    monkeypatch.setenv("PENERTIBAN_FOLDER", str(tmp_path / "izin"))
-    return mariadb
-
-
-@pytest.fixture
 def duty_room(postgresql: Database, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The database of the department that watches the river; its posts send to the broker."""
     postgresql.load(SENSOR / "samples" / "application.sql")
@@ -81,8 +71,7 @@ def _copied(office: Path, city: City) -> Path:
 
 async def told(city: City) -> int:
     """How many events the desk has published."""
-    info = await city.admin.api("STREAM.INFO.OPD_KOMINFO", {"subjects_filter": OWN})
-    return sum((info["state"].get("subjects") or {}).values())
+    return await city.events("OPD_KOMINFO", OWN)
 
 
 async def test_a_complaint_reaches_its_department_and_the_answer_comes_back(

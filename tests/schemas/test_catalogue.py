@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from adapters.demo.applications import DEPARTMENTS
+from bus.contracts import load_all
 from bus.events import Catalogue, EventType, reason
 from bus.events.compatibility import check
 from bus.events.export import State, differences, export, state
@@ -16,6 +20,7 @@ from schemas.pengaduan import PENANGAN
 from schemas.publish import FOLDER
 
 CATALOGUE = Catalogue.load()
+README = Path(__file__).parents[2] / "schemas" / "README.md"
 WALIDATA = {
     "kependudukan": ("dukcapil",),
     "sosial": ("dinsos",),
@@ -86,6 +91,15 @@ def test_the_entry_points_find_every_type_and_each_fact_has_its_correction() -> 
         assert corrected.model.__name__ == f"{fact.model.__name__}Dibatalkan"
         assert corrected.required == {fact.key, "membatalkan", "alasan"}
     assert {CATALOGUE[name].kind for name in STATES} == {"state"}
+
+
+def test_every_type_has_a_publisher_or_a_word_who_will_be_it() -> None:
+    published = {str(entry.event) for contract in load_all([DEPARTMENTS]) for entry in contract.publish}
+    promised = re.findall(r"^\| `([^`]+)` \| (\w+/\w+), when ", README.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert set(CATALOGUE) - published == {name for name, _ in promised}
+    for name, publisher in promised:
+        assert publisher.partition("/")[0] in CATALOGUE[name].walidata
 
 
 @every_type

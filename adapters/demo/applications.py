@@ -111,7 +111,6 @@ PAJAK = Application(
         "bus_kematian_batal": "membatalkan",
         "bus_pindah_keluar": "nik",
         "bus_penerima": "nik || ' ' || new.program",
-        "bus_penerima_berhenti": "nik || ' ' || new.program",
     },
 )
 BANSOS = Application(

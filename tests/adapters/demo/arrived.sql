@@ -29,13 +29,14 @@ UPDATE simpeg.pensiunan SET status = 'aktif', event_id = 'hidup'
     WHERE nik IN (SELECT nik FROM siak.tweb_penduduk WHERE status_dasar = 1) AND status = 'dihentikan';
 INSERT INTO simpeg.bus_kematian_pegawai SELECT nip, nik, '2026-03-02', 'mati' FROM simpeg.pegawai
     WHERE nik IN (SELECT nik FROM siak.tweb_penduduk WHERE status_dasar = 2);
-INSERT INTO pajak.bus_penerima_berhenti SELECT r.nik, r.program, '2026-03-02', 'henti' || r.id FROM bansos.penerima r
+INSERT INTO pajak.bus_penerima SELECT r.nik, r.program, 'berhenti', '2026-03-02', r.periode, 'henti' || r.id FROM bansos.penerima r
     WHERE r.nik IN (SELECT nik FROM perizinan.bus_kematian);
 UPDATE bansos.penerima SET status = 'dihentikan', event_id = 'mati'
     WHERE nik IN (SELECT nik FROM perizinan.bus_kematian);
 UPDATE bansos.penerima SET status = 'aktif', event_id = 'hidup'
     WHERE nik IN (SELECT nik FROM siak.tweb_penduduk WHERE status_dasar = 1) AND status = 'dihentikan';
-INSERT INTO pajak.bus_penerima SELECT nik, program, periode, event_id || id FROM bansos.penerima WHERE event_id = 'hidup';
+UPDATE pajak.bus_penerima SET status = 'aktif', event_id = 'hidup' || rowid
+    WHERE nik IN (SELECT nik FROM bansos.penerima WHERE event_id = 'hidup');
 INSERT INTO pajak.calon_objek_pajak SELECT nomor, jenis, tanggal_terbit, nib, kbli, nama_usaha, '', NULL, 'izin' || id FROM perizinan.izin;
 INSERT INTO pajak.bus_izin_dicabut SELECT nomor, tanggal_cabut, 'cabut' || id FROM perizinan.izin WHERE status = 'dicabut';
 INSERT INTO perizinan.bus_pembayaran SELECT nop, tahun, tanggal_bayar, 'bayar' || rowid FROM main.setoran

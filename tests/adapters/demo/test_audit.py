@@ -151,7 +151,7 @@ DELETED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a state": (BANSOS.database, "DELETE FROM bus_penduduk WHERE nik = (SELECT MAX(nik) FROM bus_penduduk)"),
     "a fact": (PAJAK.database, "DELETE FROM bus_izin_dicabut"),
     "a tax object": (PAJAK.database, "DELETE FROM calon_objek_pajak WHERE rowid = 1"),
-    "a follow-up": (PAJAK.database, "DELETE FROM bus_penerima"),
+    "a follow-up": (PAJAK.database, "DELETE FROM bus_penerima WHERE status = 'berhenti'"),
     "a payment": (PERIZINAN.database, "DELETE FROM bus_pembayaran"),
     "a newborn": (EPUSKESMAS.database, "DELETE FROM kelahiran WHERE rowid = 1"),
     "an answer": (PENGADUAN.database, "DELETE FROM kabar WHERE kejadian = 'selesai'"),
@@ -161,7 +161,10 @@ DELETED: dict[str, tuple[Callable[[Path], Path], str]] = {
         "UPDATE pensiunan SET status = 'aktif', event_id = 'x' WHERE status = 'dihentikan'",
     ),
     "a flag": (PAJAK.database, "UPDATE sppt SET status = 'batal' WHERE id = 1"),
-    "a withdrawal": (PAJAK.database, "DELETE FROM bus_penerima_berhenti WHERE rowid = 1"),
+    "a withdrawal": (
+        PAJAK.database,
+        "UPDATE bus_penerima SET status = 'berhenti', event_id = 'x' WHERE status = 'aktif'",
+    ),
 }
 
 

@@ -30,6 +30,7 @@ PAYMENT, BILL, CANCELLED = (
     f"pajak.{each}.v1" for each in ("pembayaran.diterima", "tagihan.terbit", "tagihan.terbit-dibatalkan")
 )
 DEATH, LIFE = "kependudukan.penduduk.meninggal.v1", "kependudukan.penduduk.meninggal-dibatalkan.v1"
+STOPPED, DETERMINED = "sosial.penerima.dihentikan.v1", "sosial.penerima.ditetapkan.v1"
 MOMENT = datetime(2026, 3, 21, tzinfo=UTC)
 OWNER = "3571020508800002"
 REASONS = [
@@ -97,7 +98,12 @@ async def test_payments_from_the_bank_s_server_and_bills_from_the_application(
 
 def registry(*events: tuple[str, dict[str, Any]]) -> Office:
     """The registry as far as its events go: type and data of each."""
-    catalogue, drafting, app = Catalogue.load(), Drafting(KeyTokens(b"a key for tests")), AppName("dukcapil", "siak")
+    return publisher("dukcapil", "siak", *events)
+
+
+def publisher(opd: str, application: str, *events: tuple[str, dict[str, Any]]) -> Office:
+    """Another application likewise."""
+    catalogue, drafting, app = Catalogue.load(), Drafting(KeyTokens(b"a key for tests")), AppName(opd, application)
     made = []
     for number, (name, data) in enumerate(events):
         kind = catalogue[name]
@@ -163,3 +169,18 @@ async def test_a_permit_opens_an_object_to_be_registered(application: Database) 
     assert listed()[0] == (*registered[:2], "perlu ditinjau")
     await told(permit("1"))
     assert listed()[0] == registered, "it was issued again"
+
+
+async def test_of_aid_that_stopped_and_goes_on_the_newer_event_counts(application: Database, tmp_path: Path) -> None:
+    """Each comes through a consumer of its own: whichever is applied first."""
+    aid = {"nik": OWNER, "program": "BPNT"}
+    stopped = (STOPPED, {**aid, "alasan": "Meninggal dunia", "tanggal": "2026-03-18"})
+    resumed = (DETERMINED, {**aid, "periode": "2026-TW1", "tanggal_ditetapkan": "2026-01-05"})
+    office, known = Office(PAJAK, tmp_path), "SELECT status, sejak FROM bus_penerima"
+
+    await office.take(publisher("dinsos", "bansos", stopped, resumed))
+    assert application.sql(known) == [("aktif", "2026-01-05")]
+
+    application.sql("DELETE FROM bus_penerima; DELETE FROM bus_version; DELETE FROM bus_inbox")
+    await office.take(publisher("dinsos", "bansos", resumed, stopped))
+    assert application.sql(known) == [("berhenti", "2026-03-18")]

@@ -18,10 +18,8 @@ CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT
 CREATE TABLE bus_pindah_keluar (nik TEXT PRIMARY KEY, tanggal_pindah DATE NOT NULL, event_id TEXT NOT NULL);
 CREATE TABLE bus_pindah_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_penerima (
-    nik TEXT NOT NULL, program TEXT NOT NULL, periode TEXT NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY (nik, program)
-);
-CREATE TABLE bus_penerima_berhenti (
-    nik TEXT NOT NULL, program TEXT NOT NULL, tanggal DATE NOT NULL, event_id TEXT NOT NULL, PRIMARY KEY (nik, program)
+    nik TEXT NOT NULL, program TEXT NOT NULL, status TEXT NOT NULL, sejak DATE, periode TEXT, event_id TEXT NOT NULL,
+    PRIMARY KEY (nik, program)
 );
 
 CREATE VIEW pendataan_objek AS

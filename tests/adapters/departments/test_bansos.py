@@ -18,10 +18,21 @@ from bus import database
 from bus.envelope import Event
 from bus.ports import Delivery
 from bus.testing.adapters import expected
-from schemas.kependudukan import PendudukMeninggal, PendudukMeninggalDibatalkan
+from schemas.base import EventData
+from schemas.kependudukan import (
+    PendudukLahir,
+    PendudukLahirDibatalkan,
+    PendudukMeninggal,
+    PendudukMeninggalDibatalkan,
+    PendudukPindahDatang,
+    PendudukPindahDatangDibatalkan,
+    PendudukPindahKeluar,
+    PendudukPindahKeluarDibatalkan,
+)
 from schemas.sosial import PenerimaDihentikan, PenerimaDitetapkan
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
+from tests.adapters.departments.receiving import deliver
 from tests.servers.server import Database
 
 BANSOS = samples.folder("dinsos/bansos")
@@ -250,3 +261,32 @@ async def test_a_list_that_is_dropped_again_brings_only_what_changed(own: Path, 
     changes = [(each.data["program"], each.data["periode"], each.data["desil"]) for each in told[4:]]
     assert changes == [("BPNT", "2026-TW1", 3), ("PKH", "2026-TW2", 2)]
     assert len(office.told()) == 6
+
+
+@pytest.mark.parametrize(
+    ("fact", "correction", "table", "list_"),
+    [
+        (PendudukLahir, PendudukLahirDibatalkan, "bus_kelahiran", "anak_usia_dini"),
+        (PendudukPindahDatang, PendudukPindahDatangDibatalkan, "bus_kedatangan", "pendatang"),
+        (PendudukPindahKeluar, PendudukPindahKeluarDibatalkan, "bus_pindah", "penerima_pindah"),
+    ],
+    ids=["a birth", "an arrival", "a departure"],
+)
+async def test_who_is_on_a_list_until_it_is_withdrawn(
+    own: Path, fact: type[EventData], correction: type[EventData], table: str, list_: str
+) -> None:
+    """Whichever of the two events comes first."""
+    samples.run(own, ROWS)
+    event = fact.model_validate({**fact.contoh, "nik": OTHER})
+
+    def listed() -> list[tuple[str, ...]]:
+        return samples.rows(own, f"SELECT nik FROM {list_}")
+
+    (told,) = await deliver("dinsos/bansos", event)
+    assert listed() == [(OTHER,)]
+    withdrawal = correction.model_validate({"nik": OTHER, "membatalkan": told, "alasan": "Salah catat"})
+    await deliver("dinsos/bansos", withdrawal)
+    assert listed() == []
+    samples.rows(own, f"DELETE FROM {table}")
+    await deliver("dinsos/bansos", event)
+    assert listed() == [], "the withdrawal came first"

@@ -21,6 +21,25 @@ def test_every_subscription_has_a_publisher() -> None:
             assert publishers(subscribe, contract.name, contracts), (contract.name, subscribe.event)
 
 
+def test_who_acts_on_a_fact_hears_of_its_withdrawal() -> None:
+    contracts = load_all([DEPARTMENTS])
+    published = {entry.event for contract in contracts for entry in contract.publish}
+    missed = {
+        (str(contract.name), str(entry.event))
+        for contract in contracts
+        for entry in contract.subscribe
+        if entry.event.cancelled in published - {each.event for each in contract.subscribe}
+    }
+
+    assert missed == {
+        # Its own alarms: the duty room withdraws them in the database in which its list is.
+        ("bpbd/sensor", "kebencanaan.peringatan.dikeluarkan.v1"),
+        # The service knows permits by their business's number, and a correction has none.
+        ("dpmptsp/oss", "perizinan.izin.terbit.v1"),
+        ("dpmptsp/oss", "perizinan.izin.dicabut.v1"),
+    }
+
+
 def test_who_sees_a_name_an_address_or_a_document_number() -> None:
     """Data minimisation: the names of persons go where they are matched or registered by them, nowhere else."""
     sensitive = {"nama", "alamat", "alamat_tujuan", "alamat_usaha", "nama_pemegang", "tempat", "nik_ibu", "nik_ayah"}

@@ -8,7 +8,12 @@ import pytest
 from openpyxl import load_workbook
 
 from bus.testing.adapters import expected
-from schemas.kependudukan import PendudukPindahDatang, PendudukPindahKeluar, PendudukPindahKeluarDibatalkan
+from schemas.kependudukan import (
+    PendudukPindahDatang,
+    PendudukPindahDatangDibatalkan,
+    PendudukPindahKeluar,
+    PendudukPindahKeluarDibatalkan,
+)
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
 from tests.adapters.departments.receiving import deliver
@@ -75,6 +80,7 @@ async def test_who_moves_stands_in_a_list_of_the_day(tmp_path: Path) -> None:
         PendudukPindahKeluar(nik="3571022201140003", tanggal_pindah="2026-03-15"),
         PendudukPindahDatang(nik="3573011503150001", tanggal_datang="2026-03-16"),
         PendudukPindahKeluarDibatalkan(nik="3571021503150001", membatalkan="a" * 32, alasan="Batal pindah"),
+        PendudukPindahDatangDibatalkan(nik="3573011503150001", membatalkan="b" * 32, alasan="Batal datang"),
     )
 
     lists = {
@@ -97,5 +103,9 @@ async def test_who_moves_stands_in_a_list_of_the_day(tmp_path: Path) -> None:
         "batal-pindah-keluar-2026-03-16.xlsx": [
             ["NIK", "Peristiwa dibatalkan", "Peristiwa"],
             ["3571021503150001", "a" * 32, ids[3]],
+        ],
+        "batal-pindah-datang-2026-03-16.xlsx": [
+            ["NIK", "Peristiwa dibatalkan", "Peristiwa"],
+            ["3573011503150001", "b" * 32, ids[4]],
         ],
     }

@@ -14,12 +14,20 @@ CREATE TABLE penyaluran (
 CREATE TABLE bus_kematian_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_penduduk (nik TEXT PRIMARY KEY, nama TEXT NOT NULL, status TEXT, kode_wilayah TEXT, event_id TEXT NOT NULL);
 CREATE TABLE bus_kelahiran (nik TEXT PRIMARY KEY, tanggal_lahir DATE NOT NULL, no_kk TEXT, event_id TEXT NOT NULL);
+CREATE TABLE bus_kelahiran_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_keluarga (no_kk TEXT PRIMARY KEY, jumlah_anggota INTEGER, kode_wilayah TEXT, event_id TEXT NOT NULL);
 CREATE TABLE bus_pindah (nik TEXT PRIMARY KEY, tanggal_pindah DATE NOT NULL, event_id TEXT NOT NULL);
 CREATE TABLE bus_pindah_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 CREATE TABLE bus_kedatangan (nik TEXT PRIMARY KEY, tanggal_datang DATE NOT NULL, event_id TEXT NOT NULL);
+CREATE TABLE bus_kedatangan_batal (membatalkan TEXT PRIMARY KEY, event_id TEXT NOT NULL);
 
--- The clerks' list: recipients who have moved out, and whose aid is to be handed over.
+-- The clerks' lists: children who were born, who has come with aid from elsewhere, perhaps, and recipients whose aid is to be handed over.
+CREATE VIEW anak_usia_dini AS
+SELECT nik, tanggal_lahir, no_kk FROM bus_kelahiran WHERE event_id NOT IN (SELECT membatalkan FROM bus_kelahiran_batal);
+
+CREATE VIEW pendatang AS
+SELECT nik, tanggal_datang FROM bus_kedatangan WHERE event_id NOT IN (SELECT membatalkan FROM bus_kedatangan_batal);
+
 CREATE VIEW penerima_pindah AS
 SELECT p.nik, p.program, p.periode, k.tanggal_pindah
 FROM penerima p JOIN bus_pindah k ON k.nik = p.nik

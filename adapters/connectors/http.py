@@ -214,7 +214,7 @@ class HttpClient:
         for last in (False, True):
             proof = await self._auth.headers()
             answer = await self._request(method, url, {**self._headers, **headers, **proof}, body)
-            if answer.status != HTTPStatus.UNAUTHORIZED or last or not self._auth.forget():
+            if answer.status != HTTPStatus.UNAUTHORIZED or last or not self._auth.forget(proof):
                 break
         return answer
 

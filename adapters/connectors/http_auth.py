@@ -30,8 +30,8 @@ class Auth(Protocol):
     async def headers(self) -> Mapping[str, str]:
         """The headers of a request. Raises AccessError, ConfigError, Unavailable."""
 
-    def forget(self) -> bool:
-        """The application refuses them: True where new ones can be had."""
+    def forget(self, refused: Mapping[str, str]) -> bool:
+        """The application refuses these headers: True where others can be had."""
 
 
 class Fixed:
@@ -44,7 +44,7 @@ class Fixed:
         """The headers."""
         return self._headers
 
-    def forget(self) -> bool:
+    def forget(self, refused: Mapping[str, str]) -> bool:
         """There are no others."""
         return False
 
@@ -66,12 +66,16 @@ class ClientCredentials:
         async with self._fetching:
             if monotonic() >= self._until:
                 await self._fetch()
-            return {"Authorization": f"Bearer {self._token}"}
+            return self._proof()
 
-    def forget(self) -> bool:
-        """Has the next request fetch a new token."""
-        self._until = 0.0
+    def forget(self, refused: Mapping[str, str]) -> bool:
+        """Has the next request fetch a new token, unless another one has done so since these headers were given."""
+        if refused == self._proof():
+            self._until = 0.0
         return True
+
+    def _proof(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
     async def _fetch(self) -> None:
         form = {"scope": self._scope} if self._scope else {}

@@ -73,6 +73,17 @@ async def test_a_token_that_is_withdrawn_is_renewed_once(http_server: HttpServer
     assert (await http_server.control("lihat"))["requests"] == ["/jawab/401"] * 2
 
 
+async def test_a_refusal_that_comes_late_leaves_the_new_token(http_server: HttpServer) -> None:
+    async with client(http_server, **oauth(http_server)) as made:
+        old = await made._auth.headers()
+        await http_server.control("cabut")
+        assert (await made.get(f"{http_server.url}/aman")).status == 200
+        assert made._auth.forget(old)  # another request, sent with the old one, is answered only now
+        assert (await made.get(f"{http_server.url}/aman")).status == 200
+
+    assert (await http_server.control("lihat"))["tokens"] == 2
+
+
 async def test_refused_credentials_stop_and_stay_secret(
     http_server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
-"""An application that speaks HTTP, as offices have them: rows in a store of its own, several styles of paging, OAuth2,
-a door for what others push, and faults on demand. ``/kendali/…`` is what a test does to it. Served by uvicorn.
+"""An application that speaks HTTP, as offices have them: rows in a store of its own, for whoever proves who they are by
+a key, a password or OAuth2; several styles of paging, a door for what others push, and faults on demand.
+``/kendali/…`` is what a test does to it. Served by uvicorn.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,8 +22,18 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 CLIENT, CLIENT_SECRET = "dinkes", "kunci:rahasia/ä"
-API_KEY = "kunci"  # whoever gives one must give this one
+USER, PASSWORD = "petugas", "sandi:rahasia/ä"
+API_KEY = "kunci"
+BASIC = f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
 COLUMNS = ("kunci", "nilai", "urutan")
+
+
+@dataclass
+class Token:
+    """What it is still good for."""
+
+    end: float
+    uses: float
 
 
 class Store:
@@ -30,8 +44,11 @@ class Store:
         self.db.execute("CREATE TABLE baris (kunci INTEGER PRIMARY KEY, nilai TEXT, urutan INTEGER)")
         self.db.execute("CREATE INDEX menurut_urutan ON baris (urutan, kunci)")
         self.number = 100
-        self.tokens: list[str] = []
-        self.life: Any = 3600
+        self.tokens: dict[str, Token] = {}  # by the header that has it
+        self.given = 0  # tokens
+        self.life: Any = 3600  # of a token, as its answer says
+        self.ends: float = inf  # seconds, and requests, after which it is refused whatever was said
+        self.uses: float = inf
         self.requests: list[str] = []
         self.received: dict[str, tuple[int, str]] = {}  # key -> its event's place, and value
         self.answered: dict[str, int] = {}  # idempotency key -> status
@@ -62,10 +79,29 @@ class Store:
 store = Store()
 
 
+def guarded(call: Any) -> Any:
+    """Lets in whoever proves who they are, by the key, the password or a token that is still good."""
+
+    async def answered(request: Request) -> Response:
+        header = request.headers.get("Authorization", "")
+        known = request.headers.get("X-API-Key") == API_KEY or header == BASIC or _bears(header)
+        answer: Response = await call(request) if known else Response(status_code=401)
+        return answer
+
+    return answered
+
+
+def _bears(header: str) -> bool:
+    """Whether a header has a token that is good for one more request."""
+    token = store.tokens.get(header)
+    if token is None or monotonic() >= token.end or token.uses < 1:
+        return False
+    token.uses -= 1
+    return True
+
+
 async def rows(request: Request) -> Response:
     """Rows behind ``sejak``, in the style of paging that the path names."""
-    if not _known(request):
-        return Response(status_code=401)
     store.requests.append(request.url.query)
     if store.waits:
         return Response(status_code=503, headers={"Retry-After": store.waits.pop(0)})
@@ -102,10 +138,6 @@ async def rows(request: Request) -> Response:
     return Response(body, headers=headers, media_type="application/json")
 
 
-def _known(request: Request) -> bool:
-    return request.headers.get("X-API-Key", API_KEY) == API_KEY
-
-
 async def one_row(request: Request) -> Response:
     """One row by its key."""
     key = (request.path_params["key"],)
@@ -124,14 +156,14 @@ async def token(request: Request) -> Response:
         given = (decoded["u"][0], decoded["p"][0])
     if given != (CLIENT, CLIENT_SECRET) or form.get("grant_type") != "client_credentials":
         return JSONResponse({"error": "invalid_client"}, 401)
-    store.tokens.append(f"token{len(store.tokens)}")
-    return JSONResponse({"access_token": store.tokens[-1], "token_type": "Bearer", "expires_in": store.life})
+    store.given += 1
+    store.tokens[f"Bearer token{store.given}"] = Token(monotonic() + store.ends, store.uses)
+    return JSONResponse({"access_token": f"token{store.given}", "token_type": "Bearer", "expires_in": store.life})
 
 
-async def safe(request: Request) -> Response:
-    """Answers whoever has the newest token."""
-    proven = store.tokens and request.headers.get("Authorization") == f"Bearer {store.tokens[-1]}"
-    return JSONResponse({"token": len(store.tokens)}, 200 if proven else 401)
+async def safe(_request: Request) -> Response:
+    """Something for who is let in."""
+    return JSONResponse({})
 
 
 async def echo(request: Request) -> Response:
@@ -165,8 +197,6 @@ async def large(_request: Request) -> Response:
 
 async def receive(request: Request) -> Response:
     """What others push: each idempotency key once, an older event never over a newer one."""
-    if not _known(request):
-        return Response(status_code=401)
     store.count += 1
     fault = store.fails_every and store.count % store.fails_every == 0
     if fault and store.count % 2:
@@ -205,27 +235,27 @@ async def control(request: Request) -> Response:
         case "hapus":
             store.db.execute("DELETE FROM baris WHERE kunci = ?", (given,))
         case "cabut":
-            store.tokens.append("dicabut")
+            store.tokens.clear()
         case "atur":
             for name, value in given.items():
                 setattr(store, name, value)
-    seen = {"requests": store.requests, "tokens": len(store.tokens), "heard": store.heard, "writes": store.writes}
+    seen = {"requests": store.requests, "tokens": store.given, "heard": store.heard, "writes": store.writes}
     return JSONResponse({**seen, "rows": {key: value for key, (_, value) in store.received.items()}})
 
 
 app = Starlette(
     routes=[
-        Route("/baris/{style}", rows),
-        Route("/satu/{key:int}", one_row),
+        Route("/baris/{style}", guarded(rows)),
+        Route("/satu/{key:int}", guarded(one_row)),
         Route("/token", token, methods=["POST"]),
-        Route("/aman", safe, methods=["GET", "POST"]),
+        Route("/aman", guarded(safe), methods=["GET", "POST"]),
         Route("/gema", echo, methods=["GET", "POST", "PUT", "DELETE"]),
         Route("/gema/{path:path}", echo, methods=["GET", "POST", "PUT", "DELETE"]),
         Route("/jawab/{status:int}", answer, methods=["GET", "POST", "DELETE"]),
         Route("/alih", redirect, methods=["GET", "POST"]),
         Route("/lambat", slow),
         Route("/besar", large),
-        Route("/terima", receive, methods=["POST"]),
+        Route("/terima", guarded(receive), methods=["POST"]),
         Route("/kendali/{what}", control, methods=["POST"]),
     ]
 )

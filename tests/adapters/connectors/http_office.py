@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from bus.envelope import Event
 from bus.ports import Delivery
 from bus.testing.events import APP, NAME, BarisBerubah
+from tests.adapters.connectors.http_application import API_KEY, CLIENT, CLIENT_SECRET, PASSWORD, USER
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
+
+Way = Literal["key", "basic", "oauth"]
+
+
+def proof(way: Way, server: str = "", *, right: bool = True) -> dict[str, Any]:
+    """The options with which a connector proves itself to the application, or fails to."""
+    match way:
+        case "key":
+            return {"api_key": API_KEY if right else "salah"}
+        case "basic":
+            return {"username": USER, "password": PASSWORD if right else "salah"}
+        case "oauth":
+            client_secret = CLIENT_SECRET if right else "salah"
+            return {"token_url": f"{server}/token", "client_id": CLIENT, "client_secret": client_secret}
 
 
 class HttpOffice:

@@ -17,11 +17,11 @@ from adapters.connectors.http_poll import HttpPoll, HttpPollConfig
 from adapters.connectors.http_records import Shape, flat
 from adapters.connectors.http_since import Since
 from adapters.connectors.http_template import Template
-from bus.errors import ConfigError, Rejected, Unavailable
+from bus.errors import AccessError, ConfigError, Rejected, Unavailable
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
-from tests.adapters.connectors.http_office import HttpOffice
+from tests.adapters.connectors.http_office import HttpOffice, Way, proof
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.proxy import Proxy
@@ -39,9 +39,9 @@ STYLES: dict[str, dict[str, Any]] = {
 SINCE = {"since": "sejak", "watermark": "urutan"}
 
 
-def poll(server: str, style: str = "page", **options: Any) -> HttpPoll:
+def poll(server: str, style: str = "page", *, way: Way = "key", right: bool = True, **options: Any) -> HttpPoll:
     given = {"url": f"{server}/baris/{style}", "records": "data.baris", "key": ["kunci"], "poll": 0.01, "size": 100}
-    given |= {"allow_local": True, **STYLES[style], **options}
+    given |= {"allow_local": True, **STYLES[style], **proof(way, server, right=right), **options}
     return HttpPoll(HttpPollConfig.model_validate(given), CONTEXT)
 
 
@@ -63,11 +63,11 @@ class Office(HttpOffice):
         return poll(self.url, **self._options)
 
     def stranger(self) -> Source:
-        return poll(self.url, api_key="salah", **self._options)
+        return poll(self.url, right=False, **self._options)
 
 
 class TestHttpPoll(SourceContract):
-    """Incremental, with the Link header."""
+    """Incremental, with the Link header, and with OAuth2: a token is refused after a few requests, and renewed."""
 
     @pytest.fixture
     def large(self) -> int:
@@ -77,11 +77,12 @@ class TestHttpPoll(SourceContract):
     async def application(
         self, http_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]]
     ) -> AsyncIterator[SourceApplication]:
-        yield Office(http_server, await proxy(http_server.url), style="link", size=500, **SINCE)
+        await http_server.control("atur", {"uses": 20})
+        yield Office(http_server, await proxy(http_server.url), style="link", way="oauth", size=500, **SINCE)
 
 
 class TestWithoutWatermark(SourceContract):
-    """The whole at each poll, pages by number."""
+    """The whole at each poll, pages by number, and with a password."""
 
     @pytest.fixture
     def large(self) -> int:
@@ -91,7 +92,39 @@ class TestWithoutWatermark(SourceContract):
     async def application(
         self, http_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]]
     ) -> AsyncIterator[SourceApplication]:
-        yield Office(http_server, await proxy(http_server.url), style="page", size=200)
+        yield Office(http_server, await proxy(http_server.url), style="page", way="basic", size=200)
+
+
+async def test_a_token_that_ends_is_renewed_while_pages_are_read(http_server: HttpServer) -> None:
+    await http_server.control("tulis", [(key, "isi") for key in range(60)])
+    await http_server.control("atur", {"life": 1, "ends": 1})
+    source = poll(http_server.url, "link", way="oauth", size=1)
+    await source.open(None)
+    assert len(await read_all(source)) == 60
+    async with asyncio.timeout(20):
+        while (await http_server.control("lihat"))["tokens"] < 2:
+            await read_all(source)
+    await source.close()
+
+
+@pytest.mark.parametrize("way", ["key", "basic", "oauth"])
+async def test_who_proves_nothing_or_something_else_is_not_let_in(http_server: HttpServer, way: Way) -> None:
+    await http_server.control("tulis", [(1, "isi")])
+    for right in (False, True):
+        source = poll(http_server.url, way=way, right=right)
+        await source.open(None)
+        if right:
+            assert await read_all(source) == ["1"]
+        else:
+            with pytest.raises(AccessError) as caught:
+                await source.read()
+            assert "salah" not in str(caught.value)
+        await source.close()
+    source = poll(http_server.url, api_key=None)
+    await source.open(None)
+    with pytest.raises(AccessError, match="HTTP 401"):
+        await source.read()
+    await source.close()
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -22,7 +22,7 @@ from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP, NAME
 from bus.testing.sinks import Target, numbered
-from tests.adapters.connectors.http_office import HttpOffice, delivery
+from tests.adapters.connectors.http_office import HttpOffice, Way, delivery, proof
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 
@@ -33,8 +33,9 @@ MESSAGE, BODY, MOMENT = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}',
 SIGNED = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def push(url: str, **options: Any) -> HttpPush:
-    return HttpPush(HttpPushConfig.model_validate({"url": url, "allow_local": True, **options}), CONTEXT)
+def push(url: str, *, way: Way = "key", right: bool = True, **options: Any) -> HttpPush:
+    given = {"url": url, "allow_local": True, **proof(way, url.removesuffix("/terima"), right=right), **options}
+    return HttpPush(HttpPushConfig.model_validate(given), CONTEXT)
 
 
 @asynccontextmanager
@@ -51,10 +52,10 @@ class Office(HttpOffice):
     """The application as a target."""
 
     def sink(self) -> Sink:
-        return push(f"{self.url}/terima")
+        return push(f"{self.url}/terima", **self._options)
 
     def stranger(self) -> Sink:
-        return push(f"{self.url}/terima", api_key="salah")
+        return push(f"{self.url}/terima", right=False, **self._options)
 
 
 @pytest.fixture
@@ -63,13 +64,30 @@ async def door(http_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]]
 
 
 class TestHttpPush(SinkContract):
+    """With OAuth2: a token is refused after a few requests, and renewed."""
+
     @pytest.fixture
     def large(self) -> int:
         return 5_000  # a request each
 
     @pytest_asyncio.fixture
     async def application(self, http_server: HttpServer, door: Proxy) -> SinkApplication:
-        return Office(http_server, door)
+        await http_server.control("atur", {"uses": 100})
+        return Office(http_server, door, way="oauth")
+
+
+@pytest.mark.parametrize("way", ["key", "basic", "oauth"])
+async def test_who_proves_nothing_or_something_else_is_not_let_in(http_server: HttpServer, way: Way) -> None:
+    url = f"{http_server.url}/terima"
+    for options in ({"way": way, "right": False}, {"api_key": None}):
+        async with opened(url, **options) as sink:
+            with pytest.raises(AccessError) as caught:
+                await sink.apply([delivery()], None)
+        assert "salah" not in str(caught.value)
+    assert (await http_server.control("lihat"))["rows"] == {}
+    async with opened(url, way=way) as sink:
+        await sink.apply([delivery()], None)
+    assert (await http_server.control("lihat"))["rows"] == {"k1": "isi"}
 
 
 async def test_an_application_that_fails_on_purpose_gets_each_event_once(

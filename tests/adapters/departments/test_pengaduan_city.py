@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from bus import subjects
 from bus.app import Adapter
+from bus.broker.reading import read_stream
 from bus.contracts import load
 from bus.events import Catalogue
 from tests.adapters.departments import samples
@@ -173,3 +177,51 @@ async def test_an_adapter_that_is_killed_again_and_again_loses_and_repeats_nothi
         assert len(meja.applied) == len(set(meja.applied)) == steps
         assert not await city.dead_letters()
         assert await adapter.stop() == 0
+
+
+@pytest.mark.parametrize("fault", ["full", "away"])
+async def test_a_call_is_answered_with_success_only_when_what_it_told_lies_in_the_stream(
+    meja: Desk, tmp_path: Path, fault: str
+) -> None:
+    pattern = entries()[0]
+    contract = (PENGADUAN / "adapter.toml").read_text(encoding="utf-8")
+
+    def called(first: int, last: int) -> set[str]:
+        """Calls of some complaints each; their names."""
+        numbers = [[f"LPR-2026-{call * 3 + place:06}" for place in range(3)] for call in range(first, last)]
+        return {
+            meja.enter(*[pattern | {"id": each, "laporan": {**pattern["laporan"], "nomor": each}} for each in told])
+            for told in numbers
+        }
+
+    async with City(tmp_path, max_bytes=SMALL) as city:
+        city.office(re.sub("^(path +=)", r"wait = 0.3\n\1", contract, flags=re.MULTILINE))
+        await city.start()
+        stream = subjects.stream("kominfo")
+        await city.adapter("kominfo/pengaduan").start()
+        before = called(0, 5)
+        await city.until(lambda: meja.answers.keys() == before, "the first calls are answered")
+
+        if fault == "full":
+            info = await city.admin.api(f"STREAM.INFO.{stream}")
+            await city.configure_stream(stream, max_bytes=info["state"]["bytes"] + 1)
+        else:
+            await city.server.kill()
+        refused, during = meja.refused, called(5, 10)
+        await city.until(lambda: meja.refused >= refused + 3, "a call is refused again and again")
+        assert meja.answers.keys() == before
+
+        if fault == "full":
+            assert await told(city) == len(before) * 3
+            await city.configure_stream(stream, max_bytes=SMALL)
+        else:
+            await city.server.start()
+        await city.until(lambda: meja.idle, "every call is answered with success")
+
+        async def stored() -> Counter[str]:
+            batches = read_stream(city.ops, stream, filters=[OWN], follow=False)
+            return Counter([json.loads(each.body)["nomor_laporan"] async for batch in batches for each in batch])
+
+        assert await stored() == Counter(meja.entries.keys())
+        assert [meja.answers[call] for call in before | during] == [{"diterima": 3, "ditolak": []}] * 10
+        assert not await city.dead_letters()

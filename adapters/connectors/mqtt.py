@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from adapters.connectors.mqtt_session import Message, Session
 
 BATCH = 500  #: messages of one batch
+WINDOWS = 4  #: of messages are remembered: some brokers (mosquitto 2.0) send on while acknowledgements are on their way
+KEEPALIVES = 2  #: after which a broker that has not heard of an acknowledgement would have ended the connection
 PAUSE = 0.1  #: seconds that a read waits for a message
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -115,7 +117,7 @@ class Mqtt:
         shape = Shape(config.key, config.watermark, config.optional, context.timezone)
         self._decoder = Decoder(self._topic, shape, config.value, config.arrival, config.payload == "text")
         self._session: Session | None = None
-        self._stored = Stored(config.window)
+        self._stored = self._remembered("")
         self._at_hand: list[Message] = []
         self._pause = PAUSE
 
@@ -123,12 +125,15 @@ class Mqtt:
         """Connects; what is not acknowledged comes again. Raises ConfigError, AccessError, Unavailable."""
         await self.close()
         position = position or {}
-        self._stored = Stored(self._config.window, position.get("stored", ""))
+        self._stored = self._remembered(position.get("stored", ""))
         self._pause = 0.0  # a first look is quick: two readers that take the session from each other both have one
         self._session = self._made_session()
         known = await self._session.open(former=position.get("topic", ""))
         if position and not known:
             log.warning("the broker has forgotten the session: what came meanwhile is lost", source=self._where)
+
+    def _remembered(self, text: str) -> Stored:
+        return Stored(WINDOWS * self._config.window, KEEPALIVES * self._config.keepalive, text)
 
     def _made_session(self) -> Session:
         try:
@@ -182,7 +187,7 @@ class Mqtt:
         session = self._open_session
         await session.arrival(self._pause)
         self._pause = PAUSE
-        taken = session.take(BATCH)
+        taken = session.take(min(BATCH, self._config.window))
         if not taken:
             return None
         records: list[Record] = []

@@ -19,7 +19,7 @@ from adapters.connectors.mqtt import Mqtt, MqttConfig
 from adapters.connectors.mqtt_records import Topic
 from bus import subjects
 from bus.errors import AccessError, ConfigError, Unavailable
-from bus.ports import Context, Record, Source
+from bus.ports import Context, Position, Record, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
 from bus.testing.events import APP
@@ -193,6 +193,28 @@ async def test_only_what_was_not_stored_comes_again(mosquitto: Mosquitto, root: 
     assert numbers == [1, 2, 1, 2]
     assert [record.data["value"] for record in await read(again, 2)] == [3, 1]
     assert await again.read() is None
+
+
+async def test_acknowledgements_of_several_batches_are_lost(
+    mosquitto: Mosquitto, root: str, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mosquitto 2.0 answers an acknowledgement with more than a window has room for: all of that may come again."""
+    source = await opened(mosquitto, f"{root}/a", window=20)
+    await mosquitto.publish(f"{root}/a", [str(number) for number in range(200)])
+    seen = await read(source, 20)
+    await source._open_session.arrival(5)
+    monkeypatch.setattr(source._open_session, "acknowledge", lambda messages: None)
+    position: Position = {}
+    while len(seen) < 80 and (batch := await source.read()) is not None:
+        position = dict(batch.position)
+        seen += batch.records
+        await source.commit(batch, [])
+    await source.close()
+
+    again = await opened(mosquitto, f"{root}/a", position=position, window=20)
+
+    seen += await read(again, 200 - len(seen))
+    assert [record.data["value"] for record in seen] == list(range(200))
 
 
 async def test_a_broker_that_has_lost_its_sessions_is_told_of(mosquitto: Mosquitto, root: str, opened: Open) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 
 from bus import config, platform, subjects
 from bus.broker.connection import Connection
+from bus.broker.consume import Incoming
 from bus.broker.publish import Publisher
 from bus.broker.reading import read_stream
 from bus.contracts import load_all
@@ -22,7 +23,7 @@ from bus.platform import Platform
 from bus.security import credentials
 from bus.security.credentials import Role
 from bus.server import EmbeddedServer
-from bus.subjects import AppName
+from bus.subjects import AppName, EventName
 from tests.faults.processes import Process
 
 PATIENCE = 90.0  #: seconds; a busy machine makes things slow, not wrong
@@ -122,10 +123,21 @@ class City:
         """How many messages a stream has stored so far."""
         return int((await self.admin.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"])
 
-    async def events(self, stream: str, subjects: str) -> int:
-        """How many messages a stream has under these subjects, a filter with wildcards."""
-        info = await self.admin.api(f"STREAM.INFO.{stream}", {"subjects_filter": subjects})
+    async def held(self, stream: str, wildcard: str) -> int:
+        """How many messages a stream has whose subject matches."""
+        info = await self.admin.api(f"STREAM.INFO.{stream}", {"subjects_filter": wildcard})
         return sum((info["state"].get("subjects") or {}).values())
+
+    async def published(self, app: str, event: str) -> int:
+        """How many events of a type an application has published."""
+        name, kind = AppName.parse(app), EventName.parse(event)
+        return await self.held(name.stream, subjects.event_filter(name, kind))
+
+    async def events(self, app: str, event: str) -> list[Incoming]:
+        """The events of a type that an application has published, in order."""
+        name, kind = AppName.parse(app), EventName.parse(event)
+        reading = read_stream(self.ops, name.stream, filters=[subjects.event_filter(name, kind)], follow=False)
+        return [incoming async for batch in reading for incoming in batch]
 
     async def configure_stream(self, stream: str, **changes: object) -> None:
         """Changes a stream, as an administrator."""

@@ -31,6 +31,23 @@ map   = { nik = "nik", tanggal_meninggal = "tgl", no_akta = "akta" }
 """
 )
 
+
+def source(options: str) -> str:
+    """dukcapil/siak over any source; ``options`` is the table ``[source.log]``. Its rows have no more than a number,
+    ``kunci``, and a value, ``nilai``: ``ROWS`` makes deaths of them.
+    """
+    emits = '\n[[publish]]\nevent = "kependudukan.penduduk.meninggal.v1"\nfrom = "log"\nbasis = "UU 24/2013 pasal 44"\n'
+    return _HEAD.format(opd="dukcapil", app="siak") + options + emits + 'map = "mapping:baris"\n'
+
+
+ROWS = '''
+"""A row is a death: its number that of the document, its value the NIK."""
+
+
+def baris(row):
+    return {"nik": row["nilai"], "tanggal_meninggal": "2026-03-15", "no_akta": f"{int(row['kunci']):06d}"}
+'''
+
 _SUBSCRIBE = """
 [[subscribe]]
 event   = "kependudukan.penduduk.meninggal.v1"
@@ -50,9 +67,14 @@ columns   = {{ nik = "nik", akta = "{number}", event_id = "$id" }}
 """
 
 
+def target(opd: str, app: str, to: str) -> str:
+    """An application that is told of deaths; ``to`` is the table ``[subscribe.to]``."""
+    return _HEAD.format(opd=opd, app=app) + _SUBSCRIBE + to
+
+
 def sink(opd: str, app: str, variable: str) -> str:
     """An application whose table is filled with deaths."""
-    return _HEAD.format(opd=opd, app=app) + _SUBSCRIBE + _INTO_TABLE.format(variable=variable, number="no_akta")
+    return target(opd, app, _INTO_TABLE.format(variable=variable, number="no_akta"))
 
 
 def handler(*, database: str = "", on_poison: str = "skip") -> str:

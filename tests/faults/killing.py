@@ -36,14 +36,17 @@ async def kill_often(
     draw: random.Random,
     progress: Callable[[], Awaitable[int]],
     kill: Callable[[], Awaitable[None]],
+    *,
+    kills: int = KILLS,
+    portion: int = SLICE,
 ) -> list[Row]:
     """Feeds the source slice by slice, and kills within each: after a number of rows, and a moment later."""
     written: list[Row] = []
-    for number in range(KILLS):
-        fed = rows(1 + number * SLICE, SLICE, seed=SEED)
+    for number in range(kills):
+        fed = rows(1 + number * portion, portion, seed=SEED)
         await asyncio.to_thread(source.write, fed)
         written += fed
-        goal = number * SLICE + draw.randrange(SLICE)
+        goal = number * portion + draw.randrange(portion)
 
         async def reached(goal: int = goal) -> bool:
             return await progress() > goal

@@ -67,6 +67,37 @@ class Client:
             await self.writer.wait_closed()
 
 
+class Bedside:
+    """A device that has one message on its way at a time, over one connection, and sends it until it is answered."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.kept: deque[str] = deque()  #: messages that have no answer yet
+        self.acknowledged: list[str] = []  #: MSH-10 of those with AA
+        self.refused: list[str] = []  #: reasons of AE and AR
+
+    async def run(self) -> None:
+        """Goes on until cancelled, whoever listens or does not."""
+        while True:
+            with contextlib.suppress(OSError):
+                await self._session()
+            await asyncio.sleep(LATE)
+
+    async def _session(self) -> None:
+        client = await Client.connect(self._port)
+        try:
+            while True:
+                if self.kept:
+                    client.send(self.kept[0])
+                    code, number, reason = await client.says()
+                    self.kept.popleft()
+                    (self.acknowledged if code == "AA" else self.refused).append(number if code == "AA" else reason)
+                else:
+                    await asyncio.sleep(LATE)
+        finally:
+            await client.close()
+
+
 class Device:
     """The application: rows are patients; whatever changes is a message. It sends ahead, to any of the bus's addresses
     that answers.

@@ -322,7 +322,7 @@ async def test_what_offices_keep_in_workbooks(
 
     def told(opd: str, application: str, event: str, count: int) -> Callable[[], Awaitable[bool]]:
         async def asked() -> bool:
-            return await city.events(f"OPD_{opd.upper()}", f"opd.{opd}.{application}.{event}.*") == count
+            return await city.published(f"{opd}/{application}", event) == count
 
         return asked
 

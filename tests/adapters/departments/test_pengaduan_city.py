@@ -75,7 +75,7 @@ def _copied(office: Path, city: City) -> Path:
 
 async def told(city: City) -> int:
     """How many events the desk has published."""
-    return await city.events("OPD_KOMINFO", OWN)
+    return await city.held("OPD_KOMINFO", OWN)
 
 
 async def test_a_complaint_reaches_its_department_and_the_answer_comes_back(

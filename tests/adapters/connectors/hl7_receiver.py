@@ -33,6 +33,8 @@ class Hospital:
         self.refused: str | None = None
         self.code = ""  #: answers with this, whatever comes
         self.silent = False  #: applies and says nothing
+        self.enough: int | None = None  #: says nothing any more once it has applied so many
+        self.repeated = 0  #: messages that it had applied before
         self.last = ""
 
     async def serve(self, reader: HL7StreamReader, writer: HL7StreamWriter) -> None:
@@ -42,7 +44,7 @@ class Hospital:
                 message = await reader.readmessage()
                 self.last = str(message)
                 code = self.code or self.take(message)
-                if not self.silent:
+                if not self.silent and (self.enough is None or len(self.writes) < self.enough):
                     writer.writemessage(message.create_ack(code))
                     await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
@@ -54,6 +56,7 @@ class Hospital:
         number, identity = (str(message.segment("ZBS")[field]) for field in (1, 2))
         self.heard.append(identity)
         if control in self.writes:
+            self.repeated += 1
             return "AA"
         key, value = (message.unescape(str(message.segment("PID")[field])) for field in (3, 5))
         if value == self.refused:
@@ -70,8 +73,8 @@ class Hospital:
         for name, value in what.items():
             setattr(self, name, value)
         rows = {key: value for key, (_, value) in self.rows.items()}
-        writes = {"heard": self.heard, "writes": list(self.writes.values()), "controls": list(self.writes)}
-        return {"rows": rows, **writes, "last": self.last}
+        writes = {"writes": list(self.writes.values()), "controls": list(self.writes)}
+        return {"rows": rows, "last": self.last, "heard": self.heard, "repeated": self.repeated, **writes}
 
 
 async def _main(listening: int, controlling: int) -> None:

@@ -13,183 +13,21 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar
 
 import pytest
 
-from bus.contracts import Subscribe
-from bus.delivery.applying import Applier, DirectApplier, TransactionalApplier
-from bus.delivery.deaths import Deaths
-from bus.delivery.drafting import Drafting
-from bus.delivery.emitting import Emitter
-from bus.delivery.follow_ups import FollowUps
-from bus.delivery.handlers import Handler, HandlerSink
-from bus.delivery.health import PlaceHealth
-from bus.delivery.inflow import Inflow
-from bus.delivery.reading import ORIGIN, Reader
 from bus.delivery.settling import Settler
 from bus.errors import AccessError, ConfigError
-from bus.events.registry import KeyTokens
-from bus.ports import Sink
-from bus.subjects import REDRIVE_STREAM, AppName
-from bus.testing.events import APP, CATALOGUE, NAME, TYPE, BarisBerubah
+from bus.testing.events import APP
 from bus.testing.lines import LARGE, PATIENCE, large_or, resident, until
 from bus.testing.memory import Crash, MemoryStreams
 from bus.testing.sources import MEMORY
+from bus.testing.targets import BATCH, MemoryMessage, SinkApplication, Target, deliver, numbered
 
-CONSUMER_APP = AppName("uji", "penerima")
-BATCH = 500
 FORBIDDEN = "terlarang"  #: a value that the application is told to refuse
-
-
-class SinkApplication(Protocol):
-    """An application under test. Its target has the columns ``kunci`` (its key), ``nilai`` and, where it can, the
-    event's id.
-    """
-
-    def sink(self) -> Sink:
-        """A new connector over the application, as after a restart."""
-
-    async def rows(self) -> Mapping[str, str]:
-        """Value by key, as the application sees it now."""
-
-    async def writes(self) -> Sequence[str]:
-        """The event id of every write that the application has noticed (by a trigger, a log), in order."""
-
-    async def heard(self) -> Sequence[str]:
-        """The event id of every event that the application was told, also where it had it and left it. Where it keeps
-        no ids of events by which it could leave any, these are its writes.
-        """
-
-    async def refuse(self, value: str | None) -> None:
-        """From now on the application refuses rows with this value (None: none)."""
-
-    def stranger(self) -> Sink | None:
-        """A connector whose credentials are wrong; None where the application asks for none."""
-
-    async def away(self) -> None:
-        """The application stops answering."""
-
-    async def back(self) -> None:
-        """It answers again."""
-
-    async def disturb(self) -> bool:
-        """From now on answers come late and connections are cut now and then. False where there is no connection."""
-
-    async def calm(self) -> None:
-        """The line is good again."""
-
-    def cuts(self) -> int:
-        """How many connections were cut so far; 0 where there are none."""
-
-
-class MemoryMessage:
-    """A delivered message that notes how it was settled."""
-
-    def __init__(self, sequence: int, key: str, value: str, *, event_id: str = "", origin: str = "") -> None:
-        self.stream, self.sequence, self.settled = REDRIVE_STREAM if origin else APP.stream, sequence, ""
-        self.id = event_id or f"{sequence:032x}"
-        drafting = Drafting(KeyTokens(b"uji"))
-        draft = drafting.draft(TYPE, BarisBerubah.model_construct(kunci=key, nilai=value))
-        event = drafting.identified(draft, self.id, APP.ce_source, "2026-01-31T08:00:00+07:00", "")
-        self.subject = f"opd.{APP.prefix}.{NAME}.{event.subject}"
-        self.headers, self.body = event.headers(), event.data
-        if origin:
-            self.headers[ORIGIN] = origin
-
-    @staticmethod
-    async def ack_all(messages: Sequence[MemoryMessage]) -> None:
-        """Settled together."""
-        for message in messages:
-            message.settled = "ack"
-
-    async def ack_sync(self) -> None:
-        """Settled."""
-        self.settled = "ack"
-
-    async def term(self) -> None:
-        """Ended."""
-        self.settled = "term"
-
-    async def in_progress(self) -> None:
-        """Still in hand."""
-
-
-def handler_sink(function: Handler, database: str | None) -> Sink:
-    """A handler as the sink that a contract's ``handler`` and ``database`` make of it."""
-    return HandlerSink(function, database, where=function.__name__)
-
-
-class Target:
-    """An application, its sink and the engine, over streams that outlive their crashes."""
-
-    def __init__(self, application: SinkApplication, folder: Path) -> None:
-        self._application, self._folder = application, folder
-        self.streams, self.health = MemoryStreams(), PlaceHealth()
-
-    @asynccontextmanager
-    async def running(
-        self, dying: Callable[[Settler], None] = lambda settler: None, sink: Sink | None = None
-    ) -> AsyncIterator[Inflow]:
-        """A process with the engine in it; it is killed at the end."""
-        subscribe = Subscribe.model_validate(
-            {"event": str(NAME), "purpose": "uji saja", "basis": "uji saja", "fields": ["kunci", "nilai"]}
-        )
-        sink = sink or self._application.sink()
-        follow_ups = FollowUps(
-            CONSUMER_APP,
-            subscribe.consumer,
-            frozenset(),
-            CATALOGUE,
-            Drafting(KeyTokens(b"uji")),
-            ZoneInfo("Asia/Jakarta"),
-        )
-        emitter = Emitter(CONSUMER_APP, self.streams)
-        applier: Applier = (
-            DirectApplier(sink, follow_ups, emitter)
-            if sink.database is None
-            else TransactionalApplier(
-                sink, follow_ups, emitter, CONSUMER_APP, subscribe.consumer, keep=timedelta(days=1)
-            )
-        )
-        settler = Settler(CONSUMER_APP, subscribe.consumer, self.streams, wait=not applier.idempotent)
-        dying(settler)
-        deaths = Deaths(self._folder / "hand")
-        reader = Reader(subscribe, CATALOGUE, "uji")
-        inflow = Inflow(subscribe.consumer, reader, applier, settler, deaths, self.health, hold_poison=False)
-        try:
-            await applier.open()
-            beating = asyncio.create_task(inflow.run(1.0))
-            try:
-                yield inflow
-            finally:
-                beating.cancel()
-                await asyncio.gather(beating, return_exceptions=True)
-        finally:
-            await applier.close()
-            deaths.close()
-
-    async def deliver(self, messages: Sequence[MemoryMessage]) -> None:
-        """Delivers messages to a process of their own, in batches."""
-        async with self.running() as inflow:
-            await deliver(inflow, messages)
-
-
-async def deliver(inflow: Inflow, messages: Sequence[MemoryMessage]) -> None:
-    """Hands messages to a process in batches, and waits until all are settled."""
-    for start in range(0, len(messages), BATCH):
-        await inflow.handle(messages[start : start + BATCH])  # type: ignore[arg-type]
-    await until(lambda: all(message.settled for message in messages))
-
-
-def numbered(pairs: Sequence[tuple[str, str]], first: int = 1) -> list[MemoryMessage]:
-    """Messages in the order of a stream."""
-    return [MemoryMessage(number, key, value) for number, (key, value) in enumerate(pairs, first)]
 
 
 class SinkContract:

@@ -13,9 +13,9 @@ import pytest
 from adapters.connectors import daily_formats
 from adapters.formats import Layout, form
 from bus.ports import Sink
-from bus.testing import Crash
+from bus.testing import Crash, SinkContract
 from bus.testing.events import APP
-from bus.testing.sinks import MemoryMessage, SinkContract, Target, numbered
+from bus.testing.targets import MemoryMessage, Target, numbered
 
 COLUMNS = {"kunci": "kunci", "nilai": "nilai", "peristiwa": "$id"}
 

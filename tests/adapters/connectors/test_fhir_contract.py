@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bus.testing import SinkApplication, SinkContract, SourceApplication, SourceContract
-from bus.testing.sinks import Target, numbered
+from bus.testing.targets import Target, numbered
 from tests.adapters.connectors.fhir_application import KEY, UNTOUCHED
 from tests.adapters.connectors.fhir_office import SinkOffice, SourceOffice
 from tests.adapters.connectors.http_server import HttpServer

@@ -17,7 +17,7 @@ from adapters.connectors.fhir_push import FhirPush, FhirPushConfig
 from adapters.connectors.fhir_template import ResourceTemplate
 from adapters.connectors.http import Answer
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
-from bus.testing.sinks import Target, numbered
+from bus.testing.targets import Target, numbered
 from tests.adapters.connectors.fhir_application import EVENT, KEY
 from tests.adapters.connectors.fhir_office import CONTEXT, PATIENT, SinkOffice, opened, push
 from tests.adapters.connectors.http_office import delivery

@@ -21,7 +21,7 @@ from bus.ports import Context, Sink
 from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP, NAME
-from bus.testing.sinks import Target, numbered
+from bus.testing.targets import Target, numbered
 from tests.adapters.connectors.http_office import HttpOffice, Way, delivery, proof
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy

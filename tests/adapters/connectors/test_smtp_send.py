@@ -23,7 +23,7 @@ from bus.ports import Context, Delivery, Sink
 from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP
-from bus.testing.sinks import MemoryMessage, Target, numbered
+from bus.testing.targets import MemoryMessage, Target, numbered
 from tests.adapters.connectors.mail_server import PASSWORD, USER, MailServer, events, serving, text
 from tests.servers.proxy import Proxy
 from tests.servers.server import HOST

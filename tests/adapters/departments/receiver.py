@@ -30,8 +30,8 @@ from bus.events.registry import KeyTokens
 from bus.ports import Context
 from bus.subjects import AppName, EventName
 from bus.testing.memory import MemoryStreams
-from bus.testing.sinks import MemoryMessage
 from bus.testing.sources import until
+from bus.testing.targets import MemoryMessage
 
 LONG_AGO = datetime(2026, 3, 16, tzinfo=UTC)
 

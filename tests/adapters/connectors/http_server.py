@@ -44,6 +44,8 @@ class HttpServer:
 def serving(application: str = APPLICATION) -> Iterator[HttpServer]:
     """An application on a free port of loopback."""
     with socket.create_server((HOST, 0), backlog=512) as listening:
+        # uvicorn does not know a socket that it is given for one of TCP: a small answer would wait 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         command = [sys.executable, "-m", "uvicorn", application, "--log-level", "error", "--no-access-log"]
         command += ["--timeout-graceful-shutdown", "1"]
         process = subprocess.Popen(

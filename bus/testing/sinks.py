@@ -15,17 +15,16 @@ import gc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
-from bus.delivery.settling import Settler
 from bus.errors import AccessError, ConfigError
 from bus.testing.events import APP
 from bus.testing.lines import LARGE, PATIENCE, large_or, resident, until
 from bus.testing.memory import Crash, MemoryStreams
 from bus.testing.sources import MEMORY
-from bus.testing.targets import BATCH, MemoryMessage, SinkApplication, Target, deliver, numbered
+from bus.testing.targets import BATCH, DEATHS, MemoryMessage, SinkApplication, Target, deliver, numbered
 
 FORBIDDEN = "terlarang"  #: a value that the application is told to refuse
 
@@ -160,25 +159,25 @@ class SinkContract:
         assert await self.applied(application) == Counter(each.id for each in messages)
         assert not target.streams.letters
 
-    async def test_killed_between_effect_and_acknowledgement(
-        self, application: SinkApplication, target: Target
-    ) -> None:
-        def dies(settler: Settler) -> None:
-            async def applied(*_: Any, **__: Any) -> None:
-                raise Crash
-
-            settler.applied = applied  # type: ignore[method-assign]
-
-        messages = numbered([(f"k{number}", "isi") for number in range(40)])
-        async with target.running(dies) as inflow:
-            with pytest.raises(BaseException):  # noqa: B017, PT011 - Crash, alone or in a group of workers
+    @pytest.mark.parametrize("step", DEATHS)
+    async def test_killed_at_each_step(self, application: SinkApplication, target: Target, step: str) -> None:
+        pairs = [(f"k{number}", f"isi {number}") for number in range(40)]
+        messages = numbered(pairs)
+        async with target.running(DEATHS[step]) as inflow:
+            with pytest.raises(Crash):
                 await inflow.handle(messages)  # type: ignore[arg-type]
-        applied = len(await application.writes())
-        again = numbered([(f"k{number}", "isi") for number in range(40)])
-        await target.deliver(again)
+        assert {each.settled for each in messages} == ({"ack"} if step == "after the acknowledgement" else {""})
+        assert bool(target.streams.receipts) == step.endswith("the acknowledgement")
+        assert bool(await application.writes()) >= step.endswith(("the acknowledgement", "the receipt"))
 
-        assert applied >= 1
-        assert await self.applied(application) == Counter(each.id for each in again)
+        await target.deliver([again for each, again in zip(messages, numbered(pairs), strict=True) if not each.settled])
+
+        assert await application.rows() == dict(pairs)
+        assert await self.applied(application) == Counter(each.id for each in messages)
+        assert {event_id for receipt in target.streams.receipts for event_id in receipt["ids"]} == {
+            each.id for each in messages
+        }
+        assert not target.streams.letters
 
     @pytest.fixture
     def large(self) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from bus.contracts import Subscribe
@@ -29,7 +30,7 @@ from bus.ports import Sink
 from bus.subjects import REDRIVE_STREAM, AppName
 from bus.testing.events import APP, CATALOGUE, NAME, TYPE, BarisBerubah
 from bus.testing.lines import until
-from bus.testing.memory import MemoryStreams
+from bus.testing.memory import Crash, MemoryStreams
 
 CONSUMER_APP = AppName("uji", "penerima")
 BATCH = 500
@@ -113,6 +114,76 @@ def handler_sink(function: Handler, database: str | None) -> Sink:
     return HandlerSink(function, database, where=function.__name__)
 
 
+@dataclass
+class Process:
+    """A process with one sink in it."""
+
+    sink: Sink
+    applier: Applier
+    settler: Settler
+    deaths: Deaths
+
+    def dies(self, place: Any, step: str, *, at: int = 1, after: bool = False) -> None:
+        """It will die before or after a step's call number ``at``, with everything in hand that is in hand then."""
+        proper, calls = getattr(place, step), 0
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls > at:
+                await asyncio.Event().wait()  # its death is on the way
+            if calls < at or after:
+                result = await proper(*arguments, **named)
+            if calls < at:
+                return result
+            setattr(self.settler, "applied", _dead)  # noqa: B010 - nothing is settled any more,
+            setattr(self.deaths, "_write", _dead)  # noqa: B010 - and what was in hand stays written down
+            raise Crash
+
+        setattr(place, step, call)
+
+
+def _dead(*_: Any) -> None:
+    raise Crash
+
+
+MIDDLE = 20  #: events that are applied before a process dies that applies one at a time
+
+
+def _dies_before_asking(process: Process) -> None:
+    process.dies(process.applier, "apply", at=1 if process.applier.atomic else MIDDLE)
+
+
+def _dies_before_the_effect(process: Process) -> None:
+    process.dies(process.sink, "apply", at=1 if process.applier.atomic else MIDDLE)
+
+
+def _dies_after_the_effect(process: Process) -> None:
+    process.dies(process.sink, "apply", at=1 if process.applier.atomic else MIDDLE, after=True)
+
+
+def _dies_before_the_receipt(process: Process) -> None:
+    process.dies(process.settler, "applied")
+
+
+def _dies_before_acknowledging(process: Process) -> None:
+    process.dies(process.settler, "_receipt", after=True)
+
+
+def _dies_after_acknowledging(process: Process) -> None:
+    process.dies(process.settler, "applied", after=True)
+
+
+DEATHS = {
+    "before asking": _dies_before_asking,
+    "between inbox and effect": _dies_before_the_effect,  # without an inbox: before asking
+    "between effect and commit": _dies_after_the_effect,  # without a transaction: the target has taken it
+    "before the receipt": _dies_before_the_receipt,
+    "before the acknowledgement": _dies_before_acknowledging,
+    "after the acknowledgement": _dies_after_acknowledging,
+}
+
+
 class Target:
     """An application, its sink and the engine, over streams that outlive their crashes."""
 
@@ -122,7 +193,7 @@ class Target:
 
     @asynccontextmanager
     async def running(
-        self, dying: Callable[[Settler], None] = lambda settler: None, sink: Sink | None = None
+        self, dying: Callable[[Process], None] = lambda process: None, sink: Sink | None = None
     ) -> AsyncIterator[Inflow]:
         """A process with the engine in it; it is killed at the end."""
         subscribe = Subscribe.model_validate(
@@ -146,10 +217,10 @@ class Target:
             )
         )
         settler = Settler(CONSUMER_APP, subscribe.consumer, self.streams, wait=not applier.idempotent)
-        dying(settler)
         deaths = Deaths(self._folder / "hand")
         reader = Reader(subscribe, CATALOGUE, "uji")
         inflow = Inflow(subscribe.consumer, reader, applier, settler, deaths, self.health, hold_poison=False)
+        dying(Process(sink, applier, settler, deaths))
         try:
             await applier.open()
             beating = asyncio.create_task(inflow.run(1.0))

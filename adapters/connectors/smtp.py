@@ -121,7 +121,7 @@ class MailServer:
         if code < PERMANENT or (whom and code == STORAGE):
             return Unavailable(f"{self._name} is busy{' for ' * bool(whom)}{whom} ({code})", where=self._where)
         if whom:
-            return Rejected(f"{self._name} refuses {whom} ({code})", where=self._where, hint="correct `to`")
+            return ConfigError(f"{self._name} refuses {whom} ({code})", where=self._where, hint="correct `to`")
         if isinstance(error, aiosmtplib.SMTPDataError):
             return Rejected(f"{self._name} refuses the mail ({code})", where=self._where)
         if isinstance(error, aiosmtplib.SMTPSenderRefused):

@@ -266,7 +266,7 @@ OTHER = "kepala@satpolpp.example"
 @pytest.mark.parametrize(
     ("answer", "error", "told"),
     [
-        ("550 5.1.1 loket@satpolpp.example unknown", Rejected, "refuses recipient 2 of 2 (550)"),
+        ("550 5.1.1 loket@satpolpp.example unknown", ConfigError, "refuses recipient 2 of 2 (550)"),
         ("452 4.2.2 full", Unavailable, "is busy for recipient 2 of 2 (452)"),
         ("552 5.2.2 full", Unavailable, "is busy for recipient 2 of 2 (552)"),
         ("421 bye", Unavailable, "is busy for recipient 2 of 2 (421)"),

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
-from adapters.connectors.http import Answer
+from adapters.connectors.http import UNFIT, Answer
 from adapters.connectors.keys import text_of
 from bus.errors import Rejected
 
@@ -107,7 +107,7 @@ def check(answer: Answer, where: str) -> None:
     A 403 that is about this resource (an issue as ``business-rule``) is such a refusal, and no lack of access.
     """
     refusals = range(HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
-    special = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+    special = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, *UNFIT}
     if answer.status == HTTPStatus.FORBIDDEN:
         codes = {code for code, _ in issues_of(answer)}
         if not codes or codes & _OF_ACCESS:

@@ -35,6 +35,9 @@ CONNECTIONS = 32
 
 GONE = frozenset((HTTPStatus.NOT_FOUND, HTTPStatus.GONE))
 
+#: Whatever the event: the address knows no such method, or another form of content.
+UNFIT = frozenset((HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE))
+
 _BUSY = frozenset((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS))
 _MOVED = frozenset((301, 302, 303, 307, 308))
 _PROOF = re.compile(r"(authorization|cookie|key|token|secret|password)$", re.IGNORECASE)  # names of headers
@@ -129,7 +132,7 @@ class Answer:
             raise ConfigError(f"{told}: it has moved", where=where, hint="write its new address into the contract")
         if status in GONE and not of_one:
             raise ConfigError(f"{told}: there is no such address", where=where, hint="check url in the contract")
-        if rejects:
+        if rejects and status not in UNFIT:
             raise Rejected(told, where=where)
         raise ConfigError(f"{told}: it refuses the request", where=where, hint="check the options of the connector")
 

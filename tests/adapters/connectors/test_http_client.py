@@ -172,6 +172,14 @@ async def test_what_a_status_means_to_a_sink(http_server: HttpServer, status: in
         answer.check("uji", rejects=True, of_one=True)
 
 
+@pytest.mark.parametrize("status", [405, 406, 415])
+async def test_what_no_event_could_help_stops_a_sink(http_server: HttpServer, status: int) -> None:
+    async with client(http_server) as made:
+        answer = await made.send("POST", f"{http_server.url}/jawab/{status}", headers={}, body=None)
+    with pytest.raises(ConfigError):
+        answer.check("uji", rejects=True, of_one=True)
+
+
 async def test_it_leaves_a_busy_application_alone_as_long_as_asked(http_server: HttpServer) -> None:
     async with client(http_server) as made:
         assert (await made.get(f"{http_server.url}/jawab/429?retry=30")).status == 429

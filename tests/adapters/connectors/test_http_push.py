@@ -179,6 +179,7 @@ async def test_it_signs_what_it_sends(http_server: HttpServer, monkeypatch: pyte
         (401, AccessError),
         (403, AccessError),
         (404, ConfigError),
+        (405, ConfigError),
         (408, Unavailable),
         (409, Rejected),
         (422, Rejected),

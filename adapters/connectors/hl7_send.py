@@ -6,9 +6,11 @@ moments YYYYMMDDHHMMSS with their offset; `codes` translates values (`codes.jeni
 `$id`, `$time`, `$source`, `$subject` and `$type` stand for the event's attributes, `$sequence` for its place in its
 publisher's stream (higher is newer).
 
-AA and CA mean that it is applied; AE, CE, AR and CR reject it, and it becomes a dead letter. No answer within
-`timeout`, or no connection, is tried again. MSH-10 is made of the event's id and is the same each time, so that the
-receiver recognises what it has had already: it must answer that with AA again. MSH-7 is the event's time.
+AA and CA mean that it is applied; AE, CE, AR and CR reject it, and it becomes a dead letter, unless their error code
+(ERR-3, before 2.5 ERR-1.4 or MSA-6) is of the message's type, version or processing id, which all messages have alike:
+then the subscription stops. No answer within `timeout`, or no connection, is tried again. MSH-10 is made of the event's
+id and is the same each time, so that the receiver recognises what it has had already: it must answer that with AA
+again. MSH-7 is the event's time.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import hashlib
 import ssl
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -38,6 +41,7 @@ LARGEST = 1024 * 1024  #: bytes of an answer
 CHUNK = 65536
 ACCEPTED = frozenset(("AA", "CA"))
 REFUSED = frozenset(("AE", "AR", "CE", "CR"))
+OF_ALL = frozenset(("200", "201", "202", "203"))  #: codes of table 0357 that are of MSH-9, MSH-11 and MSH-12
 OF_EVENT = ("id", "time", "source", "subject", "type")
 
 
@@ -118,12 +122,15 @@ class Hl7Send:
         content = self._content(delivery, identity)
         async with self._turn:
             answer = await self._ask(content, identity)
-        if answer in REFUSED:
-            raise Rejected(f"penerima menolak pesan ini ({answer})", where=self._where)
-        if answer not in ACCEPTED:
+        if answer.code in REFUSED and answer.faults & OF_ALL:
+            told = f"the receiver takes no such messages ({answer.code}, {min(answer.faults & OF_ALL)})"
+            raise ConfigError(told, where=self._where, hint="check `message`, `version` and `processing`")
+        if answer.code in REFUSED:
+            raise Rejected(f"penerima menolak pesan ini ({answer.code})", where=self._where)
+        if answer.code not in ACCEPTED:
             raise Unavailable("the answer is none that HL7 knows", where=self._where)
 
-    async def _ask(self, content: bytes, identity: str) -> str:
+    async def _ask(self, content: bytes, identity: str) -> _Answer:
         try:
             async with asyncio.timeout(self._config.timeout):
                 if self._line is None:
@@ -163,6 +170,15 @@ class Hl7Send:
             raise Rejected(f"isinya memakai huruf di luar {config.charset}", where=self._where) from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What an acknowledgement says: its code, the message that it answers, its errors; empty what it does not say."""
+
+    code: str = ""
+    meant: str = ""
+    faults: frozenset[str] = frozenset()
+
+
 class _Line:
     """One connection to the receiver."""
 
@@ -174,8 +190,8 @@ class _Line:
     async def connect(cls, host: str, port: int, tls: ssl.SSLContext | None) -> _Line:
         return cls(*await asyncio.open_connection(host, port, ssl=tls))
 
-    async def ask(self, content: bytes, identity: str) -> str:
-        """Sends a message and returns the code of its answer; answers to others are passed over."""
+    async def ask(self, content: bytes, identity: str) -> _Answer:
+        """Sends a message and returns its answer; answers to others are passed over."""
         self._writer.write(framed(content))
         await self._writer.drain()
         while True:
@@ -184,9 +200,9 @@ class _Line:
                 if not data:
                     raise ConnectionResetError
                 self._come += (frame.content for frame in self._frames.feed(data))
-            code, meant = _answered(self._come.popleft())
-            if meant == identity or not meant:
-                return code
+            answer = _answered(self._come.popleft())
+            if answer.meant in {identity, ""}:
+                return answer
 
     async def close(self) -> None:
         self._writer.close()
@@ -195,14 +211,24 @@ class _Line:
                 await self._writer.wait_closed()
 
 
-def _answered(content: bytes) -> tuple[str, str]:
-    """MSA-1 and MSA-2 of an answer; empty where there are none."""
+def _answered(content: bytes) -> _Answer:
+    """MSA-1 and MSA-2 of an answer, and the codes of ERR and MSA."""
     head = Header(content)
-    for line in content.replace(b"\n", b"\r").split(b"\r"):
-        if head.known and line.startswith(b"MSA" + head.separator):
-            fields = line.decode("ascii", "replace").split(head.separator.decode())
-            return fields[1].strip(), fields[2].strip() if len(fields) > 2 else ""  # noqa: PLR2004 - MSA-2
-    return "", ""
+    if not head.known:
+        return _Answer()
+    separator, parts = head.separator.decode(), head.fields[1].decode("ascii", "replace")
+    component, part = parts[0], parts[3]
+    verdict: list[str] = []
+    faults: set[str] = set()
+    for line in content.decode("ascii", "replace").replace("\n", "\r").split("\r"):
+        name, *fields = (field.strip() for field in f"{line}{separator * 6}".split(separator))
+        if name == "MSA" and not verdict:
+            verdict = fields
+            faults.add(fields[5].split(component)[0])
+        elif name == "ERR":
+            faults.add(fields[2].split(component)[0])
+            faults.add(f"{fields[0]}{component * 3}".split(component)[3].split(part)[0])
+    return _Answer(verdict[0], verdict[1], frozenset(faults)) if verdict else _Answer()
 
 
 def _identity(event_id: str) -> str:

@@ -163,6 +163,23 @@ async def test_what_an_answer_means(receiver: Receiver, code: str, error: type[B
         await sink.apply([delivery()], None)
 
 
+@pytest.mark.parametrize(
+    "told", ["ERR|||200^Unsupported message type|E", "ERR|^^^203&Unsupported version id&HL70357", "MSA|AE|{0}||||202^x"]
+)
+async def test_what_all_messages_have_alike_stops_it(told: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        control = (await reader.readuntil(END)).split(b"|")[9].decode()
+        segments = told.format(control) if told.startswith("MSA") else f"MSA|AR|{control}\r{told}"
+        writer.write(framed(f"MSH|^~\\&|X\r{segments}\r".encode()))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server, opened(server.sockets[0].getsockname()[1]) as sink:
+        with pytest.raises(ConfigError, match=r"takes no such messages \(A[RE], 20[023]\)"):
+            await sink.apply([delivery()], None)
+
+
 async def test_a_silent_receiver_is_tried_again_over_another_connection(receiver: Receiver, door: Proxy) -> None:
     receiver.control(silent=True)
     async with opened(door.port, timeout=0.2) as sink:

@@ -42,19 +42,30 @@ def csv_of(delimiter: str) -> Extended:
     """CSV with that delimiter, in UTF-8 with its mark."""
 
     def extended(content: bytes | None, header: Sequence[str], rows: Rows) -> bytes | None:
+        found = list(header) if content is None else _header(content, delimiter)
+        if found[: len(header)] != list(header):
+            return None
+        beside = [""] * (len(found) - len(header))  # columns of people: a row that lacks them cannot be read again
         buffer = io.StringIO()
         writer = csv.writer(buffer, delimiter=delimiter)
-        writer.writerow(header)
-        head = _MARK + buffer.getvalue().encode()
-        if content is not None and not content.startswith(head.rstrip(b"\r\n")):
-            return None
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerows([_text(value) for value in row] for row in rows)
-        before = head if content is None else content
-        return before + b"\r\n" * (not before.endswith(b"\n")) + buffer.getvalue().encode(errors="replace")
+        if content is None:
+            writer.writerow(header)
+        writer.writerows([*map(_text, row), *beside] for row in rows)
+        before = _MARK if content is None else content + b"\r\n" * (not content.endswith(b"\n"))
+        return before + buffer.getvalue().encode(errors="replace")
 
     return extended
+
+
+def _header(content: bytes, delimiter: str) -> list[str]:
+    """The first row of a CSV file; empty where it has lost its mark, and with it perhaps its encoding."""
+    if not content.startswith(_MARK):
+        return []
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline="")
+    try:
+        return next(csv.reader(text, delimiter=delimiter), [])
+    except csv.Error:  # a quotation mark that never ends
+        return []
 
 
 def _text(value: Any) -> Any:

@@ -148,6 +148,19 @@ async def test_what_people_change_stays_and_what_they_take_does_not_come_again(f
     assert [line.split(";")[0] for line in plain.read_text("utf-8-sig").splitlines()] == ["kunci", "baru"]
 
 
+async def test_a_row_has_a_place_in_the_columns_that_people_add(folder: Path) -> None:
+    await apply(sink(folder), delivery(1))
+    (file,) = folder.glob("*.csv")
+    header, row, _ = file.read_bytes().split(b"\r\n")
+    file.write_bytes(b"\r\n".join([header + b";catatan", row + b";sudah", b""]))
+    await apply(sink(folder), delivery(2))
+    assert [line.count(";") for line in file.read_text("utf-8-sig").splitlines()] == [3, 3, 3]
+
+    file.write_bytes(file.read_bytes().replace(b"peristiwa;", b"peristiwa lama;"))
+    await apply(sink(folder), delivery(3))
+    assert len(list(folder.glob("*.csv"))) == 2, "a column with another name is not ours"
+
+
 @pytest.mark.parametrize("ending", ["csv", "xlsx"])
 async def test_a_file_with_another_header_is_put_aside(folder: Path, ending: str) -> None:
     path = folder / f"a-2026-01-31.{ending}"

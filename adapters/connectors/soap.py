@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 import zeep
@@ -34,12 +35,9 @@ from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 _CODE = re.compile(r"[\w.:-]{1,60}")
 _SENDER = frozenset(("client", "sender"))
 _RECEIVER = frozenset(("server", "receiver"))
-_MISFIT = frozenset(("versionmismatch", "mustunderstand", "dataencodingunknown"))
+_MISFIT = frozenset(("versionmismatch", "mustunderstand", "dataencodingunknown", "procedurenotpresent"))
 _REFUSED = frozenset(("failedauthentication", "invalidsecurity", "invalidsecuritytoken", "authentication"))
 _XML = ("text/xml", "application/soap+xml", "application/xml", "multipart/related")
-
-
-_sent: ContextVar[bool] = ContextVar("sent", default=False)  # whether this thread's call is on its way
 
 
 class SoapConfig(HttpConfig):
@@ -73,12 +71,16 @@ class _Reply:
     encoding: str | None = None
 
 
+_reply: ContextVar[_Reply | None] = ContextVar("reply", default=None)  # what came of this thread's call
+
+
 class SoapClient:
     """Calls one operation. ``rejects``: a call that the service refuses concerns one event, not the contract."""
 
     def __init__(self, config: SoapConfig, folder: Path, where: str, *, rejects: bool) -> None:
         self._config, self._folder, self._where, self._rejects = config, folder, where, rejects
         self._http = HttpClient(config, where)
+        self._renewing = Lock()
 
     async def open(self) -> None:
         """Reads secrets and WSDL. Raises ConfigError, AccessError, and Unavailable where the WSDL is not kept."""
@@ -99,15 +101,15 @@ class SoapClient:
         self._loop = asyncio.get_running_loop()
         folder = Path(config.cache) if config.cache else settings.load().home / "wsdl"
         folder = self._folder / folder if config.cache else folder
-        wsdl, local = self._wsdl()
-        descriptions = Descriptions(self._http, folder, self._where, local=local)
+        self._wsdl, local = self._place()
+        self._descriptions = Descriptions(self._http, folder, self._where, local=local)
         try:
-            await asyncio.to_thread(self._read, wsdl, descriptions)
+            await asyncio.to_thread(self._read)
         except ConfigError:
-            if not descriptions.kept:
+            if not self._descriptions.kept:
                 raise
-            descriptions.fresh = True  # what was kept is not what the service is now
-            await asyncio.to_thread(self._read, wsdl, descriptions)
+            self._descriptions.fresh = True  # what was kept is not what the service is now
+            await asyncio.to_thread(self._read)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -120,21 +122,28 @@ class SoapClient:
 
     # --- the description
 
-    def _wsdl(self) -> tuple[str, bool]:
+    def _place(self) -> tuple[str, bool]:
         """The WSDL's address or path, and whether it is a path."""
         wsdl = self._config.wsdl or f"{self._url}{'&' if '?' in self._url else '?'}wsdl"
         wsdl = secret(wsdl, where=f"{self._where}.wsdl")
         local = not wsdl.startswith(("http://", "https://"))
         return (str(self._folder / wsdl), True) if local else (wsdl, False)
 
-    def _read(self, wsdl: str, descriptions: Descriptions) -> None:
+    def _renew(self, used: Operation) -> None:
+        """Asks for the description again, unless another call has since ``used``. Runs in a thread."""
+        with self._renewing:
+            if self.operation is used:
+                self._descriptions.fresh = True
+                self._read()
+
+    def _read(self) -> None:
         """Runs in a thread."""
         options = zeep.Settings(
             strict=self._config.strict, forbid_dtd=True, xsd_ignore_sequence_order=not self._config.strict
         )
-        transport = _Transport(self, descriptions)
+        transport = _Transport(self, self._descriptions)
         try:
-            client = zeep.Client(wsdl, wsse=self._token, transport=transport, settings=options)
+            client = zeep.Client(self._wsdl, wsse=self._token, transport=transport, settings=options)
         except BusError:
             raise
         # zeep's own, its XML parser's, and what zeep raises for a description that refers to nothing (LookupError), has
@@ -158,24 +167,37 @@ class SoapClient:
         return await asyncio.to_thread(self._invoke, nested, dict(headers or {}))
 
     def _invoke(self, arguments: dict[str, Any], headers: dict[str, str]) -> Any:
-        """Runs in a thread."""
-        _sent.set(False)
+        """Runs in a thread. An answer that is not as described is read once more by the description of today."""
+        _reply.set(None)
+        used = self.operation
         try:
-            return to_jsonable_python(self.operation(arguments, headers))
+            return self._called(used, arguments, headers)
+        except ConfigError as misfit:
+            if _reply.get() is None:
+                raise
+            try:
+                self._renew(used)
+            except BusError:
+                raise misfit from None
+            return self._called(self.operation, arguments, headers)
+
+    def _called(self, operation: Operation, arguments: dict[str, Any], headers: dict[str, str]) -> Any:
+        try:
+            return to_jsonable_python(operation(arguments, headers))
         except Fault as fault:
             raise self._of_fault(fault) from None
         except ValidationError as error:
             path = ".".join(str(each) for each in error.path)
             told = f"isian wajib kosong: {path}" if path else "isian wajib kosong"
-            ours = self._rejects and not _sent.get()
+            ours = self._rejects and not _reply.get()
             raise (Rejected(told, where=self._where) if ours else self._misfit("the request or the answer")) from None
         except (TypeError, ValueError, ArithmeticError) as error:
-            if self._rejects and not _sent.get() and not isinstance(error, TypeError):
+            if self._rejects and not _reply.get() and not isinstance(error, TypeError):
                 told = "isian tidak dapat ditulis seperti yang diminta layanan"  # a control character, no number
                 raise Rejected(told, where=self._where) from None
-            raise self._misfit("the answer" if _sent.get() else "the request") from None
+            raise self._misfit("the answer" if _reply.get() else "the request") from None
         except (ZeepError, etree.LxmlError):
-            raise self._misfit("the answer" if _sent.get() else "the request") from None
+            raise self._misfit("the answer" if _reply.get() else "the request") from None
 
     def _misfit(self, what: str) -> ConfigError:
         hint = "check the options against it; strict = false takes what can be read"
@@ -199,12 +221,14 @@ class SoapClient:
 
     def post(self, message: bytes, headers: Mapping[str, str]) -> _Reply:
         """Sends a call, out of the thread. Raises what a status means that comes without a SOAP answer."""
-        _sent.set(True)
+        if (reply := _reply.get()) is not None:  # it was called, and the answer is only to be read again
+            return reply
         answer: Answer = waited(self._loop, lambda: self._http.send("POST", self._url, headers=headers, body=message))
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if answer.status not in {200, 202, 400, 500} or (answer.status != 200 and kind not in _XML):  # noqa: PLR2004
             answer.check(self._where, rejects=self._rejects)
-        return _Reply(answer.status, answer.headers, answer.body)
+        _reply.set(reply := _Reply(answer.status, answer.headers, answer.body))
+        return reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ CALL = {
     "body": {"kunci": "kunci", "isi.nilai": "nilai", "idPeristiwa": "$id", "urutan": "$sequence"},
     "accepted": {"status": "OK"},
 }
+LAST, END = '<xsd:element name="pesan" type="xsd:string" minOccurs="0"/>', "</ns1:TerimaBarisJawaban>"
+#: Answers have an element more, and so has their description.
+MORE = {"ubah": {LAST: LAST + LAST.replace("pesan", "nomor")}, "jawab": {END: f"<ns1:nomor>7</ns1:nomor>{END}"}}
 
 
 @pytest.fixture
@@ -83,7 +86,10 @@ class Office:
         self._rows: dict[int, tuple[str, int]] = {}
         self._numbers = itertools.count(100)
         php.put_rows("baris", [])
-        php.put("atur.json", {"sandi": PASSWORD})
+        self._set()
+
+    def _set(self, **wishes: Any) -> None:
+        self._php.put("atur.json", {"sandi": PASSWORD, **wishes})
 
     def source(self, password: str = PASSWORD) -> Source:
         return poll(self._url, self._context, username="bus", password=password)
@@ -132,7 +138,16 @@ class Office:
         return self._php.lines("didengar")
 
     async def refuse(self, value: str | None) -> None:
-        self._php.put("atur.json", {"sandi": PASSWORD, "tolak": value, "cara": "Client"})
+        self._set(tolak=value, cara="Client")
+
+    async def extend(self) -> None:
+        self._set(**MORE)
+
+    async def withdraw(self) -> None:
+        self._set(kelas="ArrayObject")
+
+    async def restore(self) -> None:
+        self._set()
 
 
 class SourceOffice(Office):
@@ -313,6 +328,7 @@ FAULTS: list[tuple[dict[str, Any], type[BusError], type[BusError]]] = [
     ({"gagal": "Server"}, Unavailable, Unavailable),
     ({"gagal": "Client"}, Rejected, ConfigError),
     ({"gagal": "E-417"}, Rejected, ConfigError),
+    ({"gagal": "rpc:ProcedureNotPresent"}, ConfigError, ConfigError),
     ({"gagal": "Client.Authentication"}, AccessError, AccessError),
     ({"status": 503}, Unavailable, Unavailable),
     ({"status": 500}, Unavailable, Unavailable),
@@ -343,6 +359,15 @@ async def test_an_answer_that_is_no_acceptance_is_a_rejection(php: Php, context:
             await sink.apply([delivery(nilai="terlarang")], None)
         await sink.apply([delivery()], None)
     assert "terlarang" not in str(raised.value)
+
+
+async def test_an_answer_that_says_more_is_read_by_the_description_of_today(php: Php, context: Context) -> None:
+    async with opened(call(php.url, context)) as sink:
+        php.put("atur.json", MORE)
+        await sink.apply([delivery()], None)
+        await sink.apply([delivery("k2")], None)
+    assert len(php.lines("didengar")) == 2, "nothing is called again for it"
+    assert php.lines("permintaan").count("uji") == 2
 
 
 async def test_a_required_element_without_a_value_is_a_rejection(php: Php, context: Context) -> None:

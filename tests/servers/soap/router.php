@@ -49,6 +49,10 @@ if (isset($atur['sandi']) && ($_SERVER['PHP_AUTH_PW'] ?? '') !== $atur['sandi'])
     require __DIR__ . "/$name.php";
     $twelve = str_starts_with($_SERVER['CONTENT_TYPE'] ?? '', 'application/soap+xml');
     $server = new SoapServer(__DIR__ . "/$name.wsdl", ['soap_version' => $twelve ? SOAP_1_2 : SOAP_1_1]);
-    $server->setClass(ucfirst($name));
+    $server->setClass($atur['kelas'] ?? ucfirst($name));
+    ob_start();
     $server->handle();
+    $answer = strtr(ob_get_clean(), $atur['jawab'] ?? []);
+    header('Content-Length: ' . strlen($answer));
+    echo $answer;
 }

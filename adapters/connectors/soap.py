@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -31,6 +32,8 @@ from adapters.connectors.soap_wsdl import Descriptions, waited
 from bus import config as settings
 from bus.config import secret
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
+
+THREADS = 16  #: calls at once
 
 _CODE = re.compile(r"[\w.:-]{1,60}")
 _SENDER = frozenset(("client", "sender"))
@@ -80,15 +83,19 @@ class SoapClient:
     def __init__(self, config: SoapConfig, folder: Path, where: str, *, rejects: bool) -> None:
         self._config, self._folder, self._where, self._rejects = config, folder, where, rejects
         self._http = HttpClient(config, where)
+        self._threads: ThreadPoolExecutor | None = None
         self._renewing = Lock()
 
     async def open(self) -> None:
         """Reads secrets and WSDL. Raises ConfigError, AccessError, and Unavailable where the WSDL is not kept."""
+        await self.close()
         await self._http.open()
+        # The loop finds the addresses of hosts in its common threads: these must not all wait for an answer.
+        self._threads = ThreadPoolExecutor(THREADS, "soap")
         try:
             await self._describe()
         except BaseException:
-            await self._http.close()
+            await self.close()
             raise
 
     async def _describe(self) -> None:
@@ -104,16 +111,24 @@ class SoapClient:
         self._wsdl, local = self._place()
         self._descriptions = Descriptions(self._http, folder, self._where, local=local)
         try:
-            await asyncio.to_thread(self._read)
+            await self._threaded(self._read)
         except ConfigError:
             if not self._descriptions.kept:
                 raise
             self._descriptions.fresh = True  # what was kept is not what the service is now
-            await asyncio.to_thread(self._read)
+            await self._threaded(self._read)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._http.close()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+            self._threads = None
+
+    async def _threaded(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if self._threads is None:
+            raise ConfigError("the connector is not open", where=self._where)
+        return await self._loop.run_in_executor(self._threads, copy_context().run, function, *arguments)
 
     @property
     def http(self) -> HttpClient:
@@ -164,7 +179,7 @@ class SoapClient:
         nested: dict[str, Any] = {}
         for path, value in arguments.items():
             put(nested, path, value, self._where)
-        return await asyncio.to_thread(self._invoke, nested, dict(headers or {}))
+        return await self._threaded(self._invoke, nested, dict(headers or {}))
 
     def _invoke(self, arguments: dict[str, Any], headers: dict[str, str]) -> Any:
         """Runs in a thread. An answer that is not as described is read once more by the description of today."""

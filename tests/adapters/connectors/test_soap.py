@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ from bus.testing import SinkApplication, SinkContract, SourceApplication, Source
 from bus.testing.events import APP, NAME, BarisBerubah
 from tests.servers.php import SCRIPTS, Php
 from tests.servers.proxy import Proxy
+from tests.servers.server import HOST
 
 PASSWORD = "rahasia"
 POLL = {
@@ -397,6 +399,13 @@ async def test_credentials_go_to_the_address_of_the_contract_alone(php: Php, con
     async with opened(call(php.url, context, username="bus", password=PASSWORD)) as sink:
         await sink.apply([delivery()], None)
     assert len(php.documents("kunci")) == 1
+
+
+async def test_the_host_is_found_while_many_calls_wait_for_it(php: Php, context: Context) -> None:
+    async with opened(call(php.url.replace(HOST, "localhost"), context)) as sink, asyncio.timeout(15):
+        sink._client.http._session.connector.clear_dns_cache()
+        await asyncio.gather(*(sink.apply([delivery(f"k{number}")], None) for number in range(40)))
+    assert len(php.lines("didengar")) == 40
 
 
 async def test_a_token_of_ws_security_goes_along(php: Php, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

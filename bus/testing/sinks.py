@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import pytest
 
-from bus.errors import AccessError, ConfigError
+from bus.errors import AccessError, Action, BusError, ConfigError
 from bus.testing.events import APP
 from bus.testing.lines import LARGE, PATIENCE, large_or, resident, until
 from bus.testing.memory import Crash, MemoryStreams
@@ -128,6 +128,46 @@ class SinkContract:
 
         assert not target.streams.letters
         assert Counter(await application.rows()) == Counter({f"k{number}": "sesudah" for number in range(50)})
+
+    async def test_what_its_owner_adds_disturbs_nothing(self, application: SinkApplication, target: Target) -> None:
+        pairs = [(f"k{number}", f"isi {number}") for number in range(60)]
+        messages = numbered(pairs)
+        async with target.running() as inflow:
+            await deliver(inflow, messages[:20])
+            await application.extend()
+            await deliver(inflow, messages[20:40])
+        await target.deliver(messages[40:])
+
+        assert await application.rows() == dict(pairs)
+        assert Counter(await application.writes()) == Counter(each.id for each in messages)
+        assert Counter(await application.heard()) == Counter(each.id for each in messages), "told twice without need"
+        assert not target.streams.letters
+
+    async def test_what_its_owner_takes_away_stops_it_and_loses_nothing(
+        self, application: SinkApplication, target: Target
+    ) -> None:
+        pairs = [(f"k{number}", f"isi {number}") for number in range(60)]
+        messages = numbered(pairs)
+        async with target.running() as inflow:
+            await deliver(inflow, messages[:20])
+            await application.withdraw()
+            delivering = asyncio.create_task(deliver(inflow, messages[20:]))
+            await until(lambda: delivering.done() or bool(target.health.problem))
+            told = target.health.problem
+            await application.restore()
+            await asyncio.wait({delivering})
+        if (stopped := delivering.exception()) is not None:  # a person starts it again
+            assert isinstance(stopped, BusError)
+            assert stopped.action is Action.STOP
+            told = str(stopped)
+            again = zip(messages, numbered(pairs), strict=True)
+            await target.deliver([fresh for each, fresh in again if not each.settled])
+
+        assert not target.streams.letters, "the events are not to blame"
+        assert told
+        assert "\n" not in told
+        assert await application.rows() == dict(pairs)
+        assert Counter(await application.writes()) == Counter(each.id for each in messages)
 
     async def test_wrong_credentials_end_it_and_lose_nothing(
         self, application: SinkApplication, target: Target

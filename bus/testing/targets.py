@@ -67,6 +67,15 @@ class SinkApplication(Protocol):
     async def back(self) -> None:
         """It answers again."""
 
+    async def extend(self) -> None:
+        """Its owner adds something of which the bus knows nothing: a column with a default, a field in its answers."""
+
+    async def withdraw(self) -> None:
+        """What every event needs is gone: a column, a procedure, an address, a folder."""
+
+    async def restore(self) -> None:
+        """It is there again, as it was."""
+
     async def disturb(self) -> bool:
         """From now on answers come late and connections are cut now and then. False where there is no connection."""
 

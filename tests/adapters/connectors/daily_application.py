@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from adapters.connectors import daily_formats
 from adapters.formats import Layout, form
@@ -27,12 +28,14 @@ class Readers:
         self.folder, self._monkeypatch = folder, monkeypatch
         folder.mkdir()
 
+    def files(self) -> list[Path]:
+        """What people see in the folder."""
+        return sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
+
     def lines(self) -> list[dict[str, str]]:
         """The rows of all files, each in its order."""
         rows: list[dict[str, str]] = []
-        for path in sorted(self.folder.iterdir()):
-            if path.name.startswith("."):
-                continue
+        for path in self.files():
             table = form(path.name).open(path, Layout())
             rows += [
                 {name: str(cell) for name, cell in zip(table.header, row.cells, strict=False)} for row in table.rows()
@@ -63,11 +66,24 @@ class Readers:
     def cuts(self) -> int:
         return 0
 
-    async def away(self) -> None:
+    async def extend(self) -> None:
+        """People add a column of their own, and write into it."""
+        for path in self.files():
+            if path.suffix == ".csv":
+                header, *rows = path.read_bytes().splitlines()
+                path.write_bytes(b"".join([header, b";catatan\r\n", *(row + b";sudah\r\n" for row in rows)]))
+            else:
+                book = load_workbook(path)
+                book.worksheets[0]["D1"], book.worksheets[0]["D2"] = "catatan", "sudah"
+                book.save(path)
+
+    async def withdraw(self) -> None:
         self.folder.rename(self.folder.with_name("dilepas"))
 
-    async def back(self) -> None:
+    async def restore(self) -> None:
         self.folder.with_name("dilepas").rename(self.folder)
+
+    away, back = withdraw, restore
 
 
 @contextmanager

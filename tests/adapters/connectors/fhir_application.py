@@ -64,6 +64,8 @@ class Store:
         self.writes: list[str] = []
         self.refused: str | None = None
         self.waits: list[str] = []  # the Retry-After of the answers to come, 429
+        self.adds = False  # an element more to each resource
+        self.gone = 0  # the status of whoever asks for a type that is no more
         self.fails_every = 0
         self.count = 0
         self.forgets = 0  # how many next pages that are asked for are gone
@@ -97,7 +99,8 @@ class Store:
         }
         if not self.keeps_source:
             meta.pop("source", None)
-        stored = {**resource, "id": name, "meta": meta}
+        added = {"active": True} if self.adds else {}
+        stored = {**resource, **added, "id": name, "meta": meta}
         row = (kind, name, meta["versionId"], round(updated, 3), json.dumps(stored))
         self.db.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)", row)
         self.db.execute("DELETE FROM identifier WHERE type = ? AND id = ?", (kind, name))
@@ -150,8 +153,8 @@ def _events(resource: dict[str, Any]) -> list[str]:
 
 def _kind(request: Request) -> str:
     kind: str = request.path_params["kind"]
-    if kind not in TYPES:
-        raise Outcome(404, "not-supported")
+    if kind not in TYPES or store.gone:
+        raise Outcome(store.gone or 404, "not-supported")
     return kind
 
 

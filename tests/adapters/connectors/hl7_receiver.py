@@ -35,6 +35,8 @@ class Hospital:
         self.silent = False  #: applies and says nothing
         self.enough: int | None = None  #: says nothing any more once it has applied so many
         self.repeated = 0  #: messages that it had applied before
+        self.adds = False  #: answers with a segment more
+        self.gone = False  #: takes messages of this type no more
         self.last = ""
 
     async def serve(self, reader: HL7StreamReader, writer: HL7StreamWriter) -> None:
@@ -45,13 +47,16 @@ class Hospital:
                 self.last = str(message)
                 code = self.code or self.take(message)
                 if not self.silent and (self.enough is None or len(self.writes) < self.enough):
-                    writer.writemessage(message.create_ack(code))
+                    added = "ZXX|baru\r" * self.adds + "ERR|||200^Unsupported message type|E\r" * self.gone
+                    writer.writemessage(hl7.parse(str(message.create_ack(code)) + added))
                     await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
 
     def take(self, message: hl7.Message) -> str:
         """Applies a message; returns what it is answered with."""
+        if self.gone:
+            return "AR"
         control = str(message.segment("MSH")[10])
         number, identity = (str(message.segment("ZBS")[field]) for field in (1, 2))
         self.heard.append(identity)

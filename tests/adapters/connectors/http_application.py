@@ -55,6 +55,8 @@ class Store:
         self.heard: list[str] = []
         self.writes: list[str] = []
         self.refused: str | None = None
+        self.adds = False  # answers with a field more
+        self.gone = 0  # the status of whoever asks for a door that is no more
         self.fails_every = 0
         self.count = 0
         self.forgets = 0  # how many next pages that are asked for are gone
@@ -197,6 +199,8 @@ async def large(_request: Request) -> Response:
 
 async def receive(request: Request) -> Response:
     """What others push: each idempotency key once, an older event never over a newer one."""
+    if store.gone:
+        return Response(status_code=store.gone)
     store.count += 1
     fault = store.fails_every and store.count % store.fails_every == 0
     if fault and store.count % 2:
@@ -204,7 +208,8 @@ async def receive(request: Request) -> Response:
     status = _apply(request.headers, json.loads(await request.body()))
     if fault:  # applied, and the answer says otherwise
         return Response(status_code=500)
-    return JSONResponse({"pesan": "terlarang"} if status == 422 else {}, status)
+    added = {"nomor": len(store.writes)} if store.adds else {}
+    return JSONResponse({"pesan": "terlarang"} if status == 422 else added, status)
 
 
 def _apply(headers: Any, row: dict[str, Any]) -> int:

@@ -76,6 +76,15 @@ class HttpOffice:
     async def refuse(self, value: str | None) -> None:
         await self._server.control("atur", {"refused": value})
 
+    async def extend(self) -> None:
+        await self._server.control("atur", {"adds": True})
+
+    async def withdraw(self) -> None:
+        await self._server.control("atur", {"gone": 404})
+
+    async def restore(self) -> None:
+        await self._server.control("atur", {"gone": 0})
+
 
 def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7) -> Delivery:
     """An event on its way into a target."""

@@ -26,6 +26,7 @@ class MailServer:
         self.forbidden: str | None = None  #: mails with this text are refused for good
         self.answers: dict[str, str] = {}  #: a recipient -> how it is answered
         self.busy: list[str] = []  #: answers to the next mails, before they are taken
+        self.taken = "250 OK"  #: the answer to a mail that it took
         self.users: list[str] = []  #: who logged in
         self.when_received: Callable[[], Awaitable[None]] | None = None
 
@@ -45,7 +46,7 @@ class MailServer:
         self.contents.append(envelope.content)
         if self.when_received:
             await self.when_received()
-        return "250 OK"
+        return self.taken
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         """Whether a user may log in."""

@@ -90,6 +90,15 @@ class Office:
     async def refuse(self, value: str | None) -> None:
         self._receiver.control(refused=value)
 
+    async def extend(self) -> None:
+        self._receiver.control(adds=True)
+
+    async def withdraw(self) -> None:
+        self._receiver.control(gone=True)
+
+    async def restore(self) -> None:
+        self._receiver.control(gone=False)
+
     async def disturb(self) -> bool:
         await self._door.disturb()
         return True

@@ -107,6 +107,15 @@ class Readers:
     async def refuse(self, value: str | None) -> None:
         self._server.forbidden = value
 
+    async def extend(self) -> None:
+        self._server.taken = "250-2.0.0 taken\r\n250 2.0.0 queued as 4711"
+
+    async def withdraw(self) -> None:
+        self._server.answers[TO] = "550 5.1.1 no such mailbox"
+
+    async def restore(self) -> None:
+        self._server.answers.clear()
+
     async def disturb(self) -> bool:
         await self._way.disturb()
         return True

@@ -68,6 +68,7 @@ PROCEDURE = {
         f"{INSERTED.format('p_')} ON DUPLICATE KEY UPDATE nilai = p_nilai, event_id = p_id"
     ],
 }
+DROPPED = "DROP PROCEDURE terima"
 
 
 class Office:
@@ -101,6 +102,15 @@ class Office:
     async def refuse(self, value: str | None) -> None:
         await self._own.run("DELETE FROM ditolak", *([f"INSERT INTO ditolak VALUES ('{value}')"] if value else []))
 
+    async def extend(self) -> None:
+        await self._own.run("ALTER TABLE sasaran ADD COLUMN tambahan varchar(20) DEFAULT 'baru'")
+
+    async def withdraw(self) -> None:
+        await self._own.run("ALTER TABLE sasaran RENAME COLUMN nilai TO isian")
+
+    async def restore(self) -> None:
+        await self._own.run("ALTER TABLE sasaran RENAME COLUMN isian TO nilai")
+
     async def close(self) -> None:
         await self._own.engine.dispose()
 
@@ -116,6 +126,27 @@ class CallingOffice(Office):
             else {"call": "terima", "parameters": {f"p_{name}": field for name, field in fields.items()}}
         )
         return SqlCall(SqlCallConfig.model_validate({"url": url, "key": ["kunci"], **what}), CONTEXT)
+
+    async def extend(self) -> None:
+        """The procedure gets a parameter too, where one may be left out."""
+        await super().extend()
+        if self.kind == "postgresql":
+            longer = [
+                each.replace("p_id text)", "p_id text, p_tambahan text DEFAULT '')") for each in PROCEDURE[self.kind]
+            ]
+            await self._own.run(DROPPED, *longer)
+
+    async def withdraw(self) -> None:
+        if self.kind == "sqlite":
+            await super().withdraw()
+        else:
+            await self._own.run(DROPPED)
+
+    async def restore(self) -> None:
+        if self.kind == "sqlite":
+            await super().restore()
+        else:
+            await self._own.run(*PROCEDURE[self.kind])
 
 
 class HandlerOffice(Office):
@@ -133,7 +164,7 @@ async def keep_row(event: BarisBerubah, delivery: Delivery, transaction: AsyncCo
         return
     if newest is None:
         await transaction.execute(text("INSERT INTO urutan VALUES (:kunci, :urutan)"), values)
-        await transaction.execute(text("INSERT INTO sasaran VALUES (:kunci, :nilai, :id)"), values)
+        await transaction.execute(text(INSERTED.format(":")), values)
         return
     await transaction.execute(text("UPDATE urutan SET urutan = :urutan WHERE kunci = :kunci"), values)
     await transaction.execute(text("UPDATE sasaran SET nilai = :nilai, event_id = :id WHERE kunci = :kunci"), values)

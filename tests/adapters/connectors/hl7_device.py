@@ -12,6 +12,7 @@ from typing import Any
 from adapters.connectors.hl7_frames import Frames, framed
 from adapters.connectors.hl7_mllp import Hl7Mllp
 from bus.ports import Source
+from tests.adapters.connectors.outbox import Outbox
 from tests.servers.proxy import Proxy
 
 AHEAD = 300  #: messages that are sent before the first answer
@@ -107,7 +108,7 @@ class Device:
         self._make = make
         self._sources: list[Hl7Mllp] = []
         self._rows: dict[int, str] = {}
-        self._outbox: deque[bytes] = deque()
+        self._outbox = Outbox()
         self._numbers = count(1)
         self._calling: asyncio.Task[None] | None = None
         self._silent = self._disturbed = False
@@ -156,6 +157,7 @@ class Device:
         if self._calling:
             self._calling.cancel()
             await asyncio.gather(self._calling, return_exceptions=True)
+        self._outbox.close()
 
     def _keep(self, message: str) -> None:
         self._outbox.append(message.encode())

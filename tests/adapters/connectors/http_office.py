@@ -10,6 +10,7 @@ from bus.ports import Delivery
 from bus.testing.events import APP, NAME, BarisBerubah
 from tests.adapters.connectors.http_application import API_KEY, CLIENT, CLIENT_SECRET, PASSWORD, USER
 from tests.adapters.connectors.http_server import HttpServer
+from tests.adapters.connectors.parts import in_parts
 from tests.servers.proxy import Proxy
 
 Way = Literal["key", "basic", "oauth"]
@@ -44,7 +45,8 @@ class HttpOffice:
     # --- as a source
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
-        await self._server.control("tulis", list(rows))
+        for part in in_parts(rows):
+            await self._server.control("tulis", part)
 
     async def write_oversized(self, key: int) -> None:
         await self.write([(key, "x" * 1_500_000)])

@@ -24,6 +24,7 @@ from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
 from bus.testing.events import APP
 from bus.testing.lines import Line, rounds, until
+from tests.adapters.connectors.parts import in_parts
 from tests.servers.mqtt import READER, Mosquitto, MqttServer, NatsMqtt
 from tests.servers.proxy import Proxy
 from tests.servers.server import HOST, PASSWORD, USER
@@ -73,8 +74,9 @@ class Sensors:
         return mqtt(self._server, f"{self._root}/{{bagian}}", self._door.url(self._server.url), **given)
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
-        payloads = [json.dumps({"kunci": key, "nilai": value}) for key, value in rows]
-        await self._server.publish(f"{self._root}/a", payloads)
+        for part in in_parts(rows):
+            payloads = [json.dumps({"kunci": key, "nilai": value}) for key, value in part]
+            await self._server.publish(f"{self._root}/a", payloads)
 
     async def delete(self, key: int) -> None:
         await self._server.publish(f"{self._root}/a", [""], retain=True)

@@ -63,7 +63,7 @@ class TestSqlCdc(SourceContract):
 class TestQueriesOfSqlCdc(SourceContract):
     @pytest.fixture
     def large(self) -> int:
-        return 10_000  # two pages
+        return 40_000  # eight pages, of which it holds two
 
     @pytest_asyncio.fixture(params=KINDS)
     async def application(self, request: pytest.FixtureRequest, proxy: Any) -> AsyncIterator[SourceApplication]:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from adapters.connectors.sql_outbox import SqlOutbox, SqlOutboxConfig
 from bus.ports import Source
 from bus.testing import SourceApplication, SourceContract
+from tests.adapters.connectors.parts import in_parts
 from tests.adapters.connectors.sql_application import CONTEXT, KINDS, Application, Door
 
 ROWS = Table(
@@ -22,7 +23,6 @@ ROWS = Table(
     Column("nilai", Text().with_variant(LONGTEXT(), "mysql", "mariadb")),
     Column("urutan", Integer, nullable=False, index=True),
 )
-PART = 5_000
 OVERSIZED = 1_500_000  #: characters: no event is so large
 
 
@@ -46,10 +46,9 @@ class Office:
         return self._behind.poll(query, url=url, key=["kunci"], watermark="urutan")
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
-        listed = list(rows)
-        for start in range(0, len(listed), PART):
+        for part in in_parts(rows):
             async with self._own.engine.begin() as connection:
-                await self._put(connection, listed[start : start + PART])
+                await self._put(connection, part)
 
     async def write_oversized(self, key: int) -> None:
         await self.write([(key, "x" * OVERSIZED)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from io import BytesIO
 from itertools import count
@@ -19,6 +18,7 @@ from adapters.connectors.http_signature import SigningKey
 from adapters.connectors.http_webhook import HttpWebhook, HttpWebhookConfig
 from bus.ports import Context, Source
 from bus.subjects import AppName
+from tests.adapters.connectors.outbox import Outbox
 from tests.servers.proxy import Proxy
 
 CONTEXT = Context(AppName("kominfo", "pengaduan"), "laporan", Path(), ZoneInfo("Asia/Jakarta"))
@@ -42,7 +42,7 @@ class Office:
         self._session = session
         self._sources: list[HttpWebhook] = []
         self._rows: dict[int, str] = {}
-        self._outbox: deque[tuple[str, bytes]] = deque()
+        self._outbox = Outbox()  # of each call its name, a line, and its body
         self._numbers = count(1)
         self._calling: asyncio.Task[None] | None = None
         self.silent = False
@@ -94,14 +94,15 @@ class Office:
 
     def _keep(self, changed: list[dict[str, Any]]) -> None:
         for start in range(0, len(changed), CALL):
-            body = json.dumps({"data": changed[start : start + CALL]}).encode()
-            self._outbox.append((f"msg_{next(self._numbers)}", body))
+            body = json.dumps({"data": changed[start : start + CALL]})
+            self._outbox.append(f"msg_{next(self._numbers)}\n{body}".encode())
         if self._calling is None or self._calling.done():
             self._calling = asyncio.create_task(self._call_out())
 
     async def _call_out(self) -> None:
         while self._outbox:
-            if self.silent or not await self._delivered(*self._outbox[0]):
+            name, _, body = self._outbox[0].partition(b"\n")
+            if self.silent or not await self._delivered(name.decode(), body):
                 await asyncio.sleep(0.01)
             else:
                 self._outbox.popleft()
@@ -137,3 +138,4 @@ class Office:
         if self._calling:
             self._calling.cancel()
             await asyncio.gather(self._calling, return_exceptions=True)
+        self._outbox.close()

@@ -67,6 +67,9 @@ class SourceApplication(Protocol):
     async def disturb(self) -> bool:
         """From now on answers come late and connections are cut now and then. False where there is no connection."""
 
+    def suffered(self) -> int:
+        """How many connections were cut so far, after something on them had come late."""
+
     async def calm(self) -> None:
         """The line is good again."""
 

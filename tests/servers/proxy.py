@@ -33,6 +33,8 @@ class Proxy:
         self._flowing.set()
         self._connections: dict[asyncio.Task[None], tuple[StreamWriter, ...]] = {}
         self._disturbing: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Task[None]] = set()  # the open connections on which something came late
+        self._suffered = 0
 
     async def __aenter__(self) -> Self:
         await self.accept()
@@ -48,6 +50,10 @@ class Proxy:
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._connections)
+
+    def suffered(self) -> int:
+        """How many connections were cut after something on them had come late."""
+        return self._suffered
 
     def url(self, url: str) -> str:
         """The same URL by way of this proxy."""
@@ -73,6 +79,7 @@ class Proxy:
         """Resets the open connections; new ones are accepted."""
         tasks = dict(self._connections)
         self.cuts += len(tasks)
+        self._suffered += len(self._late & tasks.keys())
         for task, writers in tasks.items():
             for writer in writers:
                 _reset_on_close(writer)
@@ -81,11 +88,15 @@ class Proxy:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def disturb(self, *, delay: float = 0.002, cuts: int = 5, every: float = 0.2) -> None:
-        """A bad line: everything is late, and ``cuts`` times, ``every`` so many seconds, all connections are reset."""
+        """A bad line: everything is late, and ``cuts`` times, ``every`` so many seconds, all connections are reset;
+        a time when there is none does not count.
+        """
 
         async def cutting() -> None:
-            for _ in range(cuts):
+            done = 0
+            while done < cuts:
                 await asyncio.sleep(every)
+                done += bool(self._connections)
                 await self.cut()
 
         await self.calm()
@@ -117,8 +128,8 @@ class Proxy:
             far_reader, far_writer = await asyncio.open_connection(*self.target)
             self._connections[task] = (writer, far_writer)
             async with asyncio.TaskGroup() as directions:
-                directions.create_task(self._pass_on(reader, far_writer))
-                directions.create_task(self._pass_on(far_reader, writer))
+                directions.create_task(self._pass_on(reader, far_writer, task))
+                directions.create_task(self._pass_on(far_reader, writer, task))
             for each in (far_writer, writer):
                 each.close()
                 await each.wait_closed()  # not before the last bytes are out
@@ -127,10 +138,11 @@ class Proxy:
         except asyncio.CancelledError:
             pass  # cut() has asked for it
         finally:
+            self._late.discard(task)
             for each in self._connections.pop(task):
                 each.transport.abort()
 
-    async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _pass_on(self, reader: StreamReader, writer: StreamWriter, connection: asyncio.Task[None]) -> None:
         """One direction, until its end; a half-closed connection stays half-closed."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(IN_FLIGHT)
@@ -147,6 +159,7 @@ class Proxy:
                 due, chunk = await waiting.get()
                 if due > loop.time():
                     await asyncio.sleep(due - loop.time())
+                    self._late.add(connection)
                 await self._flowing.wait()
                 if not chunk:
                     writer.write_eof()

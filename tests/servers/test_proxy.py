@@ -74,6 +74,16 @@ async def test_cuts_and_accepts_again(way: Proxy) -> None:
     writer.close()
 
 
+async def test_counts_the_connections_that_were_cut_after_they_were_late(way: Proxy) -> None:
+    for delay, suffered in ((0.0, 0), (0.001, 1), (0.0, 1)):
+        way.delay = delay
+        reader, writer = await asyncio.open_connection(HOST, way.port)
+        await _ask(reader, writer)
+        await way.cut()
+        assert way.suffered() == suffered
+        writer.close()
+
+
 async def test_refuses_and_listens_again_on_the_same_port(way: Proxy) -> None:
     port = way.port
     await way.refuse()

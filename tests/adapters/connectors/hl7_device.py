@@ -112,6 +112,7 @@ class Device:
         self._numbers = count(1)
         self._calling: asyncio.Task[None] | None = None
         self._silent = self._disturbed = False
+        self._suffered = 0
         self.refused: list[str] = []  #: reasons of AE and AR
 
     def source(self) -> Source:
@@ -144,6 +145,9 @@ class Device:
         self._disturbed = True
         return True
 
+    def suffered(self) -> int:
+        return self._suffered
+
     async def calm(self) -> None:
         self._disturbed = False
 
@@ -174,10 +178,10 @@ class Device:
     async def _session(self, source: Hl7Mllp) -> None:
         """Sends what is kept over one connection, until it ends."""
         async with contextlib.AsyncExitStack() as stack:
-            port = source.port
+            port, bad = source.port, None
             if self._disturbed:
-                proxy = await stack.enter_async_context(Proxy(port))
-                proxy.delay, port = LATE, proxy.port
+                bad = await stack.enter_async_context(Proxy(port))
+                bad.delay, port = LATE, bad.port
             client = await Client.connect(port)
             stack.push_async_callback(client.close)
             sent = answered = 0
@@ -191,5 +195,7 @@ class Device:
                 sent, answered = sent - 1, answered + 1
                 if code != "AA":
                     self.refused.append(reason)
-                if self._disturbed and answered == CUT:
+                if bad and answered == CUT:
+                    await bad.cut()
+                    self._suffered += bad.suffered()
                     return

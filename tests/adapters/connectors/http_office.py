@@ -33,7 +33,7 @@ class HttpOffice:
 
     def __init__(self, server: HttpServer, door: Proxy, **options: Any) -> None:
         self._server, self._door, self.url, self._options = server, door, door.url(server.url), options
-        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
+        self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
 
     async def disturb(self) -> bool:
         await self._door.disturb()

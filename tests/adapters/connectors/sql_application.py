@@ -96,6 +96,10 @@ class Door:
             await self._way.disturb()
         return self._way is not None
 
+    def suffered(self) -> int:
+        """How many connections were cut after something on them had come late."""
+        return self._way.suffered() if self._way else 0
+
     async def calm(self) -> None:
         """A good one again."""
         if self._way:

@@ -45,6 +45,9 @@ class Office:
     async def disturb(self) -> bool:
         return False
 
+    def suffered(self) -> int:
+        return 0
+
     async def calm(self) -> None:
         """There was nothing."""
 

@@ -61,7 +61,7 @@ class Sensors:
     def __init__(self, server: MqttServer, door: Proxy, **options: Any) -> None:
         self._server, self._door, self._options = server, door, options
         self._root = f"uji{next(NUMBERS)}"
-        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
+        self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
 
     async def begin(self) -> None:
         """The source's first run, from which on the broker keeps messages for it."""

@@ -67,6 +67,9 @@ class Bank:
         await self._way.disturb()
         return True
 
+    def suffered(self) -> int:
+        return self._way.suffered()
+
     async def calm(self) -> None:
         await self._way.calm()
 

@@ -84,7 +84,8 @@ class Office:
 
     def __init__(self, php: Php, door: Proxy, context: Context) -> None:
         self._php, self._url, self._context = php, door.url(php.url), context
-        self.away, self.back, self.calm, self._door = door.refuse, door.accept, door.calm, door
+        self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
+        self._door = door
         self._rows: dict[int, tuple[str, int]] = {}
         self._numbers = itertools.count(100)
         php.put_rows("baris", [])

@@ -31,8 +31,8 @@ class Office:
 
     def __init__(self, own: Application, door: Door) -> None:
         self._own, self._behind, self._number = own, Application(own.kind, door.url), 0
-        self.away, self.back, self.disturb, self.calm = door.shut, door.reopen, door.disturb, door.calm
-        self._door = door
+        self.away, self.back, self._door = door.shut, door.reopen, door
+        self.disturb, self.suffered, self.calm = door.disturb, door.suffered, door.calm
         self.backlog = 200_000 if own.kind == "sqlite" else 20_000
 
     def source(self) -> Source:

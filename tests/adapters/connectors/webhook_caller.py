@@ -83,6 +83,9 @@ class Office:
         self._disturbed = True
         return True
 
+    def suffered(self) -> int:
+        return sum(proxy.suffered() for proxy in self._proxies.values())
+
     async def calm(self) -> None:
         self._disturbed = False
 

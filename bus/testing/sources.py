@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -229,18 +230,38 @@ class SourceContract:
 
         assert sorted(line.emitted()) == [("1", "awal"), ("2", "akhir")]
 
-    async def test_of_two_readers_one_stores(self, application: SourceApplication, line: Line, tmp_path: Path) -> None:
-        other = Line(application, tmp_path / "kedua")
+    @pytest.fixture
+    def elsewhere(self, tmp_path: Path) -> Path:
+        """The folder of a second instance: another machine's, whose ledger knows nothing of the first one's."""
+        return tmp_path / "kedua"
+
+    async def test_of_two_readers_one_stores_and_the_other_takes_over(
+        self, application: SourceApplication, line: Line, elsewhere: Path
+    ) -> None:
+        other = Line(application, elsewhere)
         other.streams = line.streams
-        async with line.running() as first, other.running() as second:
+        async with AsyncExitStack() as both:
+            lives = {each: await both.enter_async_context(AsyncExitStack()) for each in (line, other)}
+            processes = {each: await life.enter_async_context(each.running()) for each, life in lives.items()}
             await rounds(line, 2)
             await rounds(other, 2)
             await application.write((key, "isi") for key in range(50))
             await until(lambda: line.streams.count >= 50)
-            fenced = [each for each in (first, second) if each.task.done()]
+            fenced = [each for each in lives if processes[each].task.done()]
             assert len(fenced) <= 1
 
-        assert Counter(line.emitted()) == Counter((str(key), "isi") for key in range(50))
+            await application.write((key, "isi") for key in range(50, 100))
+            works, stands_by = sorted(lives, key=lambda each: (each in fenced, -each.health.done))
+            await lives[works].aclose()  # killed, in the midst of it
+            await application.write((key, "isi") for key in range(100, 150))
+            await until(lambda: line.streams.count >= 150 or processes[stands_by].task.done())
+            if processes[stands_by].task.done():  # fenced, now or before: an adapter begins again with the lease
+                await lives[stands_by].aclose()
+                await lives[stands_by].enter_async_context(stands_by.running())
+            await until(lambda: line.streams.count >= 150)
+            await rounds(stands_by)
+
+        assert Counter(line.emitted()) == Counter((str(key), "isi") for key in range(150))
 
     @pytest.fixture
     def large(self) -> int:

@@ -188,7 +188,7 @@ class SinkContract:
         messages: list[MemoryMessage] = []
         async with target.running() as inflow, asyncio.timeout(2 * PATIENCE):
             disturbed = await application.disturb()
-            while len(messages) < 200 or (disturbed and not application.cuts()):
+            while len(messages) < 200 or (disturbed and not application.suffered()):
                 first = len(messages)
                 messages += numbered([(f"k{n}", f"isi {n}") for n in range(first, first + 40)], first=first + 1)
                 await inflow.handle(messages[first:])  # type: ignore[arg-type]

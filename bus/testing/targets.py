@@ -82,8 +82,8 @@ class SinkApplication(Protocol):
     async def calm(self) -> None:
         """The line is good again."""
 
-    def cuts(self) -> int:
-        """How many connections were cut so far; 0 where there are none."""
+    def suffered(self) -> int:
+        """How many connections were cut so far, after something on them had come late."""
 
 
 class MemoryMessage:

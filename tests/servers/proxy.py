@@ -20,14 +20,14 @@ class Proxy:
     """Passes connections on to ``host:port``; may delay, cut, refuse and freeze them. Lives in the test's event loop.
 
     ``delay`` is the latency in seconds, each way; it may change at any time. ``connections`` counts those that are
-    open, ``accepted`` all so far, ``cuts`` those that it has reset.
+    open, ``accepted`` all so far.
     """
 
     def __init__(self, port: int, *, host: str = HOST) -> None:
         self.target = (host, port)
         self.port = 0
         self.delay = 0.0
-        self.accepted = self.cuts = 0
+        self.accepted = 0
         self._server: asyncio.Server | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -78,7 +78,6 @@ class Proxy:
     async def cut(self) -> None:
         """Resets the open connections; new ones are accepted."""
         tasks = dict(self._connections)
-        self.cuts += len(tasks)
         self._suffered += len(self._late & tasks.keys())
         for task, writers in tasks.items():
             for writer in writers:

@@ -67,7 +67,7 @@ async def test_cuts_and_accepts_again(way: Proxy) -> None:
     await way.cut()
     with pytest.raises(ConnectionResetError):
         await reader.readexactly(1)
-    assert (way.connections, way.cuts) == (0, 1)
+    assert way.connections == 0
     writer.close()
     reader, writer = await asyncio.open_connection(HOST, way.port)
     assert await _ask(reader, writer) == b"ping"

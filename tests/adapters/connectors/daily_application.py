@@ -63,7 +63,7 @@ class Readers:
     async def calm(self) -> None:
         """There was nothing."""
 
-    def cuts(self) -> int:
+    def suffered(self) -> int:
         return 0
 
     async def extend(self) -> None:

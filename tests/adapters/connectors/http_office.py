@@ -39,9 +39,6 @@ class HttpOffice:
         await self._door.disturb()
         return True
 
-    def cuts(self) -> int:
-        return self._door.cuts
-
     # --- as a source
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:

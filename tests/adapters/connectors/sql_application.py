@@ -105,10 +105,6 @@ class Door:
         if self._way:
             await self._way.calm()
 
-    def cuts(self) -> int:
-        """How many connections were cut on it."""
-        return self._way.cuts if self._way else 0
-
     @classmethod
     async def to(cls, own: Application, proxy: Callable[[str | int], Awaitable[Proxy]]) -> Door:
         """A proxy where there is a server; SQLite is shut by whoever holds its file for itself."""

@@ -67,7 +67,7 @@ class Office:
 
     def __init__(self, receiver: Receiver, door: Proxy) -> None:
         self._receiver, self._door = receiver, door
-        self.away, self.back, self.calm = door.refuse, door.accept, door.calm
+        self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
 
     def sink(self) -> Sink:
         return send(self._door.port)
@@ -102,9 +102,6 @@ class Office:
     async def disturb(self) -> bool:
         await self._door.disturb()
         return True
-
-    def cuts(self) -> int:
-        return self._door.cuts
 
 
 @pytest.fixture(scope="module")

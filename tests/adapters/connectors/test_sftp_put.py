@@ -62,8 +62,8 @@ class Fetchers(Readers):
     async def calm(self) -> None:
         await self._way.calm()
 
-    def cuts(self) -> int:
-        return self._way.cuts
+    def suffered(self) -> int:
+        return self._way.suffered()
 
 
 @pytest.fixture

@@ -123,8 +123,8 @@ class Readers:
     async def calm(self) -> None:
         await self._way.calm()
 
-    def cuts(self) -> int:
-        return self._way.cuts
+    def suffered(self) -> int:
+        return self._way.suffered()
 
 
 class MailContract(SinkContract):

@@ -104,9 +104,6 @@ class Office:
         await self._door.disturb()
         return True
 
-    def cuts(self) -> int:
-        return self._door.cuts
-
     def _put(self, rows: Iterable[tuple[int, str]], number: int | None = None) -> None:
         for key, value in rows:
             if self._rows.get(key, ("",))[0] != value:

@@ -77,7 +77,7 @@ class Office:
     def __init__(self, own: Application, door: Door) -> None:
         self._own, self._door, self.kind = own, door, own.kind
         self.away, self.back = door.shut, door.reopen
-        self.disturb, self.calm, self.cuts = door.disturb, door.calm, door.cuts
+        self.disturb, self.suffered, self.calm = door.disturb, door.suffered, door.calm
         self.backlog = 200_000 if own.kind == "postgresql" else 20_000
 
     def sink(self) -> Sink:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ssl
 import subprocess
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,28 +17,18 @@ from pydantic import BaseModel, ValidationError
 from adapters.connectors.smtp_send import SmtpSend, SmtpSendConfig
 from bus.envelope import Event
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
-from bus.ports import Context, Delivery, Sink
-from bus.subjects import AppName
-from bus.testing import SinkApplication, SinkContract
-from bus.testing.events import APP
-from bus.testing.targets import MemoryMessage, Target, numbered
+from bus.ports import Delivery, Sink
+from bus.testing.targets import Target, numbered
+from tests.adapters.connectors.mail_office import SENDER, TO, Readers, send
 from tests.adapters.connectors.mail_server import PASSWORD, USER, MailServer, events, serving, text
 from tests.servers.proxy import Proxy
 from tests.servers.server import HOST
-
-CONTEXT = Context(AppName("satpolpp", "penertiban"), "izin_terbit", Path(), ZoneInfo("Asia/Jakarta"))
-SENDER, TO = "bus@kominfo.example", "loket@satpolpp.example"
 
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[MailServer]:
     async with serving() as mail_server:
         yield mail_server
-
-
-def send(port: int, **options: Any) -> SmtpSend:
-    given = {"server": f"{HOST}:{port}", "tls": "none", "sender": SENDER, "to": [TO], "timeout": 5, **options}
-    return SmtpSend(SmtpSendConfig.model_validate(given), CONTEXT)
 
 
 class IzinTerbit(BaseModel):
@@ -73,109 +61,6 @@ async def apply(sink: SmtpSend, *deliveries: Delivery) -> None:
         await sink.apply(deliveries, None)
     finally:
         await sink.close()
-
-
-class Readers:
-    """People with a mailbox. A mail server takes whatever comes, twice where it comes twice: what counts is what a mail
-    program shows, which knows a mail by its Message-ID.
-    """
-
-    def __init__(self, server: MailServer, way: Proxy, digest: bool) -> None:
-        self._server, self._way, self._digest = server, way, digest
-        self.away, self.back = way.refuse, way.accept
-
-    def sink(self, **options: Any) -> Sink:
-        login = {"user": USER, "password": "env:BUS_TEST_PASSWORD"}
-        return send(self._way.port, digest=self._digest, **login | options)
-
-    def stranger(self) -> Sink | None:
-        return self.sink(user=USER, password="env:BUS_TEST_WRONG_PASSWORD")
-
-    def told(self) -> list[Mapping[str, str]]:
-        """What the mails tell, one mapping per event."""
-        return [event for mail in self._server.mailbox() for event in events(mail)]
-
-    async def rows(self) -> Mapping[str, str]:
-        return {event["kunci"]: event["nilai"] for event in self.told()}
-
-    async def writes(self) -> Sequence[str]:
-        return [event["kode"] for event in self.told()]
-
-    async def heard(self) -> Sequence[str]:
-        return [event["kode"] for mail in self._server.received for event in events(mail)]
-
-    async def refuse(self, value: str | None) -> None:
-        self._server.forbidden = value
-
-    async def extend(self) -> None:
-        self._server.taken = "250-2.0.0 taken\r\n250 2.0.0 queued as 4711"
-
-    async def withdraw(self) -> None:
-        self._server.answers[TO] = "550 5.1.1 no such mailbox"
-
-    async def restore(self) -> None:
-        self._server.answers.clear()
-
-    async def disturb(self) -> bool:
-        await self._way.disturb()
-        return True
-
-    async def calm(self) -> None:
-        await self._way.calm()
-
-    def suffered(self) -> int:
-        return self._way.suffered()
-
-
-class MailContract(SinkContract):
-    """As far as it applies: a mailbox is a list of events, so an older one overwrites nothing."""
-
-    digest: ClassVar[bool] = False
-
-    @pytest_asyncio.fixture
-    async def application(
-        self, proxy: Callable[[int], Awaitable[Proxy]], monkeypatch: pytest.MonkeyPatch
-    ) -> AsyncIterator[SinkApplication]:
-        monkeypatch.setenv("BUS_TEST_PASSWORD", PASSWORD)
-        monkeypatch.setenv("BUS_TEST_WRONG_PASSWORD", "bukan-sandinya")
-        async with serving(login=True) as server:
-            yield Readers(server, await proxy(server.port), digest=self.digest)
-
-    async def test_an_older_event_overwrites_no_newer_one(self, application: Readers, target: Target) -> None:  # type: ignore[override]
-        await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))
-        old = MemoryMessage(900, "k1", "lama", event_id="a" * 32, origin=f"{APP.stream}:3")
-        await target.deliver([old])
-
-        assert [event["nilai"] for event in application.told()] == ["baru", "tetap", "lama"]
-        assert old.settled == "ack"
-
-
-class TestSmtpSend(MailContract):
-    @pytest.fixture
-    def large(self) -> int:
-        return 1_000  # five answers of the server per mail
-
-
-class TestSmtpDigest(MailContract):
-    """A mail is known by all of its events: an event that comes again in another company stands in two mails."""
-
-    digest = True
-    knows_events = False
-
-    @pytest.fixture
-    def large(self) -> int:
-        return 20_000
-
-    async def test_an_event_that_comes_again_is_not_applied_again(
-        self, application: SinkApplication, target: Target
-    ) -> None:
-        pairs = [(f"k{number}", f"isi {number}") for number in range(20)]
-
-        await target.deliver(numbered(pairs))
-        await target.deliver(numbered(pairs))
-
-        assert await application.rows() == dict(pairs)
-        assert Counter(await application.writes()) == Counter(each.id for each in numbered(pairs))
 
 
 async def test_what_a_mail_tells(server: MailServer) -> None:

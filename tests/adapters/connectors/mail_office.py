@@ -1,0 +1,75 @@
+"""People with a mailbox, reached by smtp_send over a real mail server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.connectors.smtp_send import SmtpSend, SmtpSendConfig
+from bus.ports import Context, Sink
+from bus.subjects import AppName
+from tests.adapters.connectors.mail_server import USER, MailServer, events
+from tests.servers.proxy import Proxy
+from tests.servers.server import HOST
+
+CONTEXT = Context(AppName("satpolpp", "penertiban"), "izin_terbit", Path(), ZoneInfo("Asia/Jakarta"))
+SENDER, TO = "bus@kominfo.example", "loket@satpolpp.example"
+
+
+def send(port: int, **options: Any) -> SmtpSend:
+    given = {"server": f"{HOST}:{port}", "tls": "none", "sender": SENDER, "to": [TO], "timeout": 5, **options}
+    return SmtpSend(SmtpSendConfig.model_validate(given), CONTEXT)
+
+
+class Readers:
+    """People with a mailbox. A mail server takes whatever comes, twice where it comes twice: what counts is what a mail
+    program shows, which knows a mail by its Message-ID.
+    """
+
+    def __init__(self, server: MailServer, way: Proxy, digest: bool) -> None:
+        self._server, self._way, self._digest = server, way, digest
+        self.away, self.back = way.refuse, way.accept
+
+    def sink(self, **options: Any) -> Sink:
+        login = {"user": USER, "password": "env:BUS_TEST_PASSWORD"}
+        return send(self._way.port, digest=self._digest, **login | options)
+
+    def stranger(self) -> Sink | None:
+        return self.sink(user=USER, password="env:BUS_TEST_WRONG_PASSWORD")
+
+    def told(self) -> list[Mapping[str, str]]:
+        """What the mails tell, one mapping per event."""
+        return [event for mail in self._server.mailbox() for event in events(mail)]
+
+    async def rows(self) -> Mapping[str, str]:
+        return {event["kunci"]: event["nilai"] for event in self.told()}
+
+    async def writes(self) -> Sequence[str]:
+        return [event["kode"] for event in self.told()]
+
+    async def heard(self) -> Sequence[str]:
+        return [event["kode"] for mail in self._server.received for event in events(mail)]
+
+    async def refuse(self, value: str | None) -> None:
+        self._server.forbidden = value
+
+    async def extend(self) -> None:
+        self._server.taken = "250-2.0.0 taken\r\n250 2.0.0 queued as 4711"
+
+    async def withdraw(self) -> None:
+        self._server.answers[TO] = "550 5.1.1 no such mailbox"
+
+    async def restore(self) -> None:
+        self._server.answers.clear()
+
+    async def disturb(self) -> bool:
+        await self._way.disturb()
+        return True
+
+    async def calm(self) -> None:
+        await self._way.calm()
+
+    def suffered(self) -> int:
+        return self._way.suffered()

@@ -3,9 +3,9 @@
 The text is plain and in Bahasa Indonesia, with the subscription's fields and nothing else of the event; the subject is
 the same for all mails and holds no data. A mail goes to all recipients or, where one is refused, to none.
 
-A mail server cannot be asked whether it has a mail already: after a crash between its answer and ours an event is sent
-twice. Such mails have one Message-ID, made of the event's id, by which mail programs know them for the same (of a
-digest: of the ids of all its events, so that after a crash an event may stand in two different ones).
+A mail server cannot be asked whether it has a mail already: after a crash the events that were in hand, a batch at
+most, are sent once more. Such mails have one Message-ID, made of the event's id, by which mail programs know them for
+the same (of a digest: of the ids of all its events, so that after a crash an event may stand in two different ones).
 """
 
 from __future__ import annotations

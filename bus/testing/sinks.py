@@ -117,7 +117,8 @@ class SinkContract:
         assert await application.rows() == {"k1": FORBIDDEN}
 
     async def test_the_application_is_away_and_comes_back(self, application: SinkApplication, target: Target) -> None:
-        await target.deliver(numbered([("k0", "sebelum")]))
+        first = numbered([("k0", "sebelum")])
+        await target.deliver(first)
         messages = numbered([(f"k{number}", "sesudah") for number in range(50)], first=10)
         async with target.running() as inflow:
             await application.away()
@@ -127,7 +128,8 @@ class SinkContract:
             await delivering
 
         assert not target.streams.letters
-        assert Counter(await application.rows()) == Counter({f"k{number}": "sesudah" for number in range(50)})
+        assert await self.applied(application) == Counter(each.id for each in (*first, *messages))
+        assert await application.rows() == {f"k{number}": "sesudah" for number in range(50)}
 
     async def test_what_its_owner_adds_disturbs_nothing(self, application: SinkApplication, target: Target) -> None:
         pairs = [(f"k{number}", f"isi {number}") for number in range(60)]

@@ -5,7 +5,8 @@ operation's request: `permintaan.sejak` is the element `sejak` in `permintaan`. 
 `next`) begin below the answer's element. Both are checked against the WSDL when the source opens. What the answer
 leaves out is null, an empty list is no record; dates and times are ISO 8601, decimals exact.
 
-The WSDL is asked for once a day and kept, so that a start needs no service. Calls go to `url` alone.
+The WSDL is kept, so that a start needs no service; it is asked for once a day, and where an answer is not as it says.
+Calls go to `url` alone.
 
 It does not see deletes, states between two polls, and changes that leave the watermark where it is. A fault of the
 receiver (Server) is tried again, one of the sender (Client) stops the source: its contract does not fit.

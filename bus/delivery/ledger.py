@@ -32,8 +32,12 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
     key BLOB PRIMARY KEY, content BLOB NOT NULL, mark BLOB NOT NULL, count INTEGER NOT NULL, ids TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused (key BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+
+
+_NEITHER: Sequence[Any] = ({}, "")  #: told and refused, of an entry that has neither
 
 
 class Told(NamedTuple):
@@ -45,24 +49,30 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last known state of one record key. ``told`` has what may have to be withdrawn, by the event's type."""
+    """The last known state of one record key. ``told`` has what may have to be withdrawn, by the event's type.
+
+    ``content`` is the digest of what was emitted last, ``refused`` that of what was rejected since; empty: nothing was.
+    """
 
     key: bytes
     content: bytes
     mark: bytes
     count: int
     told: Mapping[str, Told] = field(default_factory=dict)
+    refused: bytes = b""
 
     def dump(self) -> list[Any]:
         """As JSON, for the cursor."""
         binary = [b85encode(value).decode() for value in (self.key, self.content, self.mark)]
-        return [*binary, self.count, *([dict(self.told)] if self.told else [])]
+        told, refused = dict(self.told), b85encode(self.refused).decode()
+        return [*binary, self.count, *([told, refused] if refused else [told] if told else [])]
 
     @classmethod
     def load(cls, values: Sequence[Any]) -> Entry:
         """The inverse of ``dump``."""
         key, content, mark = (b85decode(value) for value in values[:3])
-        return cls(key, content, mark, values[3], _told(values[4] if len(values) > 4 else {}))  # noqa: PLR2004 - it is the fifth
+        told, refused = (*values[4:], *_NEITHER[len(values) - 4 :])
+        return cls(key, content, mark, values[3], _told(told), b85decode(refused))
 
 
 class Version(NamedTuple):
@@ -104,9 +114,9 @@ class Ledger:
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"SELECT key, content, mark, count, ids FROM entry WHERE key IN ({marks})", part)  # noqa: S608
-            for key, content, mark, count, ids in rows:
-                found[key] = Entry(key, content, mark, count, _told(json.loads(ids) if ids else {}))
+            query = f"SELECT e.*, r.content FROM entry e LEFT JOIN refused r ON r.key = e.key WHERE e.key IN ({marks})"  # noqa: S608
+            for key, content, mark, count, ids, refused in self._db.execute(query, part):
+                found[key] = Entry(key, content, mark, count, _told(json.loads(ids) if ids else {}), refused or b"")
         return found
 
     def version(self, record: Record, before: Entry | None) -> Version:
@@ -133,6 +143,9 @@ class Ledger:
             "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)",
             [(e.key, e.content, e.mark, e.count, json.dumps(dict(e.told)) if e.told else "") for e in entries],
         )
+        refused = {e.key: e.refused for e in entries}  # of a key the last
+        self._db.executemany("DELETE FROM refused WHERE key = ?", [(key,) for key in refused])
+        self._db.executemany("INSERT INTO refused VALUES (?, ?)", [each for each in refused.items() if each[1]])
         self._remember("sequence", str(sequence))
         self._db.execute("COMMIT")
         self._sequence = sequence
@@ -145,6 +158,7 @@ class Ledger:
         epoch = token_hex(8)
         self._db.execute("BEGIN")
         self._db.execute("DELETE FROM entry")
+        self._db.execute("DELETE FROM refused")
         self._remember("epoch", epoch)
         self._remember("sequence", "0")
         self._db.execute("COMMIT")

@@ -6,7 +6,7 @@ Pure computing, in slices: the connection and other sources have their turn in b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -107,19 +107,24 @@ class Preparer:
         if not drafts and not reason:
             return
         content = content_of_columns(self._mapper.columns(record)) if reason else content_of(drafts)
-        compared = record.version is None or self._mapper.compares
-        if compared and before is not None and before.content == content:
-            if reason:  # no second dead letter; but a file's report and a redrive ask for every record
+        if before is not None and (record.version is None or self._mapper.compares):
+            if reason and content in {before.refused, before.content}:  # older ledgers have it as the content
+                # no second dead letter; but a file's report and a redrive ask for every record
                 prepared.rejections.append(Rejection(record, reason))
-            return
-        version = self._ledger.version(record, before)
+                return
+            if not reason and content == before.content:
+                if before.refused:  # as it was before it was rejected: that is no change
+                    prepared.remember(replace(before, refused=b""))
+                return
+        version, refused = self._ledger.version(record, before), b""
         if reason:
             self._reject(record, reason, content, prepared)
+            content, refused = before.content if before else b"", content
         withdrawing, time = self._mapper.withdrawing, self._time_of(record)
         for draft in withdrawing.completed(drafts, told) if told else drafts:
             event = self._add_event(draft, record, version.text, time, prepared)
             withdrawing.remember(told, draft, event.id)
-        prepared.remember(Entry(key, content, mark_of(record), version.counter, told))
+        prepared.remember(Entry(key, content, mark_of(record), version.counter, told, refused))
 
     def _drafts(self, record: Record, told: Mapping[str, Told]) -> tuple[Sequence[Draft], str]:
         """What a record becomes, or why it becomes nothing."""

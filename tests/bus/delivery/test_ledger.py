@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def test_entries_survive_a_restart(ledger: Ledger, tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "ledger")) as again:
         assert again.epoch == epoch
         assert again.look([key_of(record)]) == {key_of(record): entry(record, b"A")}
+
+
+def test_what_was_rejected_is_remembered_until_it_is_well(ledger: Ledger) -> None:
+    sick = replace(entry(Record("1", {}), b"A"), refused=b"B")
+    ledger.commit([sick], 7)
+    assert ledger.look([sick.key]) == {sick.key: sick}
+    assert Entry.load(sick.dump()) == sick
+
+    ledger.commit([replace(sick, refused=b"")], 8)
+    assert ledger.look([sick.key])[sick.key].refused == b""
 
 
 def test_nobody_else_may_read_it(ledger: Ledger, tmp_path: Path) -> None:

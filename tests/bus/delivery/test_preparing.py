@@ -84,3 +84,14 @@ def test_the_events_of_a_record_have_one_time(tmp_path: Path) -> None:
 
     assert len(prepared.events) == 2
     assert len({event.time for event in prepared.events}) == 1
+
+
+def test_what_is_again_as_it_was_before_it_was_rejected_is_no_change(tmp_path: Path) -> None:
+    prepared = Prepared()
+    values = ["1", "rusak", "rusak", "1", "rusak", "rusak lagi", "2", "1"]
+
+    preparer(tmp_path).add([record("aman", value) for value in values], prepared, {})
+
+    assert [json.loads(event.data)["nilai"] for event in prepared.events] == ["1", "2", "1"]
+    assert [each.columns["nilai"] for each in prepared.letters] == ["rusak", "rusak", "rusak lagi"]
+    assert len(prepared.rejections) == 4

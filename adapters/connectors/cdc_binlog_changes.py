@@ -7,7 +7,7 @@ commit, and only there a reading can begin again, since row events need the tabl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -31,11 +31,18 @@ class Changes:
     """Reads the events of one stream."""
 
     def __init__(
-        self, tables: Iterable[Tracked], gathering: Gathering, place: Callable[[Any], int], zone: tzinfo, where: str
+        self,
+        tables: Iterable[Tracked],
+        gathering: Gathering,
+        place: Callable[[Any], int],
+        columns_now: Callable[[Tracked], Collection[str]],
+        zone: tzinfo,
+        where: str,
     ) -> None:
         self._tables = {(each.schema, each.table): each for each in tables}
         self._schemas = {schema for schema, _ in self._tables}
         self._gathering, self._place, self._zone, self._where = gathering, place, zone, where
+        self._columns_now = columns_now
 
     def take(self, event: Any) -> None:
         """One event. Raises ConfigError for one that does not tell the whole row, or a column that is gone."""
@@ -80,9 +87,11 @@ class Changes:
             return
         self._check(event, tracked)
         self._gathering.part_size += event.event_size
-        rows = rows_of(event, tracked.columns, self._zone)
+        names = [column.name for column in event.columns]
+        wanted = tracked.logged(names, lambda: self._columns_now(tracked), self._where)
+        rows = rows_of(event, wanted, self._zone)
         if rows is None:
-            rows = self._slowly(event, tracked)
+            rows = self._slowly(event, wanted)
         if isinstance(event, UpdateRowsEvent):
             for old in rows:
                 self._update(tracked, old, next(rows))
@@ -92,7 +101,6 @@ class Changes:
                 self._add(tracked, row, operation)
 
     def _check(self, event: Any, tracked: Tracked) -> None:
-        tracked.check([column.name for column in event.columns], self._where)
         bitmaps = [event.columns_present_bitmap, getattr(event, "columns_present_bitmap2", b"")]
         if any(sum(byte.bit_count() for byte in each) not in {0, len(event.columns)} for each in bitmaps):
             raise ConfigError(
@@ -101,16 +109,14 @@ class Changes:
                 hint="leave binlog_row_image FULL in every session, and raise `resnapshot`",
             )
 
-    def _slowly(self, event: Any, tracked: Tracked) -> Iterator[Row]:
+    def _slowly(self, event: Any, wanted: Sequence[str]) -> Iterator[Row]:
         """The rows as the library reads them: it knows every type."""
         columns = {column.name: column for column in event.columns}
-        converts = {
-            name: convert for name in tracked.columns if (convert := logged(columns[name], self._zone)) is not None
-        }
+        converts = {name: convert for name in wanted if (convert := logged(columns[name], self._zone)) is not None}
         for row in event.rows:
             for values in ("before_values", "after_values", "values"):
                 if values in row:
-                    yield _row(tracked, row[values], row[values.replace("values", "none_sources")], converts)
+                    yield _row(wanted, row[values], row[values.replace("values", "none_sources")], converts)
 
     def _update(self, tracked: Tracked, old: Row, new: Row) -> None:
         if moved(tracked, old, new):
@@ -124,9 +130,9 @@ class Changes:
 
 
 def _row(
-    tracked: Tracked, values: Mapping[str, Any], sources: Mapping[str, str], converts: Mapping[str, Convert]
+    wanted: Sequence[str], values: Mapping[str, Any], sources: Mapping[str, str], converts: Mapping[str, Convert]
 ) -> Row:
-    row = {name: values[name] for name in tracked.columns}
+    row = {name: values[name] for name in wanted}
     for name, convert in converts.items():
         row[name] = convert(row[name], sources.get(name))
     return row

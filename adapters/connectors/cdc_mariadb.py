@@ -169,6 +169,7 @@ class LogReader:
             self._tables.values(),
             gathering,
             lambda event: pack(stream.log_file, event.packet.log_pos),
+            lambda tracked: tracked.columns_now(control),
             self._capture.zone,
             self._where,
         )

@@ -39,6 +39,10 @@ class Rereading:
         self._connection = connection
         self._seen = 0  #: a transaction whose end other connections see
 
+    def columns_now(self, tracked: Tracked) -> frozenset[str]:
+        """The table's columns as they are now."""
+        return tracked.columns_now(self._connection)
+
     def fill(self, known: Known, row: Row, key: Mapping[str, Any], xid: int) -> None:
         """Fills them in as they are now; where the row is gone the columns are left out."""
         self._wait_for(xid)
@@ -104,10 +108,8 @@ class Changes:
             if relation.table == INBOX:
                 self._known[number] = None
             return
-        tracked.check(relation.columns, self._where)
-        self._known[number] = Known(
-            tracked, relation.wanting(tracked.columns), relation.wanting(tracked.key, converted=False)
-        )
+        columns = tracked.logged(relation.columns, lambda: self._rereading.columns_now(tracked), self._where)
+        self._known[number] = Known(tracked, relation.wanting(columns), relation.wanting(tracked.key, converted=False))
 
     def _change(self, data: bytes, kind: int) -> None:
         number = pgoutput.number_of(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from json.encoder import encode_basestring
@@ -71,14 +71,29 @@ class Tracked:
             return True
         return all(name not in row or text_of(row[name]) == value for name, value in self.where.items())
 
-    def check(self, columns: Sequence[str], where: str) -> None:
-        """Raises ConfigError where the log says of a table that it has lost a column."""
-        if missing := [name for name in self.columns if name not in columns]:
+    def logged(self, columns: Collection[str], now: Callable[[], Collection[str]], where: str) -> tuple[str, ...]:
+        """Those of its columns that a change in the log has.
+
+        Raises ConfigError where the table has lost one. One that it has again, ``now``, is left out of the changes
+        that were made without it: they become dead letters, and a redrive reads the row as it is.
+        """
+        missing = [name for name in self.columns if name not in columns]
+        if missing and (self.belongs_to or not set(self.key).isdisjoint(missing) or not set(missing) <= set(now())):
             raise ConfigError(
                 f"table {self.table} has no column {listed(missing)} any more",
                 where=f"{where}.tables.{self.name}",
                 hint="adjust the contract; nothing is lost meanwhile",
             )
+        return tuple(name for name in self.columns if name in columns)
+
+    def columns_now(self, connection: Any) -> frozenset[str]:
+        """The table's columns as they are now, by a connection of a driver."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+                (self.schema, self.table),
+            )
+            return frozenset(row[0] for row in cursor.fetchall())
 
     def key_of(self, values: Sequence[Any]) -> str:
         """The record's key: a JSON list of the table's name and the texts of its key, as ``sql.key_of`` makes it."""

@@ -52,6 +52,15 @@ class SourceApplication(Protocol):
 
         Where the technology has no such thing: writes both, one after the other."""
 
+    async def widen(self) -> None:
+        """Gives its rows one more column, or whatever holds more of them there."""
+
+    async def lose_column(self) -> bool | None:
+        """Calls the column ``nilai`` otherwise. False where nothing can be written meanwhile."""
+
+    async def regain_column(self) -> None:
+        """Calls it ``nilai`` again."""
+
     def stranger(self) -> Source | None:
         """A connector whose credentials are wrong; None where the application asks for none."""
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Collection, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -229,6 +229,71 @@ class SourceContract:
             await until(lambda: line.streams.count >= 2)
 
         assert sorted(line.emitted()) == [("1", "awal"), ("2", "akhir")]
+
+    async def test_a_column_that_comes_changes_nothing(self, application: SourceApplication, line: Line) -> None:
+        await application.write((key, "sebelum") for key in range(50))
+        async with line.running():
+            await until(lambda: line.streams.count >= 50)
+            line.streams.full = True
+            await application.write((key, "menunggu") for key in range(50, 70))
+            await until(lambda: line.streams.refused >= 1)
+            await application.widen()
+            line.streams.full = False
+            await application.write((key, "sesudah") for key in range(70, 100))
+            await until(lambda: line.streams.count >= 100)
+            await rounds(line)
+
+        assert Counter(line.emitted()) == Counter(
+            [(str(key), "sebelum") for key in range(50)]
+            + [(str(key), "menunggu") for key in range(50, 70)]
+            + [(str(key), "sesudah") for key in range(70, 100)]
+        )
+        assert not line.streams.letters
+
+    async def test_a_column_that_goes_and_comes_back_loses_nothing(
+        self, application: SourceApplication, line: Line
+    ) -> None:
+        """Meanwhile a source waits, or what it reads becomes dead letters that name the column; one that has stopped
+        is started again, as whoever is on call does.
+        """
+        health, streams = line.health, line.streams
+        await application.write((key, "sebelum") for key in range(50))
+        with suppress(ConfigError):
+            async with line.running() as process:
+                await until(lambda: streams.count >= 50)
+                await rounds(line)
+                meanwhile = range(50, 60 if await application.lose_column() is not False else 50)
+                await application.write((key, "selama") for key in meanwhile)
+                whole = 50 + len(meanwhile)
+                await until(
+                    lambda: bool(health.problem) or streams.count >= whole or len(streams.letters) >= len(meanwhile)
+                )
+                if at := health.problem and health.last_problem_at:  # it pauses and tries again, or stops
+                    await until(lambda: process.task.done() or health.last_problem_at != at or not health.problem)
+                stopped = process.task.done()
+                if not stopped:
+                    await application.regain_column()
+                    await self._goes_on(application, line, meanwhile)
+        if stopped:
+            await application.regain_column()
+            async with line.running():
+                await self._goes_on(application, line, meanwhile)
+
+        emitted = line.emitted()
+        assert len(set(emitted)) == len(emitted)
+        assert [line.values(key) for key in range(50)] == [["sebelum"]] * 50
+        assert "\n" not in health.last_problem
+        assert all("kolom nilai" in letter.reason for letter in streams.letters)
+
+    async def _goes_on(self, application: SourceApplication, line: Line, waited: Collection[int]) -> None:
+        """The column is back: what waited comes; what was refused comes at the latest when it is written again."""
+        await until(lambda: len(line.streams.letters) + sum(bool(line.values(key)) for key in waited) >= len(waited))
+        refused = [key for key in waited if not line.values(key)]
+        await application.write((key, "diperbaiki") for key in refused)
+        await application.write((key, "sesudah") for key in range(60, 80))
+        last = {**dict.fromkeys(refused, "diperbaiki"), **dict.fromkeys(range(60, 80), "sesudah")}
+        await until(lambda: all(line.values(key)[-1:] == [value] for key, value in last.items()))
+        await rounds(line)
 
     @pytest.fixture
     def elsewhere(self, tmp_path: Path) -> Path:

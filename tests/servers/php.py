@@ -52,8 +52,18 @@ class Php(Server):
             return connection.recv(4) == b"HTTP"
         return False
 
+    def describe(self, file: str, changes: Mapping[str, str]) -> None:
+        """Changes a description that a service answers by; without changes it is as it was."""
+        text = (SCRIPTS / file).read_text(encoding="utf-8")
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        (self.folder / "soap" / file).write_text(text, encoding="utf-8")
+        for kept in (self.folder / "data").glob("wsdl-*"):
+            kept.unlink()
+
     def clear(self) -> None:
         """Empties the services."""
+        self.describe("uji.xsd", {})
         for path in (self.folder / "data").iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -74,6 +74,8 @@ class Store:
         self.own_rule = False  # against resources of one identifier
         self.makes = False  # whoever is looked for by the key is there, as an earlier event has made them
         self.address = ""  # that it gives its pages; none: the one that was called
+        self.value = "nilai"  # a Patient's name has it as its text; otherwise it has none
+        self.more: dict[str, Any] = {}  # that each Patient has who is written
         self.races = 0  # writes of others between the look and the write to come
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
@@ -122,7 +124,7 @@ class Store:
             patient = json.loads(body)
             for key in (each["value"] for each in patient.get("identifier", ()) if each.get("system") == KEY):
                 found = PLACE.match(patient["meta"].get("source", ""))
-                name = (int(found[1]) if found else 0, patient["name"][0]["text"])
+                name = (int(found[1]) if found else 0, patient["name"][0].get("text", ""))
                 newest[key] = max(newest.get(key, (0, "")), name)
         return {key: name for key, (_, name) in newest.items()}
 
@@ -306,7 +308,8 @@ async def control(request: Request) -> Response:
 
 def _patient(key: Any, value: str) -> dict[str, Any]:
     identifier = [{"system": KEY, "value": str(key)}]
-    return {"resourceType": "Patient", "identifier": identifier, "name": [{"text": value}]}
+    name = {"text" if store.value == "nilai" else "family": value}
+    return {"resourceType": "Patient", "identifier": identifier, "name": [name], **store.more}
 
 
 async def guarded(request: Request, call: Any) -> Response:

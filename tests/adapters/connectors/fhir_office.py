@@ -61,6 +61,9 @@ class SourceOffice(HttpOffice):
     def source(self) -> Source:
         return rest(self.url, **self._options)
 
+    async def widen(self) -> None:
+        await self._server.control("atur", {"more": {"gender": "female"}})
+
     def stranger(self) -> Source:
         return rest(self.url, client_secret="salah", **self._options)
 

@@ -113,6 +113,7 @@ class Device:
         self._calling: asyncio.Task[None] | None = None
         self._silent = self._disturbed = False
         self._suffered = 0
+        self._more, self._nameless = "", False
         self.refused: list[str] = []  #: reasons of AE and AR
 
     def source(self) -> Source:
@@ -123,10 +124,20 @@ class Device:
         for key, value in rows:
             if self._rows.get(key) != value:
                 self._rows[key] = value
-                self._keep(adt(key, value, next(self._numbers)))
+                self._keep(adt(key, "" if self._nameless else value, next(self._numbers)) + self._more)
 
     async def delete(self, key: int) -> None:
         self._keep(adt(key, self._rows.pop(key), next(self._numbers), event="A29"))
+
+    async def widen(self) -> None:
+        self._more = "NK1|1|KELUARGA\rZUJ|1|baru\r"
+
+    async def lose_column(self) -> bool | None:
+        self._nameless = True
+        return None
+
+    async def regain_column(self) -> None:
+        self._nameless = False
 
     async def write_late(
         self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]

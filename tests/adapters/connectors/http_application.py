@@ -25,7 +25,6 @@ CLIENT, CLIENT_SECRET = "dinkes", "kunci:rahasia/ä"
 USER, PASSWORD = "petugas", "sandi:rahasia/ä"
 API_KEY = "kunci"
 BASIC = f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
-COLUMNS = ("kunci", "nilai", "urutan")
 
 
 @dataclass
@@ -61,6 +60,8 @@ class Store:
         self.count = 0
         self.forgets = 0  # how many next pages that are asked for are gone
         self.waits: list[str] = []  # the Retry-After of the answers to come, 503
+        self.value = "nilai"  # what it is called
+        self.more: dict[str, Any] = {}  # that each row has
 
     def write(self, rows: list[tuple[int, str]], number: int | None = None) -> None:
         self.db.execute("BEGIN")
@@ -75,7 +76,11 @@ class Store:
 
     def rows(self, since: int, limit: int, offset: int) -> list[dict[str, Any]]:
         query = "SELECT kunci, nilai, urutan FROM baris WHERE urutan >= ? ORDER BY urutan, kunci LIMIT ? OFFSET ?"
-        return [dict(zip(COLUMNS, row, strict=True)) for row in self.db.execute(query, (since, limit, offset))]
+        return [self.shown(row) for row in self.db.execute(query, (since, limit, offset))]
+
+    def shown(self, row: tuple[int, str, int]) -> dict[str, Any]:
+        """A row as others see it."""
+        return dict(zip(("kunci", self.value, "urutan"), row, strict=True)) | self.more
 
 
 store = Store()
@@ -144,7 +149,7 @@ async def one_row(request: Request) -> Response:
     """One row by its key."""
     key = (request.path_params["key"],)
     row = store.db.execute("SELECT kunci, nilai, urutan FROM baris WHERE kunci = ?", key).fetchone()
-    return JSONResponse({"data": dict(zip(COLUMNS, row, strict=True))} if row else {}, 200 if row else 404)
+    return JSONResponse({"data": store.shown(row)} if row else {}, 200 if row else 404)
 
 
 async def token(request: Request) -> Response:

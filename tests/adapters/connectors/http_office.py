@@ -51,6 +51,16 @@ class HttpOffice:
     async def delete(self, key: int) -> None:
         await self._server.control("hapus", key)
 
+    async def widen(self) -> None:
+        await self._server.control("atur", {"more": {"tambahan": "baru"}})
+
+    async def lose_column(self) -> bool | None:
+        await self._server.control("atur", {"value": "isi"})
+        return None
+
+    async def regain_column(self) -> None:
+        await self._server.control("atur", {"value": "nilai"})
+
     async def write_late(
         self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
     ) -> None:

@@ -12,12 +12,14 @@ from adapters.formats.repairs import as_workbook, packed
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
+from tests.adapters.connectors.columns import Columns
 
 
-class Office:
+class Office(Columns):
     """An office that drops a new file with whatever it has to say."""
 
     def __init__(self, folder: Path, ending: str = "csv") -> None:
+        super().__init__()
         self._folder, self._files, self._ending = folder, 0, ending
         folder.mkdir()
 
@@ -31,12 +33,12 @@ class Office:
         self._files += 1
         draft = self._folder / ".draft"
         if self._ending == "xlsx":
-            originals = (packed([str(key), value]) for key, value in rows)
-            draft.write_bytes(b"".join(as_workbook(["kunci", "nilai"], originals)))
+            originals = (packed([str(cell) for cell in self.row(*row).values()]) for row in rows)
+            draft.write_bytes(b"".join(as_workbook([*self.row(0, "")], originals)))
         else:
             with draft.open("w", encoding="utf-8") as file:
-                file.write("kunci;nilai\n")
-                file.writelines(f"{key};{value}\n" for key, value in rows)
+                file.write(";".join(self.row(0, "")) + "\n")
+                file.writelines(";".join(map(str, self.row(*row).values())) + "\n" for row in rows)
         draft.rename(self._folder / f"berkas-{self._files:04}.{self._ending}")
 
     def stranger(self) -> Source | None:

@@ -24,6 +24,7 @@ from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
 from bus.testing.events import APP
 from bus.testing.lines import Line, rounds, until
+from tests.adapters.connectors.columns import Columns
 from tests.adapters.connectors.parts import in_parts
 from tests.servers.mqtt import READER, Mosquitto, MqttServer, NatsMqtt
 from tests.servers.proxy import Proxy
@@ -55,10 +56,11 @@ async def read(source: Source, count: int, *, commit: bool = True) -> list[Recor
     return records
 
 
-class Sensors:
+class Sensors(Columns):
     """What publishes: rows as messages of one topic, seen by a source through a door that can be shut."""
 
     def __init__(self, server: MqttServer, door: Proxy, **options: Any) -> None:
+        super().__init__()
         self._server, self._door, self._options = server, door, options
         self._root = f"uji{next(NUMBERS)}"
         self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
@@ -75,7 +77,7 @@ class Sensors:
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
         for part in in_parts(rows):
-            payloads = [json.dumps({"kunci": key, "nilai": value}) for key, value in part]
+            payloads = [json.dumps(self.row(*row)) for row in part]
             await self._server.publish(f"{self._root}/a", payloads)
 
     async def delete(self, key: int) -> None:

@@ -10,14 +10,16 @@ from adapters.connectors.sftp_drop import SftpDrop, SftpDropConfig
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
+from tests.adapters.connectors.columns import Columns
 from tests.servers.openssh import SftpFolder
 from tests.servers.proxy import Proxy
 
 
-class Bank:
+class Bank(Columns):
     """A bank that drops a new file with whatever it has to say."""
 
     def __init__(self, folder: SftpFolder, way: Proxy) -> None:
+        super().__init__()
         self._folder, self._way, self._files = folder, way, 0
 
     def source(self, user_key: str = "") -> Source:
@@ -39,8 +41,8 @@ class Bank:
         self._files += 1
         draft = self._folder.path / ".draft"
         with draft.open("w", encoding="utf-8") as file:
-            file.write("kunci;nilai\n")
-            file.writelines(f"{key};{value}\n" for key, value in rows)
+            file.write(";".join(self.row(0, "")) + "\n")
+            file.writelines(";".join(map(str, self.row(*row).values())) + "\n" for row in rows)
         self._folder.own(draft).rename(self._folder.path / f"berkas-{self._files:04}.csv")
 
     async def write_oversized(self, key: int) -> bool | None:

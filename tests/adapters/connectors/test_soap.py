@@ -87,6 +87,7 @@ class Office:
         self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
         self._door = door
         self._rows: dict[int, tuple[str, int]] = {}
+        self._value, self._more = "nilai", dict[str, str]()
         self._numbers = itertools.count(100)
         php.put_rows("baris", [])
         self._set()
@@ -109,7 +110,25 @@ class Office:
             if self._rows.get(key, ("",))[0] != value:
                 self._rows[key] = (value, next(self._numbers) if number is None else number)
         listed = sorted((number, key, value) for key, (value, number) in self._rows.items())
-        self._php.put_rows("baris", [dict(zip(("urutan", "kunci", "nilai"), row, strict=True)) for row in listed])
+        names = ("urutan", "kunci", self._value)
+        self._php.put_rows("baris", [dict(zip(names, row, strict=True)) | self._more for row in listed])
+
+    async def widen(self) -> None:
+        last = '<xsd:element name="urutan" type="xsd:long"/>'
+        self._php.describe("uji.xsd", {last: f'{last}<xsd:element name="tambahan" type="xsd:string"/>'})
+        self._more = {"tambahan": "baru"}
+        self._put([])
+
+    async def lose_column(self) -> bool | None:
+        self._php.describe("uji.xsd", {'"nilai"': '"isi"'})
+        self._value = "isi"
+        self._put([])
+        return None
+
+    async def regain_column(self) -> None:
+        self._php.describe("uji.xsd", {})
+        self._value = "nilai"
+        self._put([])
 
     async def write(self, rows: Iterable[tuple[int, str]]) -> None:
         self._put(rows)

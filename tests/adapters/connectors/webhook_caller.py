@@ -18,6 +18,7 @@ from adapters.connectors.http_signature import SigningKey
 from adapters.connectors.http_webhook import HttpWebhook, HttpWebhookConfig
 from bus.ports import Context, Source
 from bus.subjects import AppName
+from tests.adapters.connectors.columns import Columns
 from tests.adapters.connectors.outbox import Outbox
 from tests.servers.proxy import Proxy
 
@@ -35,10 +36,11 @@ def signed(identity: str, body: bytes) -> dict[str, str]:
     return SigningKey(SECRET, "uji").headers(identity, body, time.time())
 
 
-class Office:
+class Office(Columns):
     """The application: it keeps each change until one of the bus's addresses has answered 2xx."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
+        super().__init__()
         self._session = session
         self._sources: list[HttpWebhook] = []
         self._rows: dict[int, str] = {}
@@ -63,11 +65,11 @@ class Office:
         for key, value in rows:
             if self._rows.get(key) != value:
                 self._rows[key] = value
-                changed.append({"kunci": key, "nilai": value})
+                changed.append(self.row(key, value))
         self._keep(changed)
 
     async def delete(self, key: int) -> None:
-        self._keep([{"kunci": key, "nilai": self._rows.pop(key), "hapus": True}])
+        self._keep([{**self.row(key, self._rows.pop(key)), "hapus": True}])
 
     async def write_late(
         self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]

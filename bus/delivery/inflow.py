@@ -31,6 +31,7 @@ from bus.errors import Action, BusError, ContractError, Rejected
 from bus.tasks import heed_cancellation, heeding, together
 
 WORKERS = 16  #: lanes that a handler works on at once
+SETTLE = 0.25  #: seconds between two settlings within a batch whose items are applied one at a time
 PATIENCE = 3  #: attempts with a whole batch before it is split to find the one that fails
 
 log = structlog.get_logger(__name__)
@@ -192,7 +193,9 @@ class Inflow:
         await self._together(items[middle:], done, 0)
 
     async def _by_lane(self, items: Sequence[Inbound]) -> None:
-        """Applies one at a time, different keys in parallel, and settles all of them together."""
+        """Applies one at a time, different keys in parallel, and settles together what is applied: now and then while a
+        slow target works, since a target without our inbox is told again of what a killed process had not settled.
+        """
         lanes: dict[str, deque[Inbound]] = {}
         for item in self._unheld(items):
             lanes.setdefault(item.lane, deque()).append(item)
@@ -203,10 +206,20 @@ class Inflow:
             for lane in waiting:
                 await self._work_lane(lane, done)
 
+        async def settling() -> None:
+            while True:
+                await asyncio.sleep(SETTLE)
+                ready = list(done)
+                await self._settle(ready)
+                del done[: len(ready)]
+
+        beside = asyncio.create_task(settling())
         try:
             if lanes:
                 await together(*(worker() for _ in range(min(WORKERS, len(lanes)))))
         finally:
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)  # what it failed with is met below again
             await self._settle(done)
 
     def _unheld(self, items: Sequence[Inbound]) -> list[Inbound]:

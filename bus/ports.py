@@ -92,7 +92,7 @@ class SourceState:
     """How a source stands, for operations. Without values of the application: it is shown and stored."""
 
     position: str = ""  #: how far it was read, in the application's own terms ("0/16B3748", "binlog.000004:1532")
-    waiting: int | None = None  #: records that wait to be read; None: it cannot tell
+    waiting: int | None = None  #: records (of a folder: files) that wait to be stored; None: it cannot tell
     oldest: datetime | None = None  #: when the oldest of them was recorded; None: nothing waits, or it cannot tell
 
 

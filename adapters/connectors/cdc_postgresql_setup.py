@@ -164,8 +164,9 @@ async def visible(connection: AsyncConnection, _place: int, xids: frozenset[int]
 
 
 def shown(progress: Progress) -> str:
-    """The place in the log as PostgreSQL writes it."""
-    return f"{progress.place >> 32:X}/{progress.place & 0xFFFFFFFF:X}" if progress.place else ""
+    """The place in the log as PostgreSQL writes it; before the log is read, that of the snapshot."""
+    place = progress.place or max((each.until for each in progress.ranges), default=0)
+    return f"{place >> 32:X}/{place & 0xFFFFFFFF:X}" if place else ""
 
 
 def dates(_description: Sequence[Any]) -> list[str]:

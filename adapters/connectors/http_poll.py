@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar, Protocol, Self
 
@@ -120,6 +120,7 @@ class HttpPoll:
         self._told: Position | None = None
         self._reading: _Reading | None = None
         self._interrupted = False
+        self._ended: datetime | None = None  # when the last page was read
         self._tag: _Tag | None = None
         self._next_tag: _Tag | None = None
 
@@ -194,7 +195,7 @@ class HttpPoll:
         elif count:  # the first page is no longer all there is
             self._next_tag = None
         if onward is None:
-            self._reading = None
+            self._reading, self._ended = None, datetime.now(self._zone)
             self._since.finish(pages=reading.pages)
         else:
             reading.url, reading.last = onward, listed
@@ -234,8 +235,9 @@ class HttpPoll:
             self._tag = self._next_tag
 
     async def state(self) -> SourceState:
-        """What it asks for; nothing where it reads everything at each poll."""
-        return SourceState(position=self._since.shown)
+        """What it asks for; where that is everything, or cannot be shown, when it had read it all."""
+        read = f"read {self._ended.isoformat(timespec='seconds')}" if self._ended else ""
+        return SourceState(self._since.shown or read)
 
     async def reread(self, key: str) -> Record | None:
         """The record of that key as it is now: asked for by itself, or searched for in all pages."""

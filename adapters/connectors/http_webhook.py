@@ -116,6 +116,7 @@ class HttpWebhook:
         self._queue: deque[_Call] = deque()
         self._at_hand: deque[list[_Call]] = deque()  # by the batches that are being stored
         self._waiting = 0  # records
+        self._answered = 0  # calls that are stored
         self._arrived = asyncio.Event()
         self._seen: dict[Name, None] = {}
         self.port = 0  #: where it listens
@@ -138,6 +139,7 @@ class HttpWebhook:
                 raise Unavailable(told, where=self._where, hint="another process listens there") from None
             raise ConfigError(told, where=self._where, hint="check `listen`") from None
         self.port = self._runner.addresses[0][1]
+        self._answered = 0
 
     def _read_secrets(self) -> None:
         signing, bearer = self._config.signing_secret, self._config.bearer_token
@@ -179,6 +181,7 @@ class HttpWebhook:
                 if id(record) in reasons
             ]
             self._seen[call.name] = None
+            self._answered += 1
             self._finish(call, rejected)
         for name in list(islice(self._seen, max(0, len(self._seen) - SEEN))):
             del self._seen[name]
@@ -186,7 +189,9 @@ class HttpWebhook:
     async def state(self) -> SourceState:
         """What is called for and not stored yet. How far the application has come is known to itself alone."""
         oldest = next(iter(self._calls.values()), None)
-        return SourceState(waiting=self._waiting, oldest=oldest.arrived if oldest else None)
+        return SourceState(
+            f"{self._answered} calls since it listens", self._waiting, oldest.arrived if oldest else None
+        )
 
     async def reread(self, key: str) -> Record | None:
         """None: a call is gone, the application calls again."""

@@ -212,15 +212,15 @@ class Mqtt:
         return None
 
     async def state(self) -> SourceState:
-        """How much waits here; what waits at the broker it tells nobody."""
+        """How much is here and not stored yet; what waits at the broker it tells nobody."""
         session = self._session
         if session is None:
             return SourceState()
         all_here = session.unacknowledged < self._config.window and self._config.protocol == "5"
         return SourceState(
             position=f"{session.received} messages since it connected",
-            waiting=session.waiting if all_here else None,
-            oldest=session.oldest,
+            waiting=len(self._at_hand) + session.waiting if all_here else None,
+            oldest=self._at_hand[0].arrived if self._at_hand else session.oldest,
         )
 
     async def close(self) -> None:

@@ -75,7 +75,7 @@ class SoapPoll:
         return await self._polling.reread(key)
 
     async def state(self) -> SourceState:
-        """What it asks for; nothing where it reads everything at each poll."""
+        """As http_poll's."""
         return await self._polling.state()
 
     async def close(self) -> None:

@@ -67,6 +67,7 @@ class SqlOutbox:
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
         self._purge_at = self._check_at = 0.0
+        self._sent = 0  # the highest number that is marked as sent
 
     @property
     def idle(self) -> float:
@@ -176,6 +177,7 @@ class SqlOutbox:
                 await connection.execute(
                     text(statement), [{"now": now, "low": low, "high": high, "until": until} for low, high in spans]
                 )
+        self._sent = spans[-1][1]
 
     async def _purge(self) -> None:
         """Deletes rows that were sent more than ``keep_days`` ago, in small transactions."""
@@ -237,15 +239,16 @@ class SqlOutbox:
         return made
 
     async def state(self) -> SourceState:
-        """The rows of the outbox that are not sent."""
+        """The last row of the outbox that is sent, and those that are not."""
         opened, names = self._opened(self._reader), tuple(self._config.watch)
         unsent = f"sent_at IS NULL AND watch IN ({', '.join(f':w{place}' for place in range(len(names)))})"
-        query = chosen("id, created_at", self._table, unsent, size=COUNTED, order=["id"])
+        query = chosen("created_at", self._table, unsent, size=COUNTED, order=["id"])
         with errors(self._where):
             async with opened.connect() as connection:
-                rows = (await connection.execute(query, {f"w{place}": name for place, name in enumerate(names)})).all()
-        position = f"{self._table} id {rows[0][0]}" if rows else ""
-        return SourceState(position, len(rows), _moment(rows[0][1]) if rows else None)
+                parameters = {f"w{place}": name for place, name in enumerate(names)}
+                unsent_since = list((await connection.execute(query, parameters)).scalars())
+        position = f"{self._table} id {self._sent}" if self._sent else ""
+        return SourceState(position, len(unsent_since), _moment(unsent_since[0]) if unsent_since else None)
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -80,6 +80,8 @@ class SqlPoll:
         self._overlap = timedelta(seconds=config.overlap)
         self._engine: AsyncEngine | None = None
         self._remembered: dict[str, int] = {}  # key -> hash of the content that was stored last
+        self._stored: tuple[Any, ...] | None = None  # the watermark and key behind which nothing is stored
+        self._compared: datetime | None = None  # when the last sweep ended
 
     @property
     def idle(self) -> float:
@@ -127,6 +129,7 @@ class SqlPoll:
         self._forward = Walk(order, f"{self._quoted[self._mark]} IS NOT NULL", after=after) if self._mark else None
         self._sweep = [] if self._mark else [Walk(order, after=after)]
         self._like = after[0] if after and self._mark else None  # some watermark: its type is that of the column
+        self._stored = after
         self._dry, self._sweeps_next, self._spent = not self._mark, False, 0.0
         self._due = self._news = monotonic()
 
@@ -209,6 +212,7 @@ class SqlPoll:
 
     def _rest(self) -> None:
         """The sweep is over: moves the window, and rests the longer the more the sweep has cost."""
+        self._compared = datetime.now(self._zone)
         self._window.settle()
         quiet = monotonic() - self._news > 2 * self._config.overlap
         pause = self._config.overlap if quiet else self._config.rescan
@@ -247,6 +251,7 @@ class SqlPoll:
 
     async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
         """Remembers what was stored, so that a sweep can leave it out."""
+        self._stored = tuple(unpack(value) for value in batch.position["after"]) or None
         for record in batch.records:
             self._remembered.pop(record.key, None)
             self._remembered[record.key] = _content(record)
@@ -263,13 +268,13 @@ class SqlPoll:
         return self._record(tuple(row.values())) if row else None
 
     async def state(self) -> SourceState:
-        """The watermark that it is behind, and the rows in front of it. A table compared as a whole has neither."""
+        """The watermark that is stored, and the rows behind it. Of a table that is compared as a whole, when it was."""
         if self._forward is None or self._mark is None or self._engine is None:
-            return SourceState()
+            return SourceState(f"compared {self._compared.isoformat(timespec='seconds')}" if self._compared else "")
         column, parameters = self._quoted[self._mark], {}
         condition = f"{column} IS NOT NULL"
-        if self._forward.after:
-            condition, parameters["after"] = f"{column} > :after", self._forward.after[0]
+        if self._stored:
+            condition, parameters["after"] = f"{column} > :after", self._stored[0]
         if moment(self._like, self._zone):
             condition += f" AND {column} <= :horizon"
             parameters["horizon"] = at(self._horizon(), self._like, self._zone)
@@ -277,7 +282,7 @@ class SqlPoll:
         with reading(self._where):
             async with self._engine.connect() as connection:
                 waiting = list((await connection.execute(query, parameters)).scalars())
-        position = text_of(self._forward.after[0]) if self._forward.after else ""
+        position = text_of(self._stored[0]) if self._stored else ""
         return SourceState(position, len(waiting), moment(waiting[0], self._zone) if waiting else None)
 
     async def close(self) -> None:

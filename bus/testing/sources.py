@@ -14,6 +14,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -200,16 +201,30 @@ class SourceContract:
         assert Counter(line.emitted()) == Counter([("1", "baik"), ("3", "baik")])
         assert len(line.streams.letters) == (0 if accepted is False else 1)
 
-    async def test_it_tells_how_it_stands(self, application: SourceApplication, line: Line) -> None:
+    @pytest.fixture
+    def tells(self) -> set[str]:
+        """What it tells of records that wait: how many they are, and when the oldest was recorded."""
+        return {"waiting", "oldest"}
+
+    async def test_it_tells_how_it_stands(self, application: SourceApplication, line: Line, tells: set[str]) -> None:
         await application.write((key, f"isi {key}") for key in range(50))
         async with line.running() as process:
             await until(lambda: line.streams.count >= 50)
             await rounds(line)
-            state = await process.source.state()
+            idle = await process.source.state()
+            line.streams.full = True
+            earliest = datetime.now(UTC) - timedelta(seconds=1)  # whole seconds are kept by some
+            await application.write((key, f"isi {key}") for key in range(50, 100))
+            await until(lambda: line.streams.refused >= 2)
+            busy = await process.source.state()
+            line.streams.full = False
+            await until(lambda: line.streams.count >= 100)
 
-        assert not state.waiting
-        assert state.oldest is None or state.oldest.tzinfo is not None
-        assert "isi" not in state.position
+        assert all(state.position and "isi" not in state.position for state in (idle, busy))
+        assert (idle.waiting or 0, idle.oldest) == (0, None)
+        assert busy.waiting in (range(1, 51) if "waiting" in tells else [None])
+        assert (busy.oldest is not None) == ("oldest" in tells)
+        assert busy.oldest is None or earliest <= busy.oldest <= datetime.now(UTC)
 
     async def test_a_full_stream_pauses_it(self, application: SourceApplication, line: Line) -> None:
         line.streams.full = True

@@ -105,7 +105,7 @@ async def test_a_full_queue_takes_no_more(session: aiohttp.ClientSession) -> Non
 
 async def test_what_waits_is_told(session: aiohttp.ClientSession) -> None:
     async with desk(session) as at:
-        assert await at.source.state() == SourceState(waiting=0)
+        assert await at.source.state() == SourceState("0 calls since it listens", 0)
         before = datetime.now(UTC)
         calling = [asyncio.create_task(at.call({"data": [{"kunci": 1}, {"kunci": 2}]}))]
         batch = await at.read()
@@ -123,7 +123,7 @@ async def test_what_waits_is_told(session: aiohttp.ClientSession) -> None:
         assert (state.waiting, bool(state.oldest and state.oldest > between)) == (1, True)
         await at.source.commit(last, [])
         assert (await calling[1])[0] == 200
-        assert await at.source.state() == SourceState(waiting=0)
+        assert await at.source.state() == SourceState("2 calls since it listens", 0)
 
 
 async def test_calls_that_wait_at_the_end_come_again(session: aiohttp.ClientSession) -> None:

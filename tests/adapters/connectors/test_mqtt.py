@@ -104,6 +104,10 @@ class Sensors(Columns):
 class TestMqtt(SourceContract):
     """mosquitto by MQTT 5, nats-server by 3.1.1."""
 
+    @pytest.fixture
+    def tells(self, request: pytest.FixtureRequest) -> set[str]:
+        return {"waiting", "oldest"} if "mosquitto" in request.node.name else {"oldest"}  # 3.1.1 knows no window
+
     @pytest_asyncio.fixture(params=["mosquitto", "nats_mqtt"])
     async def application(
         self, request: pytest.FixtureRequest, proxy: Callable[[str], Awaitable[Proxy]]
@@ -268,7 +272,8 @@ async def test_a_reader_that_waits_holds_a_window_of_messages(mosquitto: Mosquit
     state = await source.state()
 
     assert len(held.records) == 20
-    assert (state.waiting, state.oldest) == (None, None)
+    assert state.waiting is None
+    assert state.oldest
 
 
 async def test_it_stops_reading_where_a_broker_knows_no_window(mosquitto: Mosquitto, root: str, opened: Open) -> None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bus.ports import Source
+from bus.ports import Source, SourceState
 from tests.adapters.connectors.sql_application import (
     START,
     TABLE,
+    WIB,
     Application,
     at,
     fill,
@@ -279,4 +280,18 @@ async def test_queries_of_all_sorts(application: Application) -> None:
     [batch] = await read_all(source)
     assert batch.records[0].data["tanda"] == " :a ::b 12:30 100% %s ?"
     assert await source.reread("1") == batch.records[0]
+    await source.close()
+
+
+async def test_of_a_table_that_is_compared_it_tells_when(application: Application) -> None:
+    await application.run(TABLE)
+    await fill(application, (1, "a", 0))
+    source = application.poll(watermark=None)
+    await source.open(None)
+    assert await source.state() == SourceState()
+    before = datetime.now(WIB).replace(microsecond=0)
+    await read_all(source)
+    said, _, when = (await source.state()).position.partition(" ")
+    assert said == "compared"
+    assert before <= datetime.fromisoformat(when) <= datetime.now(WIB)
     await source.close()

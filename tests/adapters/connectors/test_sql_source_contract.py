@@ -145,6 +145,10 @@ async def _office(kind: str, of: type[Office], request: pytest.FixtureRequest, p
 
 class TestSqlPoll(SourceContract):
     @pytest.fixture
+    def tells(self) -> set[str]:
+        return {"waiting"}  # its watermark is no time
+
+    @pytest.fixture
     def large(self, application: Office) -> int:
         return application.backlog
 

@@ -55,8 +55,8 @@ class SourceApplication(Protocol):
     async def widen(self) -> None:
         """Gives its rows one more column, or whatever holds more of them there."""
 
-    async def lose_column(self) -> bool | None:
-        """Calls the column ``nilai`` otherwise. False where nothing can be written meanwhile."""
+    async def lose_column(self) -> None:
+        """Calls the column ``nilai`` otherwise."""
 
     async def regain_column(self) -> None:
         """Calls it ``nilai`` again."""

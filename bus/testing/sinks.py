@@ -11,7 +11,6 @@ both ends.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ import pytest
 
 from bus.errors import AccessError, Action, BusError, ConfigError
 from bus.testing.events import APP
-from bus.testing.lines import LARGE, PATIENCE, large_or, resident, until
+from bus.testing.lines import LARGE, PATIENCE, base_line, large_or, resident, until
 from bus.testing.memory import Crash, MemoryStreams
 from bus.testing.sources import MEMORY
 from bus.testing.targets import BATCH, DEATHS, MemoryMessage, SinkApplication, Target, deliver, numbered
@@ -234,8 +233,7 @@ class SinkContract:
             before = 0
             for begun, batch in _batches(large):
                 if not before and begun >= large // 10:
-                    gc.collect()
-                    before = resident()
+                    before = base_line()
                 await inflow.handle(batch)  # type: ignore[arg-type]
                 assert all(message.settled == "ack" for message in batch)
 

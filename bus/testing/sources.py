@@ -271,18 +271,15 @@ class SourceContract:
         """Meanwhile a source waits, or what it reads becomes dead letters that name the column; one that has stopped
         is started again, as whoever is on call does.
         """
-        health, streams = line.health, line.streams
+        health, streams, meanwhile = line.health, line.streams, range(50, 60)
         await application.write((key, "sebelum") for key in range(50))
         with suppress(ConfigError):
             async with line.running() as process:
                 await until(lambda: streams.count >= 50)
                 await rounds(line)
-                meanwhile = range(50, 60 if await application.lose_column() is not False else 50)
+                await application.lose_column()
                 await application.write((key, "selama") for key in meanwhile)
-                whole = 50 + len(meanwhile)
-                await until(
-                    lambda: bool(health.problem) or streams.count >= whole or len(streams.letters) >= len(meanwhile)
-                )
+                await until(lambda: bool(health.problem) or streams.count >= 60 or len(streams.letters) >= 10)
                 if at := health.problem and health.last_problem_at:  # it pauses and tries again, or stops
                     await until(lambda: process.task.done() or health.last_problem_at != at or not health.problem)
                 stopped = process.task.done()

@@ -21,9 +21,8 @@ class Columns:
     async def widen(self) -> None:
         self._more = {"tambahan": "baru"}
 
-    async def lose_column(self) -> bool | None:
+    async def lose_column(self) -> None:
         self._value = "isi"
-        return None
 
     async def regain_column(self) -> None:
         self._value = VALUE

@@ -132,9 +132,8 @@ class Device:
     async def widen(self) -> None:
         self._more = "NK1|1|KELUARGA\rZUJ|1|baru\r"
 
-    async def lose_column(self) -> bool | None:
+    async def lose_column(self) -> None:
         self._nameless = True
-        return None
 
     async def regain_column(self) -> None:
         self._nameless = False

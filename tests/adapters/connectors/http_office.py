@@ -54,9 +54,8 @@ class HttpOffice:
     async def widen(self) -> None:
         await self._server.control("atur", {"more": {"tambahan": "baru"}})
 
-    async def lose_column(self) -> bool | None:
+    async def lose_column(self) -> None:
         await self._server.control("atur", {"value": "isi"})
-        return None
 
     async def regain_column(self) -> None:
         await self._server.control("atur", {"value": "nilai"})

@@ -96,11 +96,10 @@ class Office:
         self._more = {"tambahan": "baru"}
         self._put([])
 
-    async def lose_column(self) -> bool | None:
+    async def lose_column(self) -> None:
         self._php.describe("uji.xsd", {'"nilai"': '"isi"'})
         self._value = "isi"
         self._put([])
-        return None
 
     async def regain_column(self) -> None:
         self._php.describe("uji.xsd", {})

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -61,6 +61,7 @@ class Outflow:
         self._streams, self._health = streams, health
         self._preparer = Preparer(app, name, mapper, ledger, streams)
         self._written = self._looked = 0.0
+        self._at_source = False  # a read is under way
         self._turn = asyncio.Lock()  # a redrive reads and stores on the same cursor
         self._unstored = Prepared()  # what is on its way into the streams
         self._storing: asyncio.Task[None] | None = None
@@ -127,12 +128,15 @@ class Outflow:
             await asyncio.sleep(self._source.idle)
 
     async def _read(self) -> Batch | None:
+        self._at_source = True
         try:
             batch = await self._source.read()
             await self._look()
         except BusError:
             await self._stored()  # what was read before is not this error's concern
             raise
+        finally:
+            self._at_source = False
         self._health.reading()
         return batch
 
@@ -244,6 +248,9 @@ class Outflow:
             try:
                 result = await attempt()
             except Unavailable as error:
+                if not self._at_source:  # nothing is read while a stream is full, and more and more waits
+                    with suppress(BusError):  # the next read meets it
+                        await self._look()
                 await self._pause(error, backoff)
             else:
                 if backoff.attempts:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bus.broker.publish import Message, Outgoing, Stored
+from bus.delivery import outflow
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 from bus.ports import Batch, Position, Record, Rejection, SourceState
 from bus.testing.lines import Line, until
@@ -160,4 +161,28 @@ async def test_a_redrive_beside_a_batch_on_its_way(tmp_path: Path, cancelled: bo
     finally:
         running.cancel()
         await asyncio.gather(running, redriving, return_exceptions=True)
+        process.ledger.close()
+
+
+async def test_a_source_tells_what_waits_while_the_stream_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Filling(Rows):
+        waiting = 0
+
+        async def state(self) -> SourceState:
+            self.waiting += 1
+            return SourceState("", self.waiting, None)
+
+    monkeypatch.setattr(outflow, "LOOK", 0.0)
+    made = Line(cast(Any, None), tmp_path)
+    made.streams.full = True
+    process = made.process(Filling())
+    running = asyncio.create_task(process.outflow.run())
+    try:
+        await until(lambda: (made.health.waiting or 0) > 3)
+        assert made.streams.count == 0
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         process.ledger.close()

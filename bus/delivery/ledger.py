@@ -92,6 +92,7 @@ class Ledger:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
         self._sequence = -1  # of the last commit
+        self._refuses = self._db.execute("SELECT count(*) FROM refused").fetchone()[0] > 0
         self.epoch = self._state("epoch") or self._reset()
 
     def resume(self, cursor: Mapping[str, Any] | None, sequence: int, source: str) -> None:
@@ -144,8 +145,10 @@ class Ledger:
             [(e.key, e.content, e.mark, e.count, json.dumps(dict(e.told)) if e.told else "") for e in entries],
         )
         refused = {e.key: e.refused for e in entries}  # of a key the last
-        self._db.executemany("DELETE FROM refused WHERE key = ?", [(key,) for key in refused])
-        self._db.executemany("INSERT INTO refused VALUES (?, ?)", [each for each in refused.items() if each[1]])
+        if self._refuses or any(refused.values()):  # few sources have bad rows
+            self._refuses = True
+            self._db.executemany("DELETE FROM refused WHERE key = ?", [(key,) for key in refused])
+            self._db.executemany("INSERT INTO refused VALUES (?, ?)", [each for each in refused.items() if each[1]])
         self._remember("sequence", str(sequence))
         self._db.execute("COMMIT")
         self._sequence = sequence

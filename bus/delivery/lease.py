@@ -89,8 +89,16 @@ class Lease:
         """Gives the lease up, so that a standby need not wait for it to run out."""
         with contextlib.suppress(Unavailable, Fenced, TimeoutError):
             async with asyncio.timeout(RELEASE):
-                await self._write(self._sequence, ttl=1, released=True)
+                await self._give_up()
         self._lock.close()
+
+    async def _give_up(self) -> None:
+        """Raises Fenced, Unavailable."""
+        try:
+            await self._write(self._sequence, ttl=1, released=True)
+        except Fenced:  # by a renewal of its own, which was interrupted and is stored?
+            if await self._take():
+                await self._write(self._sequence, ttl=1, released=True)
 
     async def _renew(self) -> None:
         """Raises Fenced when another instance has taken over, Unavailable."""

@@ -86,7 +86,7 @@ class Changes:
         if tracked is None:
             return
         self._check(event, tracked)
-        self._gathering.part_size += event.event_size
+        self._gathering.weigh(event.event_size)
         names = [column.name for column in event.columns]
         wanted = tracked.logged(names, lambda: self._columns_now(tracked), self._where)
         rows = rows_of(event, wanted, self._zone)

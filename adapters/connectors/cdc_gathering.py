@@ -52,7 +52,7 @@ class Gathering:
         self._ready: list[Record] = []  #: of whole transactions
         self._part: list[Record] = []  #: of the transaction at hand
         self._ready_size = 0  #: bytes of what is ready
-        self.part_size = 0  #: bytes of the transaction at hand: whoever adds a change adds its size
+        self._part_size = 0  #: bytes of the transaction at hand
         self._done = progress.place - (progress.index is not None)  #: no whole transaction is behind it
         self._start = progress.start
         self._place, self._index = 0, 0
@@ -74,7 +74,11 @@ class Gathering:
         """The bus itself wrote this transaction."""
         self.skipping = True
         self._part.clear()
-        self.part_size = 0
+        self._part_size = 0
+
+    def weigh(self, size: int) -> None:
+        """So many bytes of the transaction at hand have come, of changes that are wanted."""
+        self._part_size += size
 
     def add(self, tracked: Tracked, row: Row, operation: Operation, key: Callable[[], Sequence[str]]) -> None:
         """A change. ``key`` gives the texts of the row's key, as the snapshot orders by them."""
@@ -89,16 +93,16 @@ class Gathering:
         if self._xid is not None:
             self._xids.add(self._xid)
         self._part.append(tracked.record(row, operation, version_of(self._place, self._index), self._at))
-        if len(self._part) >= self._batch or self.part_size >= ROOM:
+        if len(self._part) >= self._batch or self._part_size >= ROOM:
             self._flush_part()
 
     def commit(self, start: int = 0) -> None:
         """The transaction ends; ``start`` is where a reading that has it begins."""
-        if len(self._ready) + len(self._part) > self._batch or self._ready_size + self.part_size > ROOM:
+        if len(self._ready) + len(self._part) > self._batch or self._ready_size + self._part_size > ROOM:
             self.flush()
         self._ready += self._part
-        self._ready_size += self.part_size
-        self._part, self.part_size = [], 0
+        self._ready_size += self._part_size
+        self._part, self._part_size = [], 0
         self._done, self._start = max(self._done, self._place), start
         self.within = False
         if len(self._ready) >= self._batch:
@@ -123,7 +127,7 @@ class Gathering:
         """Hands over what there is of a large transaction, behind those before it."""
         self.flush()
         self._put(self._part, self._place, self._index)
-        self._part, self.part_size = [], 0
+        self._part, self._part_size = [], 0
 
     def beat(self, place: int, start: int = 0) -> None:
         """Nothing has come for a while, and the log has been read up to ``place``: moves the position along."""

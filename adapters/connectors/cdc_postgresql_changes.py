@@ -146,5 +146,5 @@ class Changes:
             texts = (old if operation == "delete" else new) or {}
             return [texts[name] for name in known.tracked.key]
 
-        self._gathering.part_size += len(data)
+        self._gathering.weigh(len(data))
         self._gathering.add(known.tracked, row or {}, operation, key)

@@ -135,8 +135,8 @@ class LogReader:
             for number, name, operation, data, at in rows:
                 place = number
                 gathering.begin(place, datetime.fromisoformat(at))
-                gathering.part_size += len(data)
                 if tracked := self._tables.get(name):
+                    gathering.weigh(len(data))
                     self._add(gathering, tracked, json.loads(data), operation)
                 gathering.commit(1)
             if len(rows) < PAGE:

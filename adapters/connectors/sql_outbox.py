@@ -64,6 +64,7 @@ class SqlOutbox:
     def __init__(self, config: SqlOutboxConfig, context: Context) -> None:
         self._config, self._zone = config, context.timezone
         self._where = f"{context.app} source.{context.name}"
+        self._columns = {name: frozenset(watch.all_columns) for name, watch in config.watch.items()}
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
         self._purge_at = self._check_at = 0.0
@@ -118,7 +119,7 @@ class SqlOutbox:
             async with self._opened(self._reader).connect() as connection:
                 rows = (await connection.execute(query, parameters)).all()
                 records = [self._record(*row) for row in rows]
-                wanting = [place for place, record in enumerate(records) if self._wanting(record)]
+                wanting = [place for place, record in enumerate(records) if self._is_wanting(record)]
                 if wanting or monotonic() >= self._check_at:
                     await self._check(connection)
                 for place in wanting:
@@ -138,9 +139,9 @@ class SqlOutbox:
         place = f"{self._table} id {number}"  # the outbox's own number: no identifier
         return Record(key, data, version=str(number), mark=text_of(created), place=place, at=_moment(created))
 
-    def _wanting(self, record: Record) -> list[str]:
-        """The watched columns that its trigger did not write down."""
-        return [name for name in self._config.watch[record.data["_kejadian"]].all_columns if name not in record.data]
+    def _is_wanting(self, record: Record) -> bool:
+        """Whether its trigger did not write down all watched columns."""
+        return not self._columns[record.data["_kejadian"]] <= record.data.keys()
 
     async def _completed(self, connection: AsyncConnection, record: Record) -> Record:
         """The record with what it is wanting, as the row has it by now; a row that is gone has nothing."""

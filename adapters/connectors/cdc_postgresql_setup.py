@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from adapters.connectors.cdc_progress import Progress, numbers_of, visible_in
 from adapters.connectors.cdc_tables import INBOX, Tracked, Watched, listed
-from adapters.connectors.sql import quoted
+from adapters.connectors.sql import literal, quoted
 from bus.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,19 +79,15 @@ def statements(dialect: Dialect, slot: str, publication: str, tables: Mapping[st
 
 def _whole(table: str, watched: Watched) -> str:
     """Makes deletes and updates tell by which columns the rows of a query are found, where the primary key does not."""
-    names = ", ".join(_literal(name) for name in watched.key)
+    names = ", ".join(literal(name) for name in watched.key)
     return (
         "DO $$ BEGIN\n"
-        f"  IF (SELECT relreplident = 'd' FROM pg_class WHERE oid = {_literal(table)}::regclass)\n"
+        f"  IF (SELECT relreplident = 'd' FROM pg_class WHERE oid = {literal(table)}::regclass)\n"
         f"    AND EXISTS (SELECT FROM unnest(ARRAY[{names}]) AS wanted WHERE wanted NOT IN (\n"
         "      SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid\n"
-        f"        AND a.attnum = ANY (i.indkey) WHERE i.indisprimary AND i.indrelid = {_literal(table)}::regclass))\n"
+        f"        AND a.attnum = ANY (i.indkey) WHERE i.indisprimary AND i.indrelid = {literal(table)}::regclass))\n"
         f"  THEN ALTER TABLE {table} REPLICA IDENTITY FULL;\n  END IF;\nEND $$"
     )
-
-
-def _literal(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
 
 
 async def tracked(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.connectors.cdc_progress import Progress
 from adapters.connectors.cdc_tables import Operation, Tracked, Watched, listed
+from adapters.connectors.sqlite_json import quote, row_as_json
 from bus.database import WRITING_TABLE
 from bus.errors import ConfigError
 
@@ -74,7 +75,7 @@ def _triggers(slot: str, table: Tracked) -> dict[str, str]:
 def _trigger(slot: str, table: Tracked, operation: Operation) -> str:
     when = f"NOT EXISTS (SELECT 1 FROM {WRITING_TABLE})"
     into = f"INSERT INTO {CHANGES} (slot, name, operation, data)\n  SELECT '{slot}', '{table.name}'"
-    new, old, moved = pairs("NEW.", table.columns), pairs("OLD.", table.columns), _differ(table.key)
+    new, old, moved = row_as_json("NEW.", table.columns), row_as_json("OLD.", table.columns), _differ(table.key)
     match operation:
         case "insert":
             body = f"{into}, 'insert', {new}"
@@ -91,28 +92,8 @@ def _trigger(slot: str, table: Tracked, operation: Operation) -> str:
     )
 
 
-def pairs(row: str, columns: Sequence[str]) -> str:
-    """Columns as a JSON object. A BLOB has no place there: the application's statement would fail; nor has infinity."""
-    values = ((_literal(column), f"{row}{quote(column)}") for column in columns)
-    shown = (
-        f"{name}, CASE WHEN typeof({value}) = 'blob' THEN hex({value}) "
-        f"WHEN {value} IN (9e999, -9e999) THEN CAST({value} AS TEXT) ELSE {value} END"
-        for name, value in values
-    )
-    return f"json_object({', '.join(shown)})"
-
-
 def _differ(columns: Sequence[str]) -> str:
     return " OR ".join(f"NEW.{quote(name)} IS NOT OLD.{quote(name)}" for name in columns)
-
-
-def quote(name: str) -> str:
-    """A name as SQLite quotes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 async def tracked(

@@ -15,9 +15,10 @@ from typing import Any
 
 from adapters.connectors.cdc_feed import Feed
 from adapters.connectors.cdc_progress import Order, Progress
-from adapters.connectors.cdc_sqlite_setup import CHANGES, pairs, quote
+from adapters.connectors.cdc_sqlite_setup import CHANGES
 from adapters.connectors.cdc_tables import Row, Tracked, version_of
 from adapters.connectors.sql import text_of
+from adapters.connectors.sqlite_json import quote, row_as_json
 from bus.ports import Batch
 
 PAGE = 5_000  #: rows under one lock
@@ -62,7 +63,7 @@ class Snapshot:
         known = " AND ".join(f"{quote(name)} IS NOT NULL" for name in tracked.key)
         values = [_number(text) if number else text for text, number in zip(after, numeric, strict=False)]
         behind = f"AND ({keys}) > ({', '.join('?' * len(values))})" if values else ""
-        row = pairs("", tracked.columns)
+        row = row_as_json("", tracked.columns)
         return f"SELECT {row} FROM {quote(tracked.table)} WHERE {known} {behind} ORDER BY {keys} LIMIT {PAGE}", values
 
     def _put(self, tracked: Tracked, rows: Sequence[Row]) -> None:

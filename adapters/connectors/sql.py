@@ -92,6 +92,11 @@ def quoted(dialect: Dialect, name: str) -> str:
     return ".".join(dialect.identifier_preparer.quote_identifier(stored(part)) for part in name.split("."))
 
 
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def column_named(wanted: str, columns: Iterable[str], where: str) -> str:
     """The output column that an option means: ``l.id`` is ``id``. Raises ConfigError."""
     name = wanted.rpartition(".")[2]

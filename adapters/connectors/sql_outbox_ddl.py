@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from adapters.connectors.cdc_sqlite_setup import pairs
-from adapters.connectors.sql import quoted
+from adapters.connectors.sql import literal, quoted
 from adapters.connectors.sql_outbox_servers import Oracle, SqlServer
-from adapters.connectors.sql_outbox_watch import OPERATIONS, Watch, literal, trigger_name
+from adapters.connectors.sql_outbox_watch import OPERATIONS, Watch, trigger_name
+from adapters.connectors.sqlite_json import row_as_json
 from bus.database import WRITING_SETTING, WRITING_TABLE, WRITING_VARIABLE
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class _Sqlite:
             yield (
                 f"CREATE TRIGGER {trigger} AFTER {operation.upper()} ON {self._name(watch.table)}\n"
                 f"WHEN {when}\nBEGIN\n  INSERT INTO {self._name(self._table)} (watch, operation, payload)\n"
-                f"  VALUES ('{name}', '{operation}', {pairs(f'{row}.', watch.all_columns)});\nEND"
+                f"  VALUES ('{name}', '{operation}', {row_as_json(f'{row}.', watch.all_columns)});\nEND"
             )
 
     def removal(self, name: str, _watch: Watch) -> Iterator[str]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from adapters.connectors.sql import quoted
-from adapters.connectors.sql_outbox_watch import Operation, Watch, literal, trigger_name
+from adapters.connectors.sql import literal, quoted
+from adapters.connectors.sql_outbox_watch import Operation, Watch, trigger_name
 from bus.database import WRITING_CLIENT, WRITING_CONTEXT
 
 if TYPE_CHECKING:

@@ -31,8 +31,3 @@ class Watch(BaseModel):
 def trigger_name(watch: str, operation: Operation) -> str:
     """The name of the trigger of one operation."""
     return f"bus_{watch.replace('-', '_')}_{operation}"
-
-
-def literal(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"

@@ -230,22 +230,29 @@ class Target:
         reader = Reader(subscribe, CATALOGUE, "uji")
         inflow = Inflow(subscribe.consumer, reader, applier, settler, deaths, self.health, hold_poison=False)
         dying(Process(sink, applier, settler, deaths))
-        try:
-            await applier.open()
-            beating = asyncio.create_task(inflow.run(1.0))
-            try:
-                yield inflow
-            finally:
-                beating.cancel()
-                await asyncio.gather(beating, return_exceptions=True)
-        finally:
-            await applier.close()
-            deaths.close()
+        async with working(inflow, applier, deaths):
+            yield inflow
 
     async def deliver(self, messages: Sequence[MemoryMessage]) -> None:
         """Delivers messages to a process of their own, in batches."""
         async with self.running() as inflow:
             await deliver(inflow, messages)
+
+
+@asynccontextmanager
+async def working(inflow: Inflow, applier: Applier, deaths: Deaths) -> AsyncIterator[None]:
+    """What has been put together is open and works on what it holds; it is killed at the end."""
+    try:
+        await applier.open()
+        beating = asyncio.create_task(inflow.run(1.0))
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+    finally:
+        await applier.close()
+        deaths.close()
 
 
 async def deliver(inflow: Inflow, messages: Sequence[MemoryMessage]) -> None:

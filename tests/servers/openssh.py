@@ -59,6 +59,11 @@ class SftpFolder:
         """The private key with which the user logs in."""
         return self.server.folder / "user"
 
+    @property
+    def proofs(self) -> str:
+        """Both as a contract's options."""
+        return f'host_key = "{self.host_key}"\nuser_key = "file:{self.user_key}"'
+
     def own(self, path: Path) -> Path:
         """Hands what a test has made over to the server's user, as if it had been uploaded."""
         if os.geteuid() == 0:

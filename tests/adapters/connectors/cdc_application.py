@@ -81,6 +81,17 @@ def state_of(seen: Sequence[Record]) -> dict[str, Any]:
     return state
 
 
+async def wide(source: SqlCdc, insert: Callable[[int, int], Any]) -> None:
+    """Rows of 200 kB make small batches, in the snapshot and in the log. ``insert`` adds those of such numbers."""
+    insert(1, 90)
+    async with reading(source) as opened:
+        there = await batches(opened, lambda found: len(all_of(found)) == 90)
+        insert(91, 180)
+        new = await batches(opened, lambda found: len(all_of(found)) == 90)
+    assert [len(each.records) for each in there if each.records][:2] == [50, 20]  # the first tells how wide
+    assert max(len(each.records) for each in new) <= 21
+
+
 async def overlapped(run: Callable[[str], Any], source: Callable[[], SqlCdc]) -> list[Record]:
     """What comes of a snapshot of 120 rows of ``warga`` while others write: it is open, since it waits for its reader
     after a few pages of 20, and the changes are of rows that it has read and of rows that it has yet to read.

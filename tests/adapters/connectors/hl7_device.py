@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
 from adapters.connectors.hl7_frames import Frames, framed
 from adapters.connectors.hl7_mllp import Hl7Mllp
 from bus.ports import Source
+from tests.adapters.connectors.at_once import AtOnce
 from tests.adapters.connectors.outbox import Outbox
 from tests.servers.proxy import Proxy
 
@@ -99,7 +100,7 @@ class Bedside:
             await client.close()
 
 
-class Device:
+class Device(AtOnce):
     """The application: rows are patients; whatever changes is a message. It sends ahead, to any of the bus's addresses
     that answers.
     """
@@ -137,13 +138,6 @@ class Device:
 
     async def regain_column(self) -> None:
         self._nameless = False
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self.write([early])
 
     async def write_oversized(self, key: int) -> None:
         await self.write([(key, "x" * 1_500_000)])

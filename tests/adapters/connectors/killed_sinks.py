@@ -6,6 +6,7 @@ Documents are ``kunci`` there, NIKs ``nilai`` and event ids ``peristiwa``, where
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from email import message_from_bytes
 from pathlib import Path
@@ -29,6 +30,7 @@ class Application:
 
     to = ""  #: the table [subscribe.to]
     rows = 600  #: that it is told of
+    written: Callable[[], Written]  #: every death that it has, in the order of writing
     knows = False  #: what comes again it is told by an id, and has to know it
 
     def __init__(self, **variables: str) -> None:
@@ -40,10 +42,6 @@ class Application:
     def count(self) -> int:
         """How many deaths it has."""
         return len(self.written())
-
-    def written(self) -> Written:
-        """Every death that it has, in the order of writing."""
-        raise NotImplementedError
 
     def enough(self, count: int | None) -> None:
         """Where it answers: from so many deaths on it takes what comes and gives no answer. None: it answers all."""
@@ -108,8 +106,7 @@ class Lists(Application):
     @classmethod
     def there(cls, sftp: SftpFolder, monkeypatch: pytest.MonkeyPatch) -> Lists:
         """In a folder of a server."""
-        proofs = f'host_key = "{sftp.host_key}"\nuser_key = "file:{sftp.user_key}"'
-        options = f'connector = "sftp_put"\nfolder = "{sftp.url}/hasil"\n{proofs}'
+        options = f'connector = "sftp_put"\nfolder = "{sftp.url}/hasil"\n{sftp.proofs}'
         made = cls(sftp.path / "hasil", options, monkeypatch)
         sftp.own(sftp.path / "hasil")
         return made

@@ -35,16 +35,13 @@ class Application:
     contract = ""  #: the table [source.log]
     portion = 600  #: rows between two kills
     bad = 0
+    write: Callable[[Iterable[Row]], None]  #: takes rows
 
     def __init__(self, **variables: str) -> None:
         self.variables = variables  #: of its adapter's environment
 
     async def begin(self, contract: Contract, settings: Settings) -> None:
         """What happens before the adapter's first run."""
-
-    def write(self, written: Iterable[Row]) -> None:
-        """Takes rows."""
-        raise NotImplementedError
 
     def handed_over(self) -> set[str]:
         """The documents of rows that it need not keep for the bus any more, as far as it is told."""
@@ -117,8 +114,8 @@ class Folder(Application):
     @classmethod
     def there(cls, folder: SftpFolder, copies: Path) -> Folder:
         """A folder of a server, whose files are copied to one of this machine."""
-        proofs = f'host_key = "{folder.host_key}"\nuser_key = "file:{folder.user_key}"'
-        return cls(folder.path, copies, f'connector = "sftp_drop"\nfolder = "{folder.url}"\n{proofs}', folder.own)
+        options = f'connector = "sftp_drop"\nfolder = "{folder.url}"\n{folder.proofs}'
+        return cls(folder.path, copies, options, folder.own)
 
     def write(self, written: Iterable[Row]) -> None:
         listed = list(written)

@@ -30,7 +30,7 @@ class Readers:
 
     def __init__(self, server: MailServer, way: Proxy, digest: bool) -> None:
         self._server, self._way, self._digest = server, way, digest
-        self.away, self.back = way.refuse, way.accept
+        self.away, self.back, self.calm, self.suffered = way.refuse, way.accept, way.calm, way.suffered
 
     def sink(self, **options: Any) -> Sink:
         login = {"user": USER, "password": "env:BUS_TEST_PASSWORD"}
@@ -67,9 +67,3 @@ class Readers:
     async def disturb(self) -> bool:
         await self._way.disturb()
         return True
-
-    async def calm(self) -> None:
-        await self._way.calm()
-
-    def suffered(self) -> int:
-        return self._way.suffered()

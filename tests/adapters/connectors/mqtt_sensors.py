@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from adapters.connectors.mqtt import Mqtt, MqttConfig
 from bus.ports import Context, Source
 from bus.subjects import AppName
+from tests.adapters.connectors.at_once import AtOnce
 from tests.adapters.connectors.columns import Columns
 from tests.adapters.connectors.parts import in_parts
 from tests.servers.mqtt import MqttServer, NatsMqtt
@@ -30,7 +31,7 @@ def mqtt(server: MqttServer, topic: str, url: str = "", **options: Any) -> Mqtt:
     return Mqtt(MqttConfig.model_validate(given), CONTEXT)
 
 
-class Sensors(Columns):
+class Sensors(AtOnce, Columns):
     """What publishes: rows as messages of one topic, seen by a source through a door that can be shut."""
 
     def __init__(self, server: MqttServer, door: Proxy, **options: Any) -> None:
@@ -56,13 +57,6 @@ class Sensors(Columns):
 
     async def delete(self, key: int) -> None:
         await self._server.publish(f"{self._root}/a", [""], retain=True)
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self.write([early])
 
     def stranger(self) -> Source | None:
         return self.source(password="salah", client_id=f"asing-{self._root}")

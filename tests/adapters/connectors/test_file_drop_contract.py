@@ -1,8 +1,7 @@
 """file_drop in the conformance suite of sources."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,10 +11,11 @@ from adapters.formats.repairs import as_workbook, packed
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
+from tests.adapters.connectors.at_once import AtOnce
 from tests.adapters.connectors.columns import Columns
 
 
-class Office(Columns):
+class Office(AtOnce, Columns):
     """An office that drops a new file with whatever it has to say."""
 
     def __init__(self, folder: Path, ending: str = "csv") -> None:
@@ -61,13 +61,6 @@ class Office(Columns):
 
     async def delete(self, key: int) -> None:
         await self.write([(key + 1000, "lain")])  # a file without the row: it says nothing of it
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self.write([early])
 
     async def away(self) -> None:
         self._folder.rename(self._folder.with_name("dilepas"))

@@ -1,7 +1,6 @@
 """sftp_drop in the conformance suite of sources, against a real SSH server."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,12 +9,13 @@ from adapters.connectors.sftp_drop import SftpDrop, SftpDropConfig
 from bus.ports import Context, Source
 from bus.subjects import AppName
 from bus.testing import SourceApplication, SourceContract
+from tests.adapters.connectors.at_once import AtOnce
 from tests.adapters.connectors.columns import Columns
 from tests.servers.openssh import SftpFolder
 from tests.servers.proxy import Proxy
 
 
-class Bank(Columns):
+class Bank(AtOnce, Columns):
     """A bank that drops a new file with whatever it has to say."""
 
     def __init__(self, folder: SftpFolder, way: Proxy) -> None:
@@ -51,13 +51,6 @@ class Bank(Columns):
 
     async def delete(self, key: int) -> None:
         await self.write([(key + 1000, "lain")])  # a file without the row: it says nothing of it
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self.write([early])
 
     async def away(self) -> None:
         self._folder.server.kill()

@@ -23,6 +23,7 @@ from tests.adapters.connectors.cdc_application import (
     records,
     shown,
     state_of,
+    wide,
 )
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.server import Database
@@ -61,11 +62,16 @@ async def test_a_snapshot_then_every_change(mariadb: Database, engine: str) -> N
     assert not any("sandi" in each.data for each in (*first, *then))
 
 
+def make_rows(database: Database, engine: str) -> None:
+    """120 rows of ``warga``, whose key the database's collation would order otherwise."""
+    keys = "kode varchar(9) CHARACTER SET latin1, id decimal(9)"
+    database.sql(f"CREATE TABLE warga ({keys}, nama text, PRIMARY KEY (kode, id)) ENGINE={engine}")
+    database.sql("INSERT INTO warga SELECT ELT(1 + seq % 3, 'Ä', 'b', 'C'), seq, 'asal' FROM seq_1_to_120")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(mariadb: Database, engine: str) -> None:
-    keys = "kode varchar(9) CHARACTER SET latin1, id decimal(9)"
-    mariadb.sql(f"CREATE TABLE warga ({keys}, nama text, PRIMARY KEY (kode, id)) ENGINE={engine}")
-    mariadb.sql("INSERT INTO warga SELECT ELT(1 + seq % 3, 'Ä', 'b', 'C'), seq, 'asal' FROM seq_1_to_120")
+    make_rows(mariadb, engine)
     seen = await interrupted(mariadb.sql, lambda: captured(mariadb.url, TABLES, batch=20))
     rows = mariadb.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
@@ -76,9 +82,7 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(mariadb
 async def test_what_is_written_while_a_snapshot_is_read_is_neither_lost_nor_told_twice(
     mariadb: Database, engine: str
 ) -> None:
-    keys = "kode varchar(9) CHARACTER SET latin1, id decimal(9)"
-    mariadb.sql(f"CREATE TABLE warga ({keys}, nama text, PRIMARY KEY (kode, id)) ENGINE={engine}")
-    mariadb.sql("INSERT INTO warga SELECT ELT(1 + seq % 3, 'Ä', 'b', 'C'), seq, 'asal' FROM seq_1_to_120")
+    make_rows(mariadb, engine)
     seen = await overlapped(mariadb.sql, lambda: captured(mariadb.url, TABLES, batch=20))
     rows = mariadb.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
@@ -111,16 +115,11 @@ async def test_a_transaction_is_one_batch_and_a_large_one_resumes_inside(mariadb
 
 async def test_wide_rows_make_small_batches(mariadb: Database) -> None:
     mariadb.sql(f"{WARGA}InnoDB; ALTER TABLE warga MODIFY nama longtext")
-    mariadb.sql("INSERT INTO warga SELECT seq, repeat('x', 200000), '' FROM seq_1_to_90")
-    async with reading(captured(mariadb.url, TABLES)) as source:
-        there = await batches(source, lambda found: len(all_of(found)) == 90)
-        mariadb.sql("INSERT INTO warga SELECT seq, repeat('x', 200000), '' FROM seq_91_to_180")
-        new = await batches(source, lambda found: len(all_of(found)) == 90)
-    assert [len(each.records) for each in there if each.records][:2] == [
-        50,
-        20,
-    ]  # the first tells how wide
-    assert max(len(each.records) for each in new) <= 21
+
+    def insert(first: int, last: int) -> None:
+        mariadb.sql(f"INSERT INTO warga SELECT seq, repeat('x', 200000), '' FROM seq_{first}_to_{last}")
+
+    await wide(captured(mariadb.url, TABLES), insert)
 
 
 async def test_values_are_the_same_in_snapshot_and_stream(mariadb: Database) -> None:

@@ -20,6 +20,7 @@ from tests.adapters.connectors.cdc_application import (
     records,
     shown,
     state_of,
+    wide,
 )
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.server import Database
@@ -59,11 +60,16 @@ async def test_a_snapshot_then_every_change(postgresql: Database) -> None:
     assert not any("sandi" in each.data for each in (*first, *then))
 
 
-async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(postgresql: Database) -> None:
-    postgresql.sql("CREATE TABLE warga (kode text, id numeric, nama text, PRIMARY KEY (kode, id))")
-    postgresql.sql(
+def make_rows(database: Database) -> None:
+    """120 rows of ``warga``, whose key the database's collation would order otherwise."""
+    database.sql("CREATE TABLE warga (kode text, id numeric, nama text, PRIMARY KEY (kode, id))")
+    database.sql(
         "INSERT INTO warga SELECT (ARRAY['Ä','b','C'])[1 + i % 3], i, 'asal' FROM generate_series(1, 120) AS i"
     )
+
+
+async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(postgresql: Database) -> None:
+    make_rows(postgresql)
     seen = await interrupted(postgresql.sql, lambda: captured(postgresql.url, TABLES, batch=20))
     rows = postgresql.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
@@ -71,10 +77,7 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(postgre
 
 
 async def test_what_is_written_while_a_snapshot_is_read_is_neither_lost_nor_told_twice(postgresql: Database) -> None:
-    postgresql.sql("CREATE TABLE warga (kode text, id numeric, nama text, PRIMARY KEY (kode, id))")
-    postgresql.sql(
-        "INSERT INTO warga SELECT (ARRAY['Ä','b','C'])[1 + i % 3], i, 'asal' FROM generate_series(1, 120) AS i"
-    )
+    make_rows(postgresql)
     seen = await overlapped(postgresql.sql, lambda: captured(postgresql.url, TABLES, batch=20))
     rows = postgresql.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
@@ -105,16 +108,12 @@ async def test_a_transaction_is_one_batch_and_a_large_one_resumes_inside(postgre
 
 async def test_wide_rows_make_small_batches(postgresql: Database) -> None:
     postgresql.sql(WARGA)
-    postgresql.sql("INSERT INTO warga SELECT i, repeat('x', 200000), '' FROM generate_series(1, 90) AS i")
-    async with reading(captured(postgresql.url, TABLES)) as source:
-        there = await batches(source, lambda found: len(all_of(found)) == 90)
-        postgresql.sql("INSERT INTO warga SELECT i, repeat('x', 200000), '' FROM generate_series(91, 180) AS i")
-        new = await batches(source, lambda found: len(all_of(found)) == 90)
-    assert [len(each.records) for each in there if each.records][:2] == [
-        50,
-        20,
-    ]  # the first tells how wide
-    assert max(len(each.records) for each in new) <= 21
+
+    def insert(first: int, last: int) -> None:
+        numbers = f"generate_series({first}, {last})"
+        postgresql.sql(f"INSERT INTO warga SELECT i, repeat('x', 200000), '' FROM {numbers} AS i")
+
+    await wide(captured(postgresql.url, TABLES), insert)
 
 
 async def test_a_changed_key_is_a_delete_and_an_insert(postgresql: Database) -> None:

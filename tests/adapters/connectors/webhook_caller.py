@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ from adapters.connectors.http_signature import SigningKey
 from adapters.connectors.http_webhook import HttpWebhook, HttpWebhookConfig
 from bus.ports import Context, Source
 from bus.subjects import AppName
+from tests.adapters.connectors.at_once import AtOnce
 from tests.adapters.connectors.columns import Columns
 from tests.adapters.connectors.outbox import Outbox
 from tests.servers.proxy import Proxy
@@ -36,7 +37,7 @@ def signed(identity: str, body: bytes) -> dict[str, str]:
     return SigningKey(SECRET, "uji").headers(identity, body, time.time())
 
 
-class Office(Columns):
+class Office(AtOnce, Columns):
     """The application: it keeps each change until one of the bus's addresses has answered 2xx."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
@@ -70,13 +71,6 @@ class Office(Columns):
 
     async def delete(self, key: int) -> None:
         self._keep([{**self.row(key, self._rows.pop(key)), "hapus": True}])
-
-    async def write_late(
-        self, early: tuple[int, str], late: tuple[int, str], between: Callable[[], Awaitable[Any]]
-    ) -> None:
-        await self.write([late])
-        await between()
-        await self.write([early])
 
     async def write_oversized(self, key: int) -> None:
         await self.write([(key, "x" * 1_500_000)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from bus.ports import Context
 from bus.subjects import AppName, EventName
 from bus.testing.memory import MemoryStreams
 from bus.testing.sources import until
-from bus.testing.targets import MemoryMessage
+from bus.testing.targets import MemoryMessage, working
 
 LONG_AGO = datetime(2026, 3, 16, tzinfo=UTC)
 
@@ -106,13 +105,6 @@ class Receiver:
         settler = Settler(name, entry.consumer, self.streams, wait=True)
         deaths = Deaths(self._home / f"{entry.consumer}.hand")
         reader = Reader(entry, self._catalogue, "test")
-        await applier.open()
         inflow = Inflow(entry.consumer, reader, applier, settler, deaths, PlaceHealth(), hold_poison=False)
-        beating = asyncio.create_task(inflow.run(1.0))
-        try:
+        async with working(inflow, applier, deaths):
             yield inflow
-        finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
-            await applier.close()
-            deaths.close()

@@ -3,9 +3,9 @@
 A call is proven by a signature of Standard Webhooks or by a bearer token. It is answered with 2xx only when its events
 are stored, and says then how many records were rejected and why. While the bus cannot store, calls wait; what waits
 longer than `wait`, or does not fit into `queue`, is answered with 503 and Retry-After. The application calls again
-with the same `webhook-id`: the events are the same then, however often it does. A call holds one record or a list.
-Where an application may tell of the same change in another call too (it sends everything again after a repair), name
-the fields that tell its changes from each other in `version`. What the bus wrote into the application and the
+with the same `webhook-id`: events and answer are the same then, however often it does. A call holds one record or a
+list. Where an application may tell of the same change in another call too (it sends everything again after a repair),
+name the fields that tell its changes from each other in `version`. What the bus wrote into the application and the
 application calls out again `skip` leaves out, where a field tells it.
 
 It sees what the application calls for, deletes too, in the order of its calls.
@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import islice
 from secrets import token_bytes
 from typing import Any, ClassVar, Self
 
@@ -41,13 +40,14 @@ from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejecti
 BATCH = 500  #: records of one batch, unless a single call has more
 PAUSE = 0.2  #: seconds that a read waits for a call
 RETRY = 5  #: seconds after which an application should call again
-SEEN = 10_000  #: stored calls that are remembered, some 300 bytes each
+SEEN = 10_000  #: stored calls, and rejections in their answers, that are remembered: some 300 bytes each
 LONGEST_ID = 256
 
 log = structlog.get_logger(__name__)
 
 Name = tuple[str, bytes]  #: a call's id and the digest of its body
 Rejected = Sequence[Mapping[str, Any]]  #: of a call's records, with number and reason
+Answer = tuple[int, Rejected]  #: to a call that is stored: how many records were accepted, and those that were not
 
 
 class HttpWebhookConfig(ConnectorConfig):
@@ -90,14 +90,14 @@ class HttpWebhookConfig(ConnectorConfig):
 class _Call:
     """A call whose records wait, by their numbers in it; ``size`` counts those that are left out too.
 
-    ``done`` gets what was rejected of it, or None where it will not be stored.
+    ``done`` gets its answer, or None where it will not be stored.
     """
 
     name: Name
     records: Mapping[int, Record]
     size: int
     arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
-    done: asyncio.Future[Rejected | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[Answer | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class HttpWebhook:
@@ -118,7 +118,8 @@ class HttpWebhook:
         self._waiting = 0  # records
         self._answered = 0  # calls that are stored
         self._arrived = asyncio.Event()
-        self._seen: dict[Name, None] = {}
+        self._seen: dict[Name, Answer] = {}  # what was answered last, oldest first
+        self._kept = 0  # of that
         self.port = 0  #: where it listens
 
     async def open(self, position: Position | None) -> None:
@@ -180,11 +181,8 @@ class HttpWebhook:
                 for number, record in call.records.items()
                 if id(record) in reasons
             ]
-            self._seen[call.name] = None
             self._answered += 1
-            self._finish(call, rejected)
-        for name in list(islice(self._seen, max(0, len(self._seen) - SEEN))):
-            del self._seen[name]
+            self._finish(call, (call.size - len(rejected), rejected))
 
     async def state(self) -> SourceState:
         """What is called for and not stored yet. How far the application has come is known to itself alone."""
@@ -208,10 +206,17 @@ class HttpWebhook:
             await self._runner.cleanup()
             self._runner, self.port = None, 0
 
-    def _finish(self, call: _Call, rejected: Rejected | None) -> None:
+    def _finish(self, call: _Call, answer: Answer | None) -> None:
+        """A call is stored, with this answer, or is let go."""
         del self._calls[call.name]
         self._waiting -= len(call.records)
-        call.done.set_result(rejected)
+        call.done.set_result(answer)
+        if answer is not None:
+            self._seen[call.name] = answer
+            self._kept += 1 + len(answer[1])
+        while self._kept > SEEN:
+            _, rejected = self._seen.pop(next(iter(self._seen)))
+            self._kept -= 1 + len(rejected)
 
     # --- calls
 
@@ -229,7 +234,7 @@ class HttpWebhook:
         # What has no name is another call each time, whatever it holds.
         name = (identity, hashlib.blake2b(body, digest_size=16).digest() if identity else token_bytes(16))
         if name in self._seen:
-            return _told(0, [])
+            return _told(self._seen[name])  # the caller may not have heard it
         return await self._stored(self._calls.get(name) or self._take(name, body))
 
     def _take(self, name: Name, body: bytes) -> _Call:
@@ -255,12 +260,12 @@ class HttpWebhook:
         """
         try:
             async with asyncio.timeout(self._config.wait):
-                rejected = await asyncio.shield(call.done)
+                answer = await asyncio.shield(call.done)
         except TimeoutError:
             raise _busy("belum tersimpan") from None
-        if rejected is None:
+        if answer is None:
             raise _busy("belum tersimpan")
-        return _told(call.size - len(rejected), rejected)
+        return _told(answer)
 
     def _refused(self, kind: type[web.HTTPException], reason: str) -> web.HTTPException:
         log.warning("refused a call", source=self._where, reason=reason)
@@ -310,7 +315,8 @@ class HttpWebhook:
         return record._replace(version=json.dumps([str(record.data[name]) for name in naming])) if naming else record
 
 
-def _told(accepted: int, rejected: Rejected) -> web.Response:
+def _told(answer: Answer) -> web.Response:
+    accepted, rejected = answer
     return web.json_response({"diterima": accepted, "ditolak": rejected})
 
 

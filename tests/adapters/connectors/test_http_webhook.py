@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
+from adapters.connectors import http_webhook
 from adapters.connectors.http_signature import SigningKey
 from adapters.connectors.http_webhook import HttpWebhook
 from bus.errors import ConfigError, Unavailable
@@ -63,7 +64,7 @@ async def test_a_call_is_answered_when_it_is_stored(session: aiohttp.ClientSessi
         await at.source.commit(batch, [Rejection(batch.records[1], "kolom nilai: harus diisi")])
         answer = {"diterima": 1, "ditolak": [{"urutan": 2, "alasan": "kolom nilai: harus diisi"}]}
         assert await calling == (200, answer, "")
-        assert await at.call({"data": [{"kunci": 1}, {"kunci": 2}]}) == (200, {"diterima": 0, "ditolak": []}, "")
+        assert await at.call({"data": [{"kunci": 1}, {"kunci": 2}]}) == (200, answer, "")
         assert await at.source.read() is None
 
 
@@ -79,6 +80,23 @@ async def test_a_call_that_comes_again_is_the_same_events(session: aiohttp.Clien
         assert second.records == batch.records
         await restarted.source.commit(second, [])
         assert (await again)[0] == 200
+
+
+async def test_answers_are_remembered_within_limits(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_webhook, "SEEN", 3)
+    async with desk(session) as at:
+        for number in (1, 2):  # each with a rejection that is remembered, too
+            calling = asyncio.create_task(at.call({"data": {"kunci": number}}, f"msg_{number}"))
+            batch = await at.read()
+            await at.source.commit(batch, [Rejection(batch.records[0], "rusak")])
+            answer = {"diterima": 0, "ditolak": [{"urutan": 1, "alasan": "rusak"}]}
+            assert await calling == (200, answer, "")
+        assert await at.call({"data": {"kunci": 2}}, "msg_2") == (200, answer, "")
+        forgotten = asyncio.create_task(at.call({"data": {"kunci": 1}}, "msg_1"))
+        await at.source.commit(await at.read(), [])
+        assert (await forgotten)[0] == 200
 
 
 async def test_a_call_that_waits_too_long_comes_again(session: aiohttp.ClientSession) -> None:

@@ -200,6 +200,11 @@ class Target:
         self._application, self._folder = application, folder
         self.streams, self.health = MemoryStreams(), PlaceHealth()
 
+    @property
+    def receipted(self) -> set[str]:
+        """Ids of the events with a receipt."""
+        return {event_id for receipt in self.streams.receipts for event_id in receipt["ids"]}
+
     @asynccontextmanager
     async def running(
         self, dying: Callable[[Process], None] = lambda process: None, sink: Sink | None = None

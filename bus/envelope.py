@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from bus.errors import EnvelopeError
+from bus.headers import Headers
 
 CONTENT_TYPE = "application/json"
 STRUCTURED = "application/cloudevents+json"
@@ -37,7 +38,17 @@ _AS_WRITTEN = frozenset(
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _ID = re.compile(r"[!-~]{1,64}")  # it becomes a key in inboxes and a word in receipts and logs
 _HOP = re.compile(r"[0-9]{1,3}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+_DELIVERY = r"(?:Nats-[^:\r]+: [^\r]+\r\n)*"
+#: The lines of ``common_lines`` and ``own_lines`` in their order, and the headers of delivery around them.
+_AS_ONE = re.compile(
+    rf"{_DELIVERY}{re.escape(SPEC_LINES)}ce-source: ([!-~]+)\r\nce-type: ([!-~]+)\r\n(?:ce-dataschema: ([!-~]+)\r\n)?"
+    rf"ce-id: ({_ID.pattern})\r\nce-subject: ([!-~]+)\r\nce-time: ({_TIME.pattern})\r\n"
+    rf"(?:traceparent: ({_TRACEPARENT.pattern})\r\n)?"
+    rf"(?:ce-pihak: ([!-~]+)\r\n)?(?:ce-hop: ({_HOP.pattern})\r\n)?"
+    rf"{_DELIVERY}(?:tracestate: ([!-~]+)\r\n)?{_DELIVERY}\r\n",
+    re.ASCII,
+).fullmatch
 
 
 class Event(NamedTuple):
@@ -89,6 +100,10 @@ def _unbroken(lines: str, count: int) -> str:
 
 def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
     """Reads an event off the wire, in binary or structured mode. Raises EnvelopeError, which names the attribute."""
+    if isinstance(headers, Headers) and (written := _AS_ONE(headers.lines)):
+        source, kind, schema, own, subject, time, trace, parties, hop, state = written.groups("")
+        hops = _hops(hop) if hop else 0
+        return Event(own, source, kind, subject, time, body, schema, _parties(parties), hops, trace, state)
     lower: Mapping[str, str] = headers or {}
     if not _AS_WRITTEN.issuperset(lower):
         lower = {name.lower(): value for name, value in lower.items()}
@@ -114,11 +129,15 @@ def parse(headers: Mapping[str, str] | None, body: bytes) -> Event:
         time=lower["ce-time"],
         data=body,
         dataschema=lower.get("ce-dataschema", ""),
-        parties=tuple(filter(None, lower["ce-pihak"].split(","))) if "ce-pihak" in lower else (),
+        parties=_parties(lower.get("ce-pihak", "")),
         hop=_hops(lower["ce-hop"]) if "ce-hop" in lower else 0,
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
         tracestate=lower.get("tracestate", ""),
     )
+
+
+def _parties(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(","))) if text else ()
 
 
 def _hops(text: str) -> int:

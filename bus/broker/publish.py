@@ -31,6 +31,7 @@ from bus.broker.connection import (
 )
 from bus.broker.direct import StoredMessage, last_message
 from bus.errors import BusError, ContractError, Fenced, Unavailable
+from bus.headers import Headers
 
 MSG_ID = "Nats-Msg-Id"
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
@@ -65,9 +66,9 @@ class Message:
         return cls(subject, body, identity, wire.header_lines(named, subject))
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """Its headers as those who read the stream get them, but for what its way there adds."""
-        return wire.parse_headers(self.lines.encode())
+        return Headers(self.lines)
 
 
 class Stored(NamedTuple):

@@ -36,27 +36,23 @@ _BUSY = "409"  #: the consumer cannot deliver now, or is gone: the description t
 class Pull:
     """Pulls one durable consumer over one inbox."""
 
-    def __init__(self, connection: Connection, stream: str, durable: str) -> None:
-        self._connection, self._where = connection, f"{stream}/{durable}"
+    def __init__(self, connection: Connection, stream: str, durable: str, subscription: Subscription) -> None:
+        self._connection, self._where, self._subscription = connection, f"{stream}/{durable}", subscription
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
-        self._inbox = connection.client.new_inbox()
-        self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
-        self._subscription: Subscription | None = None
+        self._arrived = wire.arrivals(subscription)
         self._delivered = 0  #: the number of the latest delivery, counted by the server since the consumer's reset
         self.lost = False  #: deliveries went elsewhere, or into a connection that was lost: they never arrived here
+        connection.when_lost.add(self._on_lost)
 
     @classmethod
     async def open(cls, connection: Connection, stream: str, durable: str) -> Self:
         """Subscribes to an inbox of its own. Raises Unavailable."""
-        pull = cls(connection, stream, durable)
+        client = connection.client
         try:
-            pull._subscription = await connection.client.subscribe(
-                pull._inbox, cb=pull._arrived.put, pending_msgs_limit=0, pending_bytes_limit=0
-            )
+            inbox = await client.subscribe(client.new_inbox(), pending_msgs_limit=0, pending_bytes_limit=0)
         except Error as error:
-            raise Unavailable(f"the connection failed ({type(error).__name__})", where=pull._where) from None
-        connection.when_lost.add(pull._on_lost)
-        return pull
+            raise Unavailable(f"the connection failed ({type(error).__name__})", where=f"{stream}/{durable}") from None
+        return cls(connection, stream, durable, inbox)
 
     async def batch(self, size: int) -> list[Msg]:
         """Up to ``size`` messages as soon as there are any; an empty list when none came for a while, or ``lost``.
@@ -73,14 +69,14 @@ class Pull:
     async def unsubscribe(self) -> None:
         """Ends the inbox; a request that the server still has ends with it."""
         self._connection.when_lost.discard(self._on_lost)
-        if self._subscription is not None and not self._connection.client.is_closed:
+        if not self._connection.client.is_closed:
             await self._subscription.unsubscribe()
 
     async def _request(self, request: dict[str, object], patience: float) -> list[Msg]:
         if self.lost:
             return []
         wanted = int(str(request["batch"]))
-        command, size = wire.encode(self._next, self._inbox, "", json.dumps(request).encode())
+        command, size = wire.encode(self._next, self._subscription.subject, "", json.dumps(request).encode())
         try:
             # Written at once: a request that the client kept for the next connection would be served after the reset
             # of the consumer, for nobody, and what it got would come again only after ack_wait.
@@ -89,10 +85,11 @@ class Pull:
             self.lost = True
             return []
         messages: list[Msg] = []
+        arrived = self._arrived
         try:
             async with asyncio.timeout(patience):
                 while len(messages) < wanted:
-                    message = await self._arrived.get()
+                    message = await arrived.get() if arrived.empty() else arrived.get_nowait()
                     if message is None:
                         break
                     if message.reply:

@@ -8,12 +8,16 @@ write. Tests hold both directions to what the client does. https://docs.nats.io/
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError
 
 from bus.errors import ContractError
+from bus.headers import Headers
 
 _VERSION = "NATS/1.0\r\n"
 _ACK_V1_TOKENS = 9
@@ -83,16 +87,18 @@ def forget_unsent(client: Client) -> None:
     client._pending_data_size = 0
 
 
-def parse_headers(block: bytes) -> dict[str, str]:
+def arrivals(subscription: Subscription) -> asyncio.Queue[Msg | None]:
+    """What has arrived for a subscription without a callback. Its own ways to it make a task or a timer a message."""
+    return subscription._pending_queue  # type: ignore[return-value]
+
+
+def parse_headers(block: bytes) -> Headers:
     """The headers of a received message, as the client's parser reads them."""
-    headers: dict[str, str] = {}
-    for line in block.decode("utf-8", "replace").split("\r\n"):
-        name, colon, value = line.partition(":")
-        if colon and name.isascii() and " " not in (name := name.strip()):
-            headers[name] = value.strip()
-    return headers
+    return Headers(block.decode("utf-8", "replace"))
 
 
 def quicken(client: Client) -> None:
-    """Lets a client read headers by ``parse_headers``: its own looks at every character of every name."""
+    """Lets a client read headers by ``parse_headers``, where they are asked for: its own looks at every character of
+    every name.
+    """
     client._parse_header_lines = parse_headers  # type: ignore[assignment, method-assign]

@@ -14,6 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from enum import Enum, auto
 from itertools import groupby
+from time import monotonic
 
 import structlog
 
@@ -337,11 +338,10 @@ class Inflow:
         return True
 
     async def _beat(self, interval: float) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(interval)
             for item in list(self._in_flight.values()):
-                if loop.time() - item.seen_at >= interval:
+                if monotonic() - item.seen_at >= interval:
                     await item.incoming.in_progress()
 
     def _problem(self, error: BusError) -> None:

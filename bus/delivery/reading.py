@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
+from time import monotonic
 
 from pydantic import ValidationError
 
@@ -28,7 +28,7 @@ class Inbound:
     event: Event
     delivery: Delivery
     attempts: int = 0
-    seen_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    seen_at: float = field(default_factory=monotonic)
 
     @property
     def lane(self) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bus import envelope
-from bus.envelope import Event
+from bus.envelope import Event, common_lines
 from bus.errors import EnvelopeError
+from bus.headers import Headers
 
 EVENT = Event(
     id="0123456789abcdef0123456789abcdef",
@@ -28,6 +32,68 @@ EVENT = Event(
 
 def test_what_is_written_is_read() -> None:
     assert envelope.parse(EVENT.headers(), EVENT.data) == EVENT
+
+
+class Lines(Headers):
+    """Lines that nobody may take for names and values."""
+
+    def __getitem__(self, name: str) -> str:
+        raise AssertionError(f"{name} was looked up")
+
+
+def lines_of(*attributes: str | None, before: str = "", behind: str = "") -> Headers:
+    """The event's lines on the wire, without some attributes, between those of delivery."""
+    event = EVENT._replace(**{name: type(getattr(EVENT, name))() for name in attributes if name})
+    lines = common_lines(event.source, event.type, event.dataschema) + event.own_lines()
+    return Headers(f"{before}{lines}{behind}\r\n")
+
+
+@pytest.mark.parametrize("absent", [None, "dataschema", "traceparent", "parties", "hop", "tracestate"])
+@pytest.mark.parametrize("before", ["", "Nats-Trace-Dest: trace disabled\r\n"])
+@pytest.mark.parametrize("behind", ["", "Nats-Msg-Id: 1\r\nNats-Batch-Id: 2\r\n"])
+def test_lines_as_the_bus_writes_them_are_read_in_one_go(absent: str | None, before: str, behind: str) -> None:
+    headers = lines_of(absent, before=before, behind=behind)
+
+    assert envelope.parse(Lines(headers.lines), EVENT.data) == envelope.parse(dict(headers), EVENT.data)
+
+
+@pytest.mark.parametrize(
+    "delivery", ["Nats-Msg-Id: 1\r\ntracestate: bus=2\r\nNats-Batch-Id: 2\r\n", "tracestate: bus=2\r\n"]
+)
+def test_the_batch_of_an_event_is_read_where_delivery_writes_it(delivery: str) -> None:
+    headers = lines_of("tracestate", behind=delivery)
+
+    assert envelope.parse(Lines(headers.lines), EVENT.data) == EVENT._replace(tracestate="bus=2")
+
+
+@settings(max_examples=1000)
+@given(st.data())
+def test_lines_that_are_otherwise_are_read_as_names_and_values(data: st.DataObject) -> None:
+    lines = lines_of(behind="Nats-Msg-Id: 1\r\n").lines.split("\r\n")[:-2]
+    number = data.draw(st.integers(0, len(lines) - 1))
+    odd = [
+        "",
+        f"{lines[number]} ",
+        "ce-hop: 99",
+        "ce-id: ",
+        "ce-subject:",
+        "Bus-Origin: A:1",
+        "ce-time: 2026",
+        "ce-a b: c",
+    ]
+    other = data.draw(st.sampled_from([*odd, *lines, *(line.upper() for line in lines)]))
+    rest = lines[number + data.draw(st.integers(0, 1)) :]  # it takes a line's place, or comes before it
+    headers = Headers("".join(f"{line}\r\n" for line in [*lines[:number], other, *rest, ""]))
+
+    assert outcome(headers) == outcome(dict(headers))
+
+
+def outcome(headers: Mapping[str, str]) -> Event | str:
+    """What is read, or why nothing."""
+    try:
+        return envelope.parse(headers, EVENT.data)
+    except EnvelopeError as error:
+        return error.what
 
 
 @pytest.mark.parametrize("broken", ["a\r\nNats-Rollup: all", "a\nb", "a\rb"])

@@ -11,7 +11,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from bus.errors import EnvelopeError
@@ -21,6 +21,7 @@ CONTENT_TYPE = "application/json"
 STRUCTURED = "application/cloudevents+json"
 END = "\r\n"  #: of a header line
 SPEC_LINES = f"ce-specversion: 1.0\r\nce-datacontenttype: {CONTENT_TYPE}\r\n"
+MINUTE = timedelta(minutes=1)
 MAX_HOPS = 8  #: a follow-up of a follow-up …: more is a loop between departments
 
 _REQUIRED = ("ce-id", "ce-source", "ce-type", "ce-subject", "ce-time")
@@ -167,7 +168,7 @@ def _structured(body: bytes, headers: Mapping[str, str]) -> tuple[dict[str, str]
         if value := attributes.pop(f"ce-{name}", headers.get(name, "")):
             attributes[name] = value
     if encoded is None:
-        return attributes, json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+        return attributes, json.dumps(data, separators=(",", ":")).encode()  # ASCII: half a character stays what it is
     try:
         return attributes, b64decode(encoded, validate=True)
     except (ValueError, TypeError) as error:
@@ -189,7 +190,12 @@ def follow_up_id(consumer: str, cause: str, index: int) -> str:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A moment as RFC 3339 with offset. Raises ValueError for a time without one."""
-    if moment.tzinfo is None:
+    """A moment as RFC 3339 with offset. Raises ValueError for a time without one.
+
+    An offset has no seconds there, as those of local mean time had (Jakarta before 1924): they are left out.
+    """
+    if (offset := moment.utcoffset()) is None:
         raise ValueError("a time without an offset")
+    if offset % MINUTE:
+        moment = moment.replace(tzinfo=timezone(offset // MINUTE * MINUTE))
     return moment.isoformat()

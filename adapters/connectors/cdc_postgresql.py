@@ -191,12 +191,17 @@ class LogReader:
             self._start(cursor, feed)
             gathering = Gathering(self._orders, feed, progress, self._capture.batch, lambda: self._keep_alive(cursor))
             changes = Changes(self._tables.values(), Rereading(control), gathering, self._where)
-            beat = monotonic() + self._capture.heartbeat
+            beat, heard, read = monotonic() + self._capture.heartbeat, monotonic(), False
             while True:
                 message = cursor.read_message()
                 if message is not None:
                     changes.take(message.payload)
+                    read = True
                     continue
+                if read or cursor.io_timestamp > cursor.feedback_timestamp:  # the latest was no sign of ours
+                    heard, read = monotonic(), False
+                elif monotonic() - heard > SILENCE:
+                    raise Unavailable("the server is silent", where=self._where, hint="is it reachable?")
                 feed.check()
                 wait = gathering.offer()
                 feed.rest()

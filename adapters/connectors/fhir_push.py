@@ -3,8 +3,8 @@
 `resource` is the resource as FHIR's JSON has it, with places for fields: `{nik}`, `"{tanggal}T{jam}:00+07:00"`, `{$id}`
 of the event. What is empty is left out, with what only belongs to it; `codes` turns values into FHIR's codes. A
 reference that is a search (`Patient?identifier=https://fhir.kemkes.go.id/id/nik|{nik}`) is looked up first. Where it
-finds several the event is rejected, and where it finds none, unless the event is so young (`patience`) that what it
-refers to may be on its way: other subscriptions bring it, and between them there is no order.
+finds several the event is rejected. Where it finds none the event waits for a while (`patience`), since that may be on
+its way: other subscriptions bring it, and between them there is no order. Then it is rejected.
 
 `identifier` (`system|{field}`) names the resource for ever and is added to it. By `mode`:
 
@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -40,6 +40,7 @@ from bus.errors import BusError, ConfigError, Rejected, Unavailable
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
 
 CONFLICTS = frozenset((HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED))
+REMEMBERED = 10_000  #: events for which something was missing
 LOOKS = 3  #: at a resource that others change at the same time
 DUPLICATE = "duplicate"  #: the issue of a server that has such a resource
 
@@ -65,9 +66,7 @@ class FhirPushConfig(HttpConfig):
     only_with: tuple[str, ...] = Field(
         default=(), description="fields without which there is nothing to write: the event is passed over"
     )
-    patience: float = Field(
-        default=30, ge=0, description="seconds from an event's time on that what it refers to may be missing"
-    )
+    patience: float = Field(default=30, ge=0, description="seconds that an event waits for what it refers to")
     codes: Codes = Field(
         default_factory=dict,
         examples=[{"jenis_kelamin": {"L": "male", "P": "female"}}],
@@ -93,6 +92,7 @@ class FhirPush:
         self._client = HttpClient(config, self._where)
         self._template = ResourceTemplate(config.resource, config.codes, self._where)
         self._type: str = config.resource["resourceType"]
+        self._missed: dict[str, float] = {}  #: when something was missing first, by the event's id
         self.database: str | None = None
         self.atomic = False
 
@@ -112,6 +112,7 @@ class FhirPush:
         """Writes the events in their order. Raises Rejected, Unavailable, AccessError, ConfigError."""
         for delivery in deliveries:
             await self._apply(delivery)
+            self._missed.pop(delivery.event.id, None)
         return ()
 
     async def _apply(self, delivery: Delivery) -> None:
@@ -220,10 +221,14 @@ class FhirPush:
         return f"{kind}/{resources[0]['id']}"
 
     def _missing(self, delivery: Delivery, told: str) -> BusError:
-        """What it means that a resource is not there: of a young event, that it may be on its way."""
-        age = datetime.now(UTC) - datetime.fromisoformat(delivery.event.time)
-        kind = Unavailable if age.total_seconds() < self._config.patience else Rejected
-        return kind(told, where=self._where)
+        """What it means that a resource is not there: for a while, that it may be on its way."""
+        first = self._missed.setdefault(delivery.event.id, monotonic())
+        if monotonic() - first < self._config.patience:
+            if len(self._missed) > REMEMBERED:
+                del self._missed[next(iter(self._missed))]
+            return Unavailable(told, where=self._where)
+        del self._missed[delivery.event.id]
+        return Rejected(told, where=self._where)
 
     async def _search(self, url: URL, kind: str) -> list[Mapping[str, Any]]:
         answer = await self._client.get(url, headers=fhir.ACCEPT)

@@ -35,7 +35,7 @@ from adapters.connectors.sql import (
     unpack,
 )
 from adapters.connectors.sql_walk import Walk
-from adapters.connectors.watermark import Window, at, moment
+from adapters.connectors.watermark import Window, at, earlier, moment
 from bus.database import engine
 from bus.errors import ConfigError
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
@@ -140,7 +140,7 @@ class SqlPoll:
         when = moment(newest, self._zone)
         if when is None or when > self._horizon():
             return None
-        return at(when - self._overlap, newest, self._zone)
+        return at(earlier(when, self._overlap), newest, self._zone)
 
     async def read(self) -> Batch | None:
         """New rows and the sweep's, page by page in turn; None where neither has any."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.connectors.sql import parameters, quoted, text_of
@@ -31,9 +33,35 @@ async def simple_types(connection: AsyncConnection, table: str) -> dict[str, str
     return {column.attname: column.kind for column in found}
 
 
-def folded(key: Iterable[Any]) -> tuple[str, ...]:
+Name = tuple[str, ...]
+
+
+def written(key: Iterable[Any]) -> Name:
+    """A key as text, a moment in UTC."""
+    return tuple(text_of(part.astimezone(UTC) if isinstance(part, datetime) and part.tzinfo else part) for part in key)
+
+
+def folded(key: Iterable[Any]) -> Name:
     """A key as any database may compare it: by text, without regard to case and to spaces at the end."""
-    return tuple(text_of(part).rstrip().casefold() for part in key)
+    return tuple(part.rstrip().casefold() for part in written(key))
+
+
+def names(keys: Iterable[Key]) -> dict[Key, Name]:
+    """What each key is known by. Folded, since a column may be compared so; but where several keys would be the same
+    by that, as they are written.
+    """
+    folds = {key: folded(key) for key in keys}
+    often = Counter(folds.values())
+    return {key: _AS_WRITTEN + written(key) if often[fold] > 1 else fold for key, fold in folds.items()}
+
+
+def alike(keys: Iterable[Key]) -> bool:
+    """Whether a database may hold some of these for equal."""
+    folds = [folded(key) for key in set(keys)]
+    return len(set(folds)) < len(folds)
+
+
+_AS_WRITTEN = ("=",)  #: before a name that is not folded
 
 
 @dataclass(frozen=True)
@@ -45,16 +73,17 @@ class Target:
     key: tuple[str, ...]
     types: Mapping[str, str] = field(default_factory=dict)
 
-    async def existing(self, connection: AsyncConnection, keys: Sequence[Key]) -> set[tuple[str, ...]]:
-        """Those of the keys that have a row, folded. The rows stay locked until the transaction ends."""
-        names = ", ".join(self._names(self.key))
+    async def existing(self, connection: AsyncConnection, keys: Sequence[Key]) -> set[Name]:
+        """By which names the keys that have a row may be known. The rows stay locked until the transaction ends."""
+        columns = ", ".join(self._names(self.key))
         lock = "" if self.dialect.name == "sqlite" else " FOR UPDATE"
         if len(keys) > 1 and self._as_arrays(self.key):
             listed, values = f"SELECT * FROM {self._unnest(self.key)}", _columns(keys)  # noqa: S608
         else:
             listed, values = self._listed(len(keys)), tuple(part for key in keys for part in key)
-        statement = f"SELECT {names} FROM {self._quoted} WHERE ({names}) IN ({listed}){lock}"  # noqa: S608
-        return {folded(row) for row in await connection.exec_driver_sql(statement, values)}
+        statement = f"SELECT {columns} FROM {self._quoted} WHERE ({columns}) IN ({listed}){lock}"  # noqa: S608
+        rows = list(await connection.exec_driver_sql(statement, values))
+        return {folded(row) for row in rows} | {_AS_WRITTEN + written(row) for row in rows}
 
     async def write(
         self, connection: AsyncConnection, operation: Operation, columns: tuple[str, ...], rows: Sequence[Key]

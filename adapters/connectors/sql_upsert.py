@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.connectors import sql_versions
 from adapters.connectors.sql_columns import Convert, reflected
-from adapters.connectors.sql_target import Operation, Target, folded, simple_types
+from adapters.connectors.sql_target import Name, Operation, Target, alike, folded, names, simple_types
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
 from bus.database import engine, errors, offset
 from bus.errors import ConfigError, Rejected
@@ -111,23 +111,30 @@ class SqlUpsert:
     async def apply(self, deliveries: Sequence[Delivery], transaction: AsyncConnection) -> Sequence[FollowUp]:
         """Writes the events in their order. Raises BusError; ConfigError where a column is lacking."""
         rows = [self._row(delivery) for delivery in deliveries]
-        keys = list(dict.fromkeys(row.key for row in rows))
         target = Target(transaction.dialect, self._config.table, self._config.key, self._types)
         with errors(self._where):
             if transaction.dialect.name not in {"postgresql", "sqlite"}:
                 await transaction.exec_driver_sql(f"SET time_zone = '{offset(self._zone)}'")
-            for race in range(RACES):
-                existing = await target.existing(transaction, keys)
-                try:
-                    async with transaction.begin_nested():
-                        await self._write(transaction, target, rows, set(existing))
-                except IntegrityError:
-                    # Somebody else may have made the row since we looked: then it exists now.
-                    if race == RACES - 1 or await target.existing(transaction, keys) == existing:
-                        raise
-                else:
-                    break
+            await self._write(transaction, target, rows)
         return ()
+
+    async def _write(self, connection: AsyncConnection, target: Target, rows: Sequence[_Row]) -> None:
+        """Writes the rows. Raises IntegrityError."""
+        keys = list(dict.fromkeys(row.key for row in rows))
+        for race in range(RACES):
+            existing = await target.existing(connection, keys)
+            try:
+                async with connection.begin_nested():
+                    await self._write_known(connection, target, rows, set(existing))
+            except IntegrityError:
+                # Somebody else may have made the row since we looked: then it exists now.
+                if race < RACES - 1 and await target.existing(connection, keys) != existing:
+                    continue
+                if not alike(keys):
+                    raise
+                for row in rows:  # two keys were one to the database: the second finds the row of the first
+                    await self._write(connection, target, [row])
+            return
 
     def _row(self, delivery: Delivery) -> _Row:
         visible = delivery.values()
@@ -155,11 +162,11 @@ class SqlUpsert:
         self._sources = sources
         return sources
 
-    async def _write(
-        self, connection: AsyncConnection, target: Target, rows: Sequence[_Row], existing: set[tuple[str, ...]]
+    async def _write_known(
+        self, connection: AsyncConnection, target: Target, rows: Sequence[_Row], existing: set[Name]
     ) -> None:
         """Writes the rows, run by run, and their versions; ``existing`` is kept up."""
-        versions = Versions()
+        versions, known = Versions(), names({row.key for row in rows})
         await versions.load(connection, {row.hash for row in rows})
         for run in _runs(rows):
             writes: dict[tuple[Operation, tuple[str, ...]], list[tuple[Any, ...]]] = defaultdict(list)
@@ -167,7 +174,7 @@ class SqlUpsert:
                 columns = self._columns(row, versions)
                 if columns is None:
                     continue
-                name = folded(row.key)
+                name = known[row.key]
                 operation = self._operation(name in existing)
                 existing.add(name)
                 writes[operation, columns].append((*(row.values[column] for column in columns), *row.key))

@@ -6,7 +6,7 @@ Timestamps with and without offset, dates, and SQLite's texts are times; numbers
 from __future__ import annotations
 
 from collections import deque
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from math import inf
 from time import monotonic
 from typing import Any
@@ -26,6 +26,14 @@ def moment(mark: Any, zone: tzinfo) -> datetime | None:
     if isinstance(mark, date):
         return datetime.combine(mark, time(), zone)
     return None
+
+
+def earlier(when: datetime, by: timedelta) -> datetime:
+    """A moment before another; the other itself at the beginning of the calendar, which stands for "never"."""
+    try:
+        return when - by
+    except OverflowError:
+        return when
 
 
 def at(when: datetime, like: Any, zone: tzinfo) -> Any:
@@ -51,22 +59,22 @@ class Window:
     def __init__(self, low: Any, overlap: timedelta, zone: tzinfo) -> None:
         self.low = low  #: the next sweep's first mark; None: the very first row
         self._overlap, self._zone = overlap, zone
-        self._begun: tuple[float, Any] | None = None
+        self._begun: tuple[float, datetime, Any] | None = None
         self._tops: deque[tuple[float, Any]] = deque([(-inf, low)])
 
     def begin(self, top: Any) -> None:
         """A sweep begins while ``top`` is the highest mark read."""
-        self._begun = monotonic(), top
+        self._begun = monotonic(), datetime.now(UTC), top
 
     def settle(self) -> None:
         """The sweep is over: the next one begins behind what it has settled."""
         if self._begun is None:
             return
-        began, top = self._begun
+        began, clock, top = self._begun
         self._begun = None
         when = moment(top, self._zone)
-        if when:
-            self.low = at(when - self._overlap, top, self._zone)
+        if when:  # one ahead of the clock is of somebody whose clock is fast: others' rows come behind it
+            self.low = at(earlier(min(when, clock), self._overlap), top, self._zone)
             return
         self._tops.append((began, top))
         while len(self._tops) > 1 and self._tops[1][0] <= began - self._overlap.total_seconds():

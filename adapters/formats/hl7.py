@@ -212,7 +212,12 @@ def instant(text: str, timezone: tzinfo) -> datetime | date | None:
         int((fraction or "0").ljust(6, "0")),
         timezone if offset[0] is None else _fixed(*offset),
     )
-    return moment if offset[0] is None else moment.astimezone(timezone)
+    if offset[0] is None:
+        return moment
+    try:
+        return moment.astimezone(timezone)
+    except OverflowError:  # the last day of the calendar, for "open end"
+        return moment
 
 
 @lru_cache(64)

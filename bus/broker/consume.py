@@ -133,6 +133,14 @@ class Subscription:
         # Opened first: if the connection is lost meanwhile, this one shows it.
         pull = await Pull.open(self._connection, self._stream, self._durable)
         try:
+            return await self._reset(pull)
+        except BaseException:
+            with contextlib.suppress(Error):  # else the client keeps it, and subscribes it anew at each connection
+                await pull.unsubscribe()
+            raise
+
+    async def _reset(self, pull: Pull) -> Pull:
+        try:
             info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
             await self._connection.api(f"CONSUMER.RESET.{self._stream}.{self._durable}")
         except ApiError as error:

@@ -59,7 +59,7 @@ class DirectApplier:
         try:
             emitted = await self._sink.apply(deliveries, None)
         except Exception as error:
-            raise translated(error) from None
+            raise _of_no_database(error) from None
         if emitted:
             await self._emitter.send(self._follow_ups.events(emitted))
         return len(emitted)
@@ -134,6 +134,20 @@ class TransactionalApplier:
     async def close(self) -> None:
         await self._sink.close()
         await self._engine.dispose()
+
+
+def _of_no_database(error: Exception) -> Exception:
+    """What an exception means where no transaction of ours is around: SQLAlchemy's is of a handler's own database."""
+    known = translated(error)
+    if not isinstance(known, BusError):
+        from bus import database  # whoever raised this has SQLAlchemy
+
+        try:
+            with database.errors("the handler's database"):
+                raise known
+        except BusError as meant:
+            return meant
+    return known
 
 
 def translated(error: Exception) -> Exception:

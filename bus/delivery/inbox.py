@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ARRAY, Column, DateTime, MetaData, String, Table, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bus.errors import Unavailable
 
 metadata = MetaData()
 
@@ -26,6 +29,7 @@ INBOX = Table(
 
 async def claim(transaction: AsyncConnection, consumer: str, event_ids: Sequence[str]) -> set[str]:
     """Writes that these events are applied, and returns those that were not: to be applied in the same transaction.
+    Raises Unavailable where another has applied some in that moment: asked again they are known.
 
     Asked and written in one statement where the database can: with a list of 500 ids PostgreSQL, as long as it has no
     statistics of a young table, looks through all of it.
@@ -46,7 +50,10 @@ async def claim(transaction: AsyncConnection, consumer: str, event_ids: Sequence
     fresh = set(event_ids) - set((await transaction.execute(known)).scalars())
     if fresh:
         rows_of = [{"consumer": consumer, "event_id": event_id, "applied_at": at} for event_id in fresh]
-        await transaction.execute(insert(INBOX), rows_of)
+        try:
+            await transaction.execute(insert(INBOX), rows_of)
+        except IntegrityError:  # one whose commit was on its way, or of an instance that was thought to be gone
+            raise Unavailable("another transaction has just applied some of these events", where=consumer) from None
     return fresh
 
 

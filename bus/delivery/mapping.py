@@ -137,4 +137,4 @@ def content_of(drafts: Sequence[Draft]) -> bytes:
 def content_of_columns(columns: Mapping[str, Any]) -> bytes:
     """A digest of a rejected record: the same fault is reported once."""
     parts: Iterator[str] = (f"{name}\0{value!r}\0" for name, value in sorted(columns.items()))
-    return hashlib.blake2b("".join(parts).encode(errors="surrogateescape"), digest_size=8).digest()
+    return hashlib.blake2b("".join(parts).encode(errors="surrogatepass"), digest_size=8).digest()

@@ -11,8 +11,9 @@ Stopped at any point and started again, it goes on where the stored cursor says;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -105,6 +106,7 @@ class Outflow:
     async def _open(self) -> None:
         state = await self._cursor.read()
         self._ledger.resume(state, self._cursor.sequence, self._name)
+        self._written = asyncio.get_running_loop().time() - _age(state)
         await self._source.open(state["position"] if state else None)
 
     async def _step(self) -> None:
@@ -236,9 +238,7 @@ class Outflow:
         return self._cursor.state["position"] if self._cursor.state else None
 
     async def _keep_cursor(self) -> None:
-        clock = asyncio.get_running_loop().time()
-        self._written = self._written or clock
-        if self._cursor.state is not None and clock - self._written > REWRITE:
+        if self._cursor.state is not None and asyncio.get_running_loop().time() - self._written > REWRITE:
             await self._store(Prepared().parts(), self._position())
 
     async def _insist(self, attempt: Any) -> Any:
@@ -263,3 +263,10 @@ class Outflow:
             log.warning("source pauses", source=self._name, error=str(error), code=error.code)
         self._health.failed(error)
         await asyncio.sleep(backoff.next())
+
+
+def _age(state: Mapping[str, Any] | None) -> float:
+    """Seconds since a cursor was written, by whichever process: one that runs by day alone keeps it alive too."""
+    if state is None:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(state["at"])).total_seconds())

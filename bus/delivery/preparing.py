@@ -5,6 +5,7 @@ Pure computing, in slices: the connection and other sources have their turn in b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from bus.ports import Record, Rejection
 from bus.subjects import AppName
 
 LARGEST = MAX_BATCH - 1  #: events in one atomic batch, beside the cursor
+
+ENTRIES = 2_000  #: of the ledger in one cursor: half a megabyte where each tells of four events
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +54,28 @@ class Prepared:
     latest: dict[bytes, Entry] = field(default_factory=dict)
 
     def parts(self, tracestate: str = "") -> list[Part]:
-        """Split so that each part is one atomic batch; the ledger's entries go with the last, which completes them."""
-        starts = range(0, max(len(self.messages), 1), LARGEST)
+        """Split so that each part is one atomic batch; the ledger's entries go with the last messages, which complete
+        them. Where those are more than a cursor has room for, parts without messages follow.
+        """
+        last = max(len(self.messages) - 1, 0) // LARGEST * LARGEST
+        groups = [self.messages[start : start + LARGEST] for start in range(0, last + 1, LARGEST)]
+        entries = [self.entries] if len(self.entries) <= ENTRIES else self._in_cursors()
         return [
-            Part(
-                Outgoing(self.messages[start : start + LARGEST], tracestate),
-                self.entries if start == starts[-1] else (),
-            )
-            for start in starts
+            *(Part(Outgoing(messages, tracestate), ()) for messages in groups[:-1]),
+            Part(Outgoing(groups[-1], tracestate), entries[0]),
+            *(Part(Outgoing([], tracestate), rest) for rest in entries[1:]),
         ]
+
+    def _in_cursors(self) -> list[list[Entry]]:
+        """The entries, as many at once as a cursor has room for. As long as not all are stored the batch is read again:
+        what is remembered by then is no change, and the rest has the same ids. A key that comes several times is
+        remembered at the end, as it is then: else its first change would be one to the last.
+        """
+        times = Counter(entry.key for entry in self.entries)
+        once = [entry for entry in self.entries if times[entry.key] == 1]
+        often = [self.latest[key] for key, count in times.items() if count > 1]
+        parts = [once[start : start + ENTRIES] for start in range(0, len(once), ENTRIES)]
+        return [*parts, often] if often else parts
 
     def remember(self, entry: Entry) -> None:
         """The ledger is to have this entry once the batch is stored."""
@@ -81,6 +97,7 @@ class Preparer:
     def add(self, records: Sequence[Record], prepared: Prepared, unstored: Mapping[bytes, Entry]) -> None:
         """Adds what records became. ``unstored``: entries of batches before that are on their way into the ledger."""
         self._room = self._streams.room
+        records = [record if _writable(record) else _escaped(record) for record in records]
         remembers = bool(self._mapper.withdrawing) or self._mapper.compares
         keys = [key_of(record) if remembers or record.version is None else None for record in records]
         known = self._ledger.look(dict.fromkeys(key for key in keys if key is not None))
@@ -165,3 +182,24 @@ class Preparer:
         prepared.rejections.append(Rejection(record, reason))
         prepared.letters.append(letter)
         log.warning("rejected a record", source=self._name, place=record.place, letter=letter.id, reason=reason)
+
+
+def _writable(record: Record) -> bool:
+    """Whether its key, version and mark can be written: JSON and drivers may bring halves of characters."""
+    texts = (record.key, record.version or "", record.mark)
+    if all(map(str.isascii, texts)):
+        return True
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escaped(record: Record) -> Record:
+    """A record of which nothing can be told but that its key is broken."""
+    key, version, mark = (
+        text and text.encode(errors="backslashreplace").decode() for text in (record.key, record.version, record.mark)
+    )
+    fault = record.fault or "kunci baris berisi huruf yang rusak; periksa pengodean (encoding) sumbernya"
+    return record._replace(key=key or "", version=version, mark=mark or "", fault=fault)

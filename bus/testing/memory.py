@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bus.broker.direct import StoredMessage
-from bus.broker.publish import Message, Outgoing, Stored
+from bus.broker.publish import FEW, Message, Outgoing, Stored
 from bus.delivery.dead_letters import DeadLetter
 from bus.errors import Fenced, StreamFull
 from bus.subjects import EVENT_TOKENS
@@ -41,6 +41,7 @@ class MemoryStreams:
         self.full = False  #: refuses everything with StreamFull
         self.refused = 0
         self.crash_before_store = False
+        self.crash_between = False  #: stores a few events, but not the cursor behind them
         self.crash_after_store = False
         self.lose_acknowledgement = False  #: stores the next batch and answers with a time-out
 
@@ -59,6 +60,8 @@ class MemoryStreams:
             return [self._store(message) for message in messages]
         self._die_before()
         stored = [self._store(message) for message in messages]
+        if self.crash_between:
+            raise Crash
         self._die_after(messages[-1].subject)
         return stored
 
@@ -66,14 +69,19 @@ class MemoryStreams:
         """Nothing is sent ahead: what is in memory needs no time to get there."""
 
     async def send_batch(self, outgoing: Outgoing, cursor: Message, *, after: int, together: bool = True) -> Stored:
-        """Stores messages and their cursor together or not at all."""
+        """Stores messages and their cursor together or not at all; a few that need not be, one by one."""
         self._check()
         self._die_before()
         last = self._last.get(cursor.subject)
         if (last.sequence if last else 0) != after:
             raise Fenced("another instance has moved this cursor", where=cursor.subject)
+        apart = not together and len(outgoing.messages) <= FEW
+        if self.crash_between and not apart:
+            raise Crash
         for message in outgoing.messages:
             self._store(message)
+        if self.crash_between:
+            raise Crash
         stored = self._store(cursor)
         self._die_after(cursor.subject)
         return stored

@@ -22,7 +22,7 @@ from bus.errors import AccessError, Action, BusError, ConfigError
 from bus.testing.events import APP
 from bus.testing.lines import LARGE, PATIENCE, base_line, large_or, resident, until
 from bus.testing.memory import Crash, MemoryStreams
-from bus.testing.sources import MEMORY
+from bus.testing.sources import MEMORY, filling_of
 from bus.testing.targets import BATCH, DEATHS, MIDDLE, MemoryMessage, SinkApplication, Target, deliver, numbered
 
 FORBIDDEN = "terlarang"  #: a value that the application is told to refuse
@@ -228,13 +228,18 @@ class SinkContract:
         """Events of a large backlog; a connector that is tested on several databases has them all on one."""
         return LARGE
 
+    @pytest.fixture
+    def filling(self, large: int) -> str:
+        """What fills each of its values."""
+        return filling_of(large)
+
     async def test_a_large_backlog_needs_no_more_memory(
-        self, application: SinkApplication, target: Target, large: int
+        self, application: SinkApplication, target: Target, large: int, filling: str
     ) -> None:
         target.streams, large = MemoryStreams(keep=False), large_or(large)
         async with target.running() as inflow:
             before = 0
-            for begun, batch in _batches(large):
+            for begun, batch in _batches(large, filling):
                 if not before and begun >= large // 10:
                     before = base_line()
                 await inflow.handle(batch)  # type: ignore[arg-type]
@@ -243,11 +248,11 @@ class SinkContract:
         assert resident() - before < MEMORY
 
 
-def _batches(large: int) -> Iterator[tuple[int, list[MemoryMessage]]]:
+def _batches(large: int, filling: str) -> Iterator[tuple[int, list[MemoryMessage]]]:
     """A large backlog, batch by batch, and how many came before each: of a small one too there are twenty batches, so
     that a tenth of it has all that the first batches make.
     """
-    size = min(BATCH, large // 20)
+    size, keys = min(BATCH, large // 20), large // 40
     for start in range(0, large, size):
-        pairs = [(f"k{number % 5000}", f"isi {number}") for number in range(start, min(start + size, large))]
+        pairs = [(f"k{number % keys}", f"isi {number} {filling}") for number in range(start, min(start + size, large))]
         yield start, numbered(pairs, first=start + 1)

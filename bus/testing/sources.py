@@ -83,6 +83,24 @@ class SourceContract:
             [(str(key), "pertama") for key in range(700)] + [(str(key), "kedua") for key in range(700, 1500)]
         )
 
+    async def test_killed_behind_a_few_events_that_go_without_their_cursor(
+        self, application: SourceApplication, line: Line
+    ) -> None:
+        await application.write((key, "pertama") for key in range(50))
+        await line.run_until(lambda: line.streams.count >= 50)
+        await application.write((key, "kedua") for key in range(50, 55))
+        line.streams.crash_between = True
+
+        await line.run_until_dead(DEATHS["before storing"])
+        line.streams.crash_between = False
+        await line.run_until(lambda: line.streams.count >= 55)
+        async with line.running():
+            await rounds(line)
+
+        assert Counter(line.emitted()) == Counter(
+            [(str(key), "pertama") for key in range(50)] + [(str(key), "kedua") for key in range(50, 55)]
+        )
+
     async def test_a_lost_acknowledgement_is_no_second_event(self, application: SourceApplication, line: Line) -> None:
         line.streams.lose_acknowledgement = True
         await application.write((key, "isi") for key in range(20))
@@ -361,8 +379,13 @@ class SourceContract:
 
 
 def _large_rows(large: int) -> Iterator[tuple[int, str]]:
-    """The rows of a large backlog: all together three times as large as what a test lets a process grow by, so that
-    one that keeps them is found out, however many they are.
-    """
-    filling = "x" * (3 * MEMORY * 1024 // large)
+    """The rows of a large backlog."""
+    filling = filling_of(large)
     return ((key, f"isi {key} {filling}") for key in range(large))
+
+
+def filling_of(large: int) -> str:
+    """What fills each value of a large backlog: all together three times as large as what a test lets a process grow
+    by, so that one that keeps them is found out, however many they are.
+    """
+    return "x" * (3 * MEMORY * 1024 // large)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bus import envelope
 from bus.envelope import Event, common_lines
 from bus.errors import EnvelopeError
 from bus.headers import Headers
+from bus.testing.events import BarisBerubah
+
+JAKARTA = ZoneInfo("Asia/Jakarta")
 
 EVENT = Event(
     id="0123456789abcdef0123456789abcdef",
@@ -166,6 +171,31 @@ def test_ids_are_of_the_change_and_nothing_else() -> None:
     others = [("x", "k", "1", b"A"), ("s", "x", "1", b"A"), ("s", "k", "2", b"A"), ("s", "k", "1", b"B")]
     assert len({base, *(envelope.event_id(*each) for each in others)}) == 5
     assert len(base) == 32
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 1, 31, 8, tzinfo=JAKARTA), "2026-01-31T08:00:00+07:00"),
+        (datetime(1900, 1, 1, tzinfo=JAKARTA), "1900-01-01T00:00:00+07:07"),
+        (datetime(1, 1, 1, tzinfo=JAKARTA), "0001-01-01T00:00:00+07:07"),
+        (datetime(1880, 1, 1, tzinfo=ZoneInfo("America/New_York")), "1880-01-01T00:00:00-04:57"),
+    ],
+)
+def test_times_of_any_age_can_be_read_back(moment: datetime, text: str) -> None:
+    """Before time zones an offset had seconds, which RFC 3339 does not know."""
+    assert envelope.rfc3339(moment) == text
+    assert envelope.parse({**EVENT.headers(), "ce-time": text}, b"{}").time == text
+
+
+def test_half_a_character_in_a_structured_event_is_a_body_like_another() -> None:
+    document = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "subject": "k", "time": EVENT.time}
+    body = json.dumps({**document, "data": {"nama": "\ud83d"}}).encode()
+
+    event = envelope.parse({"content-type": "application/cloudevents+json"}, body)
+
+    with pytest.raises(ValidationError):
+        BarisBerubah.model_validate_json(event.data)
 
 
 def test_a_time_without_offset_is_no_time() -> None:

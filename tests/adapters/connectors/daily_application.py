@@ -113,6 +113,10 @@ class DailyContract(SinkContract):
     def large(self) -> int:
         return 20_000
 
+    @pytest.fixture
+    def filling(self) -> str:
+        return ""  # a day's file is written anew as a whole, and is as large as a day's rows
+
     async def test_an_older_event_overwrites_no_newer_one(self, application: Readers, target: Target) -> None:  # type: ignore[override]
         await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))
         old = MemoryMessage(900, "k1", "lama", event_id="a" * 32, origin=f"{APP.stream}:3")

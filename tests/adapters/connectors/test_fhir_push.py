@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ async def of_server(server: HttpServer, kind: str) -> list[dict[str, Any]]:
 
 async def test_a_fact_is_made_once_and_its_patient_is_looked_up(fhir_server: HttpServer) -> None:
     await fhir_server.control("tulis", [("a|b,c$ &=", "Uji")])
-    async with opened(push(fhir_server.url, resource=DOSE)) as sink:
+    async with opened(push(fhir_server.url, resource=DOSE, patience=0)) as sink:
         await sink.apply([delivery("a|b,c$ &=", "HB-0")], None)
         await sink.apply([delivery("a|b,c$ &=", "HB-0")], None)
         with pytest.raises(Rejected, match="no Patient of this reference"):
@@ -67,24 +68,31 @@ async def test_a_fact_is_made_once_and_its_patient_is_looked_up(fhir_server: Htt
     assert dose["meta"]["source"].startswith("urn:opd-bus:OPD_UJI:7:")
 
 
-async def test_what_a_young_event_refers_to_may_be_on_its_way(fhir_server: HttpServer) -> None:
-    young = delivery("k1", "HB-0")
-    young = replace(young, event=young.event._replace(time=datetime.now(UTC).isoformat()))
+async def test_what_an_event_refers_to_may_be_on_its_way(fhir_server: HttpServer) -> None:
+    early = delivery("k1", "HB-0")  # its time is long past: the server may have been away since
     withdrawn = {"resourceType": "Immunization", "status": "entered-in-error"}
     dose, withdrawal = push(fhir_server.url, resource=DOSE), push(fhir_server.url, resource=withdrawn, mode="patch")
     async with opened(dose) as first, opened(withdrawal) as second:
         with pytest.raises(Unavailable, match="no such Immunization"):
-            await second.apply([young], None)
+            await second.apply([early], None)
         with pytest.raises(Unavailable, match="no Patient of this reference"):
-            await first.apply([young], None)
+            await first.apply([early], None)
         await fhir_server.control("tulis", [("k1", "Uji")])
-        await first.apply([young], None)
-        await second.apply([replace(young, version=8)], None)
+        await first.apply([early], None)
+        await second.apply([replace(early, version=8)], None)
     [dose] = await of_server(fhir_server, "Immunization")
     assert dose["status"] == "entered-in-error"
-    async with opened(push(fhir_server.url, resource=DOSE, patience=0)) as sink:
-        with pytest.raises(Rejected):
-            await sink.apply([replace(young, data=delivery("k2").data)], None)
+
+
+async def test_what_is_missing_for_long_is_not_waited_for(fhir_server: HttpServer) -> None:
+    async with opened(push(fhir_server.url, resource=DOSE, patience=0.3)) as sink:
+        first, told = monotonic(), set[type[BusError]]()
+        while Rejected not in told:
+            with pytest.raises((Unavailable, Rejected), match="no Patient") as missing:
+                await sink.apply([delivery("k2", "HB-0")], None)
+            told.add(missing.type)
+    assert Unavailable in told
+    assert monotonic() - first > 0.3
 
 
 @pytest.mark.parametrize(
@@ -122,7 +130,7 @@ async def test_a_withdrawal_changes_what_it_names_alone(fhir_server: HttpServer)
     await fhir_server.control("tulis", [("k1", "Uji")])
     async with (
         opened(push(fhir_server.url, resource=DOSE, required=["nilai"])) as dose,
-        opened(push(fhir_server.url, resource=withdrawn, mode="patch")) as withdrawal,
+        opened(push(fhir_server.url, resource=withdrawn, mode="patch", patience=0)) as withdrawal,
     ):
         with pytest.raises(Rejected, match="no such Immunization"):
             await withdrawal.apply([delivery("k1", version=8)], None)

@@ -157,15 +157,15 @@ async def test_a_broker_that_has_lost_its_sessions_is_told_of(mosquitto: Mosquit
     assert [record.data["value"] for record in await read(source, 1)] == [7]
 
 
-async def test_a_retained_state_is_one_event_however_often_it_comes(mosquitto: Mosquitto, tmp_path: Path) -> None:
+async def test_a_retained_state_is_one_event_however_often_it_comes(broker: MqttServer, tmp_path: Path) -> None:
     class Retained(Sensors):
         async def write(self, rows: Iterable[tuple[int, str]]) -> None:
             for key, value in rows:
                 payload = json.dumps({"kunci": key, "nilai": value})
                 await self._server.publish(f"{self._root}/{key}", [payload], retain=True)
 
-    async with Proxy(mosquitto.port) as door:
-        sensors = Retained(mosquitto, door, protocol="3.1.1")  # here they come with each subscription
+    async with Proxy(broker.port) as door:
+        sensors = Retained(broker, door, protocol="3.1.1")  # here they come with each subscription
         await sensors.write([(1, "siaga"), (2, "aman")])  # before the source's first run
         line = Line(sensors, tmp_path)
         for _ in range(3):

@@ -31,6 +31,10 @@ class MailContract(SinkContract):
         async with serving(login=True) as server:
             yield Readers(server, await proxy(server.port), digest=self.digest)
 
+    @pytest.fixture
+    def filling(self) -> str:
+        return ""  # the mailbox, which keeps all of it, is in this process
+
     async def test_an_older_event_overwrites_no_newer_one(self, application: Readers, target: Target) -> None:  # type: ignore[override]
         await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))
         old = MemoryMessage(900, "k1", "lama", event_id="a" * 32, origin=f"{APP.stream}:3")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from adapters.connectors import cdc_postgresql
 from bus.errors import ConfigError, Unavailable
+from bus.ports import Batch
 from tests.adapters.connectors.cdc_application import (
     PATIENCE,
     all_of,
@@ -23,8 +28,10 @@ from tests.adapters.connectors.cdc_application import (
     wide,
 )
 from tests.adapters.connectors.sql_application import stored
+from tests.servers.proxy import Proxy
 from tests.servers.server import Database
 
+EMPTY = Batch((), {})
 TABLES: dict[str, Any] = {"warga": {"columns": ["nama"]}}
 WARGA = "CREATE TABLE warga (id int PRIMARY KEY, nama text, sandi text)"
 
@@ -124,6 +131,16 @@ async def test_a_changed_key_is_a_delete_and_an_insert(postgresql: Database) -> 
         found = await records(source, 2)
     assert [shown(each) for each in found] == [("delete", 1), ("insert", 5, "a")]
     assert found[0].version != found[1].version
+
+
+async def test_a_changed_key_takes_its_large_values_along(postgresql: Database) -> None:
+    postgresql.sql(f"{WARGA}; ALTER TABLE warga ALTER sandi SET STORAGE EXTERNAL")
+    postgresql.sql("INSERT INTO warga VALUES (1, 'a', repeat('x', 9000))")
+    async with reading(captured(postgresql.url, {"warga": {"columns": ["nama", "sandi"]}})) as source:
+        await records(source, 1)
+        postgresql.sql("UPDATE warga SET id = 5 WHERE id = 1")
+        found = await records(source, 2)
+    assert [shown(each) for each in found] == [("delete", 1), ("insert", 5, "a", "x" * 9000)]
 
 
 async def test_another_key_than_the_primary_one_needs_the_whole_row_in_the_log(postgresql: Database) -> None:
@@ -243,6 +260,24 @@ async def test_an_idle_slot_moves_along(postgresql: Database) -> None:
         assert await until_confirmed(postgresql, moved) > moved
 
 
+async def test_a_server_that_falls_silent_is_left(postgresql: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection stays open, as behind a firewall that has forgotten it."""
+    monkeypatch.setattr(cdc_postgresql, "FEEDBACK", 1.0)
+    monkeypatch.setattr(cdc_postgresql, "SILENCE", 2.5)
+    postgresql.sql(WARGA)
+    async with (
+        Proxy(urlsplit(postgresql.url).port or 0) as door,
+        reading(captured(door.url(postgresql.url), TABLES)) as source,
+    ):
+        quiet = monotonic() + 4
+        while monotonic() < quiet:  # it has nothing to say, and answers
+            assert not (await source.read() or EMPTY).records
+        door.freeze()
+        with pytest.raises(Unavailable, match="the server is silent"):
+            await records(source, 1)
+        door.thaw()
+
+
 async def test_a_slot_that_was_made_again_has_a_gap(postgresql: Database) -> None:
     postgresql.sql(f"{WARGA}; INSERT INTO warga VALUES (1, 'a')")
     source = captured(postgresql.url, TABLES)
@@ -259,6 +294,33 @@ async def test_a_slot_that_was_made_again_has_a_gap(postgresql: Database) -> Non
         (after,) = await records(source, 1)
     assert shown(after) == ("snapshot", 1, "b")
     assert (after.version or "") > (before.records[0].version or "")
+
+
+@pytest.fixture
+def forgetful(postgresql: Database) -> Iterator[Database]:
+    """Its server keeps no more than a megabyte of its log for who does not read it."""
+    postgresql.sql("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'; SELECT pg_reload_conf()")
+    yield postgresql
+    postgresql.sql("ALTER SYSTEM RESET max_slot_wal_keep_size; SELECT pg_reload_conf()")
+
+
+async def test_log_that_the_server_has_removed_is_told_and_read_again_on_demand(forgetful: Database) -> None:
+    forgetful.sql(f"{WARGA}; INSERT INTO warga VALUES (1, 'a')")
+    source = captured(forgetful.url, TABLES)
+    async with reading(source):
+        (before,) = await batches(source, lambda found: bool(found and found[-1].records))
+    forgetful.sql("UPDATE warga SET nama = 'b'; DELETE FROM warga; INSERT INTO warga VALUES (2, 'c')")
+    while forgetful.sql("SELECT wal_status FROM pg_replication_slots") != [("lost",)]:
+        forgetful.sql("SELECT pg_switch_wal(); INSERT INTO warga SELECT 3, 'd' WHERE false; CHECKPOINT")
+
+    with pytest.raises(ConfigError, match=r"has removed log that slot \S+ had not read.*resnapshot"):
+        await source.open(stored(before.position))
+    async with reading(captured(forgetful.url, TABLES, resnapshot=1), stored(before.position)) as source:
+        (after,) = await records(source, 1)
+        forgetful.sql("UPDATE warga SET nama = 'e'")
+        (later,) = await records(source, 1)
+    assert [shown(after), shown(later)] == [("snapshot", 2, "c"), ("update", 2, "e")]
+    assert (before.records[0].version or "") < (after.version or "") < (later.version or "")
 
 
 async def test_a_table_that_is_added_later_is_read_whole(postgresql: Database) -> None:

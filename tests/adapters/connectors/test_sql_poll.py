@@ -111,6 +111,21 @@ async def test_a_transaction_that_commits_late_is_seen(kind: str, request: pytes
     await application.engine.dispose()
 
 
+async def test_one_clock_that_is_fast_hides_no_late_row(application: Application) -> None:
+    await application.run(TABLE)
+    source = application.poll(overlap=60, rescan=0.01)
+    await source.open(None)
+    now = (datetime.now(WIB) - START).total_seconds()
+    await fill(application, (1, "cepat", now + 50))
+    await read_until(source, lambda record: record.key == "1")
+    for _ in range(3):  # sweeps
+        await read_all(source)
+        await asyncio.sleep(0.02)
+    await fill(application, (2, "terlambat", now - 20))
+    await read_until(source, lambda record: record.key == "2")
+    await source.close()
+
+
 async def test_two_changes_within_one_second(application: Application) -> None:
     await application.run(TABLE)
     await fill(application, (1, "A", 0), (2, "A", 0))

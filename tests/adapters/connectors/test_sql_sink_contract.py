@@ -16,9 +16,10 @@ from bus import database
 from bus.ports import Delivery, Sink
 from bus.testing import SinkApplication, SinkContract, handler_sink
 from bus.testing.events import BarisBerubah
+from bus.testing.targets import BATCH, Target, numbered
 from tests.adapters.connectors.sql_application import CONTEXT, KINDS, Application, Door
 
-TABLE = "CREATE TABLE sasaran (kunci varchar(60) PRIMARY KEY, nilai varchar(60), event_id varchar(40))"
+TABLE = "CREATE TABLE sasaran (kunci varchar(60) PRIMARY KEY, nilai text, event_id varchar(40))"
 LOGGED = "INSERT INTO catatan (event_id) VALUES (NEW.event_id)"
 REFUSED = "nilai_ditolak"
 TRIGGERS = {
@@ -64,7 +65,7 @@ PROCEDURE = {
         f"IF NOT FOUND THEN {INSERTED.format('p_')}; END IF; END $$"
     ],
     "mariadb": [
-        "CREATE PROCEDURE terima(p_kunci varchar(60), p_nilai varchar(60), p_id varchar(40)) "
+        "CREATE PROCEDURE terima(p_kunci varchar(60), p_nilai text, p_id varchar(40)) "
         f"{INSERTED.format('p_')} ON DUPLICATE KEY UPDATE nilai = p_nilai, event_id = p_id"
     ],
 }
@@ -98,6 +99,15 @@ class Office:
         return [event_id for (event_id,) in await self._own.rows("SELECT event_id FROM catatan ORDER BY n")]
 
     heard = writes
+
+    async def transactions(self) -> int:
+        """How many have written something, this question included where the server counts it."""
+        question = {
+            "postgresql": "SELECT count(DISTINCT xmin::text) FROM catatan",
+            "mariadb": "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'COM_COMMIT'",
+        }
+        ((count,),) = await self._own.rows(question[self.kind])
+        return int(count)
 
     async def refuse(self, value: str | None) -> None:
         await self._own.run("DELETE FROM ditolak", *([f"INSERT INTO ditolak VALUES ('{value}')"] if value else []))
@@ -197,7 +207,20 @@ class SqlSink(SinkContract):
         await office.close()
 
 
-class TestSqlUpsert(SqlSink):
+class TogetherSink(SqlSink):
+    """And what applies a batch as a whole."""
+
+    @pytest.mark.parametrize("application", ["postgresql", "mariadb"], indirect=True)
+    async def test_hundreds_of_events_share_a_transaction(self, application: Office, target: Target) -> None:
+        before = await application.transactions()
+
+        await target.deliver(numbered([(f"k{number}", f"isi {number}") for number in range(BATCH)]))
+
+        assert len(await application.rows()) == BATCH
+        assert await application.transactions() - before <= BATCH // 50  # opening has some of its own
+
+
+class TestSqlUpsert(TogetherSink):
     office = Office
 
     @pytest.fixture
@@ -205,7 +228,7 @@ class TestSqlUpsert(SqlSink):
         return application.backlog
 
 
-class TestSqlCall(SqlSink):
+class TestSqlCall(TogetherSink):
     office = CallingOffice
 
     @pytest.fixture

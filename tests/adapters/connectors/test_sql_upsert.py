@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -233,6 +233,28 @@ async def test_keys_that_a_database_holds_for_equal(mariadb: Any) -> None:
     await apply(application, sink, delivery(1, nik="Ab", tempat="A"), delivery(2, nik="aB", tempat="B"))
     await apply(application, sink, delivery(3, nik="AB ", tempat="C"))
     assert await application.rows("SELECT tempat FROM k") == [("C",)]
+    await application.engine.dispose()
+
+
+async def test_keys_that_a_database_tells_apart(application: Application) -> None:
+    """By case and by spaces at the end: each has a row of its own, also where they come together."""
+    exact = " COLLATE utf8mb4_nopad_bin" if application.kind == "mariadb" else ""
+    await application.run(f"CREATE TABLE k (nik varchar(16) PRIMARY KEY, tempat varchar(9)){exact}")
+    sink = await opened(application, table="k", columns={"nik": "nik", "tempat": "tempat"})
+    nows = [("Ab", "A"), ("aB", "B"), ("Ab ", "C"), ("ab", "D"), ("aB", "E")]
+    await apply(application, sink, *(delivery(n, nik=key, tempat=now) for n, (key, now) in enumerate(nows)))
+    await apply(application, sink, delivery(8, nik="AB", tempat="F"), delivery(9, nik="ab", tempat="G"))
+    assert dict(await application.rows("SELECT nik, tempat FROM k")) == {**dict(nows), "AB": "F", "ab": "G"}
+
+
+async def test_a_moment_in_a_key_is_the_same_in_every_zone(postgresql: Any) -> None:
+    application = Application("postgresql", postgresql.url)
+    await application.run("CREATE TABLE w (waktu timestamptz PRIMARY KEY, teks varchar(9))")
+    sink = await opened(application, table="w", key=["waktu"], columns={"waktu": "dicatat", "teks": "nik"})
+    for number, zone in enumerate((7, 0, 9), 1):
+        when = datetime(2026, 1, 1, tzinfo=UTC).astimezone(timezone(timedelta(hours=zone)))
+        await apply(application, sink, delivery(number, data=Segala(id=1, dicatat=when, nik=str(number))))
+    assert await application.rows("SELECT teks FROM w") == [("3",)]
     await application.engine.dispose()
 
 

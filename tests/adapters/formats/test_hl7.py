@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -133,6 +133,8 @@ def test_what_is_escaped_comes_back(text: str, by: Delimiters) -> None:
         ("20260315081530.5-0300", datetime(2026, 3, 15, 18, 15, 30, 500_000, tzinfo=WIB)),
         ("2026031508", datetime(2026, 3, 15, 8, tzinfo=WIB)),
         ("20261231235960", datetime(2026, 12, 31, 23, 59, 59, tzinfo=WIB)),
+        ("99991231235959+0000", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("00010101000000+0800", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=8)))),
         ("20260315", date(2026, 3, 15)),
         ("202603", None),
         ("2026", None),

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from bus.broker import consume
 from bus.broker.connection import Connection
 from bus.broker.consume import Handle, Incoming, Subscription
 from bus.broker.publish import Publisher
 from bus.broker.pull import Pull
+from bus.errors import Unavailable
 from tests.bus.broker.conftest import STREAM, event
 
 DURABLE = "uji_baca"
@@ -108,3 +110,37 @@ async def test_what_another_instance_was_given_is_not_overtaken(connection: Conn
         await subscription.start()
         await done.wait()
     assert list(dict.fromkeys(come)) == list(range(1, 4 * BATCH + 1))
+
+
+async def test_what_cannot_go_on_pulling_leaves_no_subscription_behind(
+    connection: Connection, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While JetStream is away and the connection is not, it tries again and again."""
+    monkeypatch.setattr(consume, "AGAIN", 0.01)
+    proper, refused = connection.api, 0
+
+    async def api(subject: str, body: Any = None) -> Any:
+        nonlocal refused
+        if subject.startswith("CONSUMER.RESET") and begun.is_set() and refused < 5:
+            refused += 1
+            raise Unavailable("JetStream has no leader")
+        return await proper(subject, body)
+
+    async def handle(incomings: Sequence[Incoming]) -> None:
+        await Incoming.ack_all(incomings)
+        if incomings[-1].sequence == 2:
+            done.set()
+
+    begun, done = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(connection, "api", api)
+    async with asyncio.timeout(PATIENCE), subscribed(connection, handle) as subscription:
+        await subscription.start()
+        before = len(connection.client._subs), len(connection.when_lost)
+        await publisher.send_all([event(1)])
+        begun.set()
+        for lost in list(connection.when_lost):
+            lost()
+        await publisher.send_all([event(2)])
+        await done.wait()
+        assert refused == 5
+        assert (len(connection.client._subs), len(connection.when_lost)) == before

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, NoResultFound, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bus.broker.publish import Message, Stored
 from bus.database import engine
-from bus.delivery.applying import TransactionalApplier
+from bus.delivery import inbox
+from bus.delivery.applying import DirectApplier, TransactionalApplier
 from bus.delivery.drafting import Drafting
 from bus.delivery.emitting import Emitter
 from bus.delivery.follow_ups import FollowUps
 from bus.envelope import Event
-from bus.errors import Rejected
+from bus.errors import BusError, ConfigError, Rejected, Unavailable
 from bus.events.registry import KeyTokens
 from bus.ports import Delivery
 from bus.subjects import AppName
@@ -116,3 +121,61 @@ async def test_a_failed_handler_leaves_no_trace_and_no_values(url: str) -> None:
 
     assert await effects(url) == []
     assert "rahasia" not in str(refused.value)
+
+
+def duplicate() -> sqlite3.Error:
+    """What SQLite says of a second row with the same key."""
+    with closing(sqlite3.connect(":memory:")) as connection, pytest.raises(sqlite3.IntegrityError) as error:
+        connection.executescript("CREATE TABLE t (a PRIMARY KEY); INSERT INTO t VALUES ('rahasia'), ('rahasia')")
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("raised", "meant"),
+    [
+        (IntegrityError("INSERT", {}, duplicate()), Rejected),
+        (OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked")), Unavailable),
+        (NoResultFound("rahasia"), ConfigError),
+    ],
+)
+async def test_what_a_handlers_own_database_raises_is_understood(raised: Exception, meant: type[BusError]) -> None:
+    async def handle(_event: BarisBerubah) -> None:
+        raise raised
+
+    drafting, streams = Drafting(KeyTokens(b"uji")), MemoryStreams()
+    follow_ups = FollowUps(CONSUMER_APP, "k", frozenset(), CATALOGUE, drafting, ZoneInfo("Asia/Jakarta"))
+    applier = DirectApplier(handler_sink(handle, None), follow_ups, Emitter(CONSUMER_APP, streams))
+
+    with pytest.raises(meant) as told:
+        await applier.apply([delivery(1)])
+    assert "rahasia" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+async def test_an_event_that_another_transaction_is_just_applying_is_asked_for_again(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """An instance that is thought to be gone, or a commit whose answer is late."""
+    made = engine(request.getfixturevalue(kind).url, where="test")
+    async with made.begin() as connection:
+        await connection.run_sync(inbox.metadata.create_all)
+
+    async def claim() -> set[str]:
+        async with made.begin() as connection:
+            begun.set()
+            return await inbox.claim(connection, "k", ["a", "b"])
+
+    begun = asyncio.Event()
+    async with made.begin() as other:
+        assert await inbox.claim(other, "k", ["a"]) == {"a"}
+        claiming = asyncio.create_task(claim())
+        await begun.wait()
+        done, _ = await asyncio.wait({claiming}, timeout=0.5)
+        assert not done, "it waits for the other"
+    if kind == "postgresql":
+        assert await claiming == {"b"}
+    else:
+        with pytest.raises(Unavailable):
+            await claiming
+        assert await claim() == {"b"}
+    await made.dispose()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +17,7 @@ from bus.broker.publish import Message, Outgoing, Stored
 from bus.delivery import outflow
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 from bus.ports import Batch, Position, Record, Rejection, SourceState
-from bus.testing.lines import Line, until
+from bus.testing.lines import Line, Process, until
 from bus.testing.memory import MemoryStreams
 
 SIZE, BATCHES = 20, 4
@@ -79,17 +83,27 @@ class Slow(MemoryStreams):
         return await super().send_batch(outgoing, cursor, after=after, together=together)
 
 
-def line(tmp_path: Path, streams: Slow) -> Line:
+def line(tmp_path: Path, streams: MemoryStreams) -> Line:
     made = Line(cast(Any, None), tmp_path)
     made.streams = streams
     return made
 
 
+@asynccontextmanager
+async def working(process: Process) -> AsyncIterator[None]:
+    """It reads and publishes; it is killed at the end."""
+    running = asyncio.create_task(process.outflow.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        process.ledger.close()
+
+
 async def test_the_next_batch_is_on_its_way_meanwhile(tmp_path: Path) -> None:
     streams, rows = Slow(), Rows()
-    process = line(tmp_path, streams).process(rows)
-    process.task = asyncio.create_task(process.outflow.run())
-    try:
+    async with working(line(tmp_path, streams).process(rows)):
         await until(lambda: len(streams.staged) == 1)
         assert (streams.count, rows.read_up_to, rows.committed) == (0, 2, [])
 
@@ -100,10 +114,6 @@ async def test_the_next_batch_is_on_its_way_meanwhile(tmp_path: Path) -> None:
                 lambda stored=stored, ahead=ahead: (len(rows.committed), len(streams.staged)) == (stored, ahead)
             )
             assert streams.count == SIZE * stored
-    finally:
-        process.task.cancel()
-        await asyncio.gather(process.task, return_exceptions=True)
-        process.ledger.close()
 
     assert streams.ended == ["", *streams.staged]
     assert rows.committed == [1, 2, 3, 4]
@@ -186,3 +196,21 @@ async def test_a_source_tells_what_waits_while_the_stream_takes_nothing(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         process.ledger.close()
+
+
+async def test_a_process_that_runs_by_day_alone_keeps_its_cursor_alive(tmp_path: Path) -> None:
+    """Each start counts from when the cursor was written, not from its own beginning."""
+    streams, rows = MemoryStreams(), Rows()
+    async with working(line(tmp_path, streams).process(rows)):
+        await until(lambda: rows.committed == list(range(1, BATCHES + 1)))
+    (subject,) = streams._last
+    written = streams._last[subject]
+    state = json.loads(written.body)
+    yesterday = datetime.fromisoformat(state["at"]) - timedelta(seconds=outflow.REWRITE)
+    streams._last[subject] = replace(written, body=json.dumps({**state, "at": yesterday.isoformat()}).encode())
+
+    async with working(line(tmp_path, streams).process(Rows())):
+        await until(lambda: streams._last[subject].sequence > written.sequence)
+
+    assert json.loads(streams._last[subject].body)["position"] == state["position"]
+    assert streams.count == SIZE * BATCHES

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bus.contracts import Contract
+from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.drafting import Drafting
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
-from bus.delivery.preparing import Prepared, Preparer
+from bus.delivery.preparing import ENTRIES, Prepared, Preparer
 from bus.events.registry import KeyTokens
 from bus.ports import Record
 from bus.testing.events import APP, CATALOGUE, NAME
@@ -21,10 +23,13 @@ from bus.testing.memory import MemoryStreams
 PUBLISH = {"event": str(NAME), "from": "baris", "basis": "uji saja", "map": {"kunci": "kunci", "nilai": "nilai"}}
 
 
-def preparer(tmp_path: Path, *publish: dict[str, Any], **options: Any) -> Preparer:
+def contract(*publish: dict[str, Any]) -> Contract:
     document = {"app": APP.app, "opd": APP.opd, "title": "-", "owner": "-", "contact": "-", "stage": "pilot"}
-    contract = Contract.model_validate({**document, "publish": publish or [PUBLISH | options]})
-    mapper = Mapper(contract, "baris", CATALOGUE, Drafting(KeyTokens(b"uji")))
+    return Contract.model_validate({**document, "publish": publish})
+
+
+def preparer(tmp_path: Path, *publish: dict[str, Any], **options: Any) -> Preparer:
+    mapper = Mapper(contract(*(publish or [PUBLISH | options])), "baris", CATALOGUE, Drafting(KeyTokens(b"uji")))
     return Preparer(APP, "baris", mapper, Ledger(tmp_path / "ledger"), MemoryStreams())
 
 
@@ -95,3 +100,45 @@ def test_what_is_again_as_it_was_before_it_was_rejected_is_no_change(tmp_path: P
     assert [json.loads(event.data)["nilai"] for event in prepared.events] == ["1", "2", "1"]
     assert [each.columns["nilai"] for each in prepared.letters] == ["rusak", "rusak", "rusak lagi"]
     assert len(prepared.rejections) == 4
+
+
+@pytest.mark.parametrize(
+    "unfit", [{"key": "\ud83d"}, {"key": "1", "mark": "\udc80"}, {"key": "1", "version": "\ud83d"}]
+)
+def test_half_a_character_in_what_names_a_record_is_a_dead_letter(tmp_path: Path, unfit: dict[str, str]) -> None:
+    broken = Record(data={"kunci": "\ud83d", "nilai": "x"}, **{"version": None, **unfit})
+    prepared = Prepared()
+
+    preparer(tmp_path).add([broken, record("aman", "1")], prepared, {})
+
+    assert [json.loads(event.data)["nilai"] for event in prepared.events] == ["1"]
+    (letter,) = prepared.letters
+    assert "huruf yang rusak" in letter.reason
+    assert letter.key == letter.key.encode().decode()
+    assert DeadLetter.parse(letter.message().body).key == letter.key
+
+
+def test_what_one_cursor_cannot_hold_is_remembered_in_several(tmp_path: Path) -> None:
+    """A crash between two of them and another reading make no other events than before."""
+    rows = [Record(str(n), {"kunci": str(n), "nilai": "a"}) for n in range(2 * ENTRIES)]
+    rows += [Record("0", {"kunci": "0", "nilai": value}) for value in "bab"]
+    ledger = Ledger(tmp_path / "ledger")
+    mapper = Mapper(contract(PUBLISH), "baris", CATALOGUE, Drafting(KeyTokens(b"uji")))
+    preparer, prepared = Preparer(APP, "baris", mapper, ledger, MemoryStreams()), Prepared()
+    preparer.add(rows, prepared, {})
+
+    parts = prepared.parts()
+    sizes = [(len(part.outgoing.messages), len(part.entries)) for part in parts]
+    assert sum(messages for messages, _ in sizes) == len(rows)
+    assert max(entries for _, entries in sizes) <= ENTRIES
+    assert all(entries == 0 for (messages, entries), (after, _) in pairwise(sizes) if messages and after)
+    ids = {event.id for event in prepared.events}
+    for part in parts[:-1]:
+        again = Prepared()
+        preparer.add(rows, again, {})
+        assert {event.id for event in again.events} <= ids
+        ledger.commit(part.entries, 1)
+    ledger.commit(parts[-1].entries, 2)
+    again = Prepared()
+    preparer.add([Record(str(n), {"kunci": str(n), "nilai": "a" if n else "b"}) for n in range(2 * ENTRIES)], again, {})
+    assert not again.events

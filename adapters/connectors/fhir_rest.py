@@ -202,9 +202,10 @@ class FhirRest:
         self._recent.remember(batch.records)
 
     async def state(self) -> SourceState:
-        """From when on it asks for each type."""
+        """From when on it asks for each type, and the page that is at hand."""
         shown = ((search.type, search.since.shown) for search in self._searches)
-        return SourceState(position=", ".join(f"{name} {since}" for name, since in shown if since))
+        position = ", ".join(f"{name} {since}" for name, since in shown if since)
+        return self._recent.state(position)
 
     async def reread(self, key: str) -> Record | None:
         """The resource of that key (Patient/123) as it is now."""

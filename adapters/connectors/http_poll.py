@@ -235,9 +235,11 @@ class HttpPoll:
             self._tag = self._next_tag
 
     async def state(self) -> SourceState:
-        """What it asks for; where that is everything, or cannot be shown, when it had read it all."""
+        """What it asks for; where that is everything, or cannot be shown, when it had read it all. Behind the page that
+        is at hand more may wait.
+        """
         read = f"read {self._ended.isoformat(timespec='seconds')}" if self._ended else ""
-        return SourceState(self._since.shown or read)
+        return self._recent.state(self._since.shown or read)
 
     async def reread(self, key: str) -> Record | None:
         """The record of that key as it is now: asked for by itself, or searched for in all pages."""

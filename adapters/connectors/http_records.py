@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from adapters.connectors.keys import key_of, parts_of, place_of, text_of
 from adapters.connectors.watermark import moment
 from bus.errors import ConfigError
-from bus.ports import Record
+from bus.ports import Record, SourceState
 
 DEEPEST = 16  #: levels that are taken apart
 REMEMBERED = 20_000  #: records whose last content is kept in memory, some 200 bytes each
@@ -96,17 +96,29 @@ class Shape:
 
 
 class Recent:
-    """What was stored of late, so that it can be left out where it comes again unchanged."""
+    """What was stored of late, so that it can be left out where it comes again unchanged; and what is to be stored."""
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}  # by key, oldest first
+        self._at_hand: Sequence[Record] = ()
+        self._read = datetime.now(UTC)
 
     def fresh(self, records: Iterable[Record]) -> list[Record]:
-        """The records that are not known as they are."""
-        return [record for record in records if self._contents.get(record.key) != content(record)]
+        """The records that are not known as they are: they are at hand until they are stored."""
+        fresh = [record for record in records if self._contents.get(record.key) != content(record)]
+        self._at_hand, self._read = fresh, datetime.now(UTC)
+        return fresh
+
+    def state(self, position: str) -> SourceState:
+        """How a source stands that knows no more of what waits than the page that it has got. Records without a time
+        wait since they were read.
+        """
+        oldest = min((record.at or self._read for record in self._at_hand), default=None)
+        return SourceState(position, len(self._at_hand), oldest)
 
     def remember(self, records: Iterable[Record]) -> None:
         """They are stored."""
+        self._at_hand = ()
         for record in records:
             self._contents.pop(record.key, None)
             self._contents[record.key] = content(record)
@@ -116,6 +128,7 @@ class Recent:
     def clear(self) -> None:
         """Forgets everything."""
         self._contents.clear()
+        self._at_hand = ()
 
 
 def content(record: Record) -> bytes:

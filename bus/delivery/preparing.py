@@ -97,7 +97,10 @@ class Preparer:
     def add(self, records: Sequence[Record], prepared: Prepared, unstored: Mapping[bytes, Entry]) -> None:
         """Adds what records became. ``unstored``: entries of batches before that are on their way into the ledger."""
         self._room = self._streams.room
-        records = [record if _writable(record) else _escaped(record) for record in records]
+        records = [
+            record if f"{record.key}{record.version}{record.mark}".isascii() else _writable(record)
+            for record in records
+        ]
         remembers = bool(self._mapper.withdrawing) or self._mapper.compares
         keys = [key_of(record) if remembers or record.version is None else None for record in records]
         known = self._ledger.look(dict.fromkeys(key for key in keys if key is not None))
@@ -184,22 +187,15 @@ class Preparer:
         log.warning("rejected a record", source=self._name, place=record.place, letter=letter.id, reason=reason)
 
 
-def _writable(record: Record) -> bool:
-    """Whether its key, version and mark can be written: JSON and drivers may bring halves of characters."""
+def _writable(record: Record) -> Record:
+    """A record whose key, version and mark can be written. JSON and drivers may bring halves of characters: of such a
+    record nothing can be told but that.
+    """
     texts = (record.key, record.version or "", record.mark)
-    if all(map(str.isascii, texts)):
-        return True
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _escaped(record: Record) -> Record:
-    """A record of which nothing can be told but that its key is broken."""
-    key, version, mark = (
-        text and text.encode(errors="backslashreplace").decode() for text in (record.key, record.version, record.mark)
-    )
-    fault = record.fault or "kunci baris berisi huruf yang rusak; periksa pengodean (encoding) sumbernya"
-    return record._replace(key=key or "", version=version, mark=mark or "", fault=fault)
+        key, version, mark = (text.encode(errors="backslashreplace").decode() for text in texts)
+        fault = record.fault or "kunci baris berisi huruf yang rusak; periksa pengodean (encoding) sumbernya"
+        return record._replace(key=key, version=version or record.version, mark=mark, fault=fault)
+    return record

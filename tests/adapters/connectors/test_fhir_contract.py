@@ -23,10 +23,6 @@ async def door(fhir_server: HttpServer, proxy: Callable[[str], Awaitable[Proxy]]
 
 class TestFhirRest(SourceContract):
     @pytest.fixture
-    def tells(self) -> set[str]:
-        return set()  # what it has not asked for it does not know
-
-    @pytest.fixture
     def large(self) -> int:
         return 20_000
 

@@ -70,10 +70,6 @@ class TestHttpPoll(SourceContract):
     """Incremental, with the Link header, and with OAuth2: a token is refused after a few requests, and renewed."""
 
     @pytest.fixture
-    def tells(self) -> set[str]:
-        return set()  # what it has not asked for it does not know
-
-    @pytest.fixture
     def large(self) -> int:
         return 20_000
 
@@ -87,10 +83,6 @@ class TestHttpPoll(SourceContract):
 
 class TestWithoutWatermark(SourceContract):
     """The whole at each poll, pages by number, and with a password."""
-
-    @pytest.fixture
-    def tells(self) -> set[str]:
-        return set()  # what it has not asked for it does not know
 
     @pytest.fixture
     def elsewhere(self, tmp_path: Path) -> Path:

@@ -22,10 +22,6 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 class TestSoapPoll(SourceContract):
     @pytest.fixture
-    def tells(self) -> set[str]:
-        return set()  # what it has not asked for it does not know
-
-    @pytest.fixture
     def large(self) -> int:
         return 20_000
 

@@ -273,6 +273,47 @@ async def test_a_move_and_its_withdrawal(
         await city.until(shows(taxes, bills), "the bill stays")
 
 
+async def test_an_arrival_and_its_withdrawal(
+    registry: Database, aid: Database, school_office: Path, puskesmas: HttpServer, tmp_path: Path
+) -> None:
+    """A child that has left comes back, beside the newcomer of the registry's samples."""
+    newcomer = ("3578010101910001", "2026-03-15")
+    listed, back = (
+        partial(rows_of, school_office, "pindah-datang-*"),
+        partial(rows_of, school_office, "batal-pindah-d*"),
+    )
+    newcomers, immunised = (
+        "SELECT nik, tanggal_datang FROM pendatang ORDER BY nik",
+        partial(listed_at, puskesmas, "sasaran"),
+    )
+    offices = (SIAK, BANSOS, DAPODIK, local(EPUSKESMAS, tmp_path))
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        await city.until(lambda: listed() == {newcomer}, "the arrival that was there is on the list")
+        await city.until(shows(aid, newcomers, newcomer), "the aid office asks where the newcomer had aid")
+        registry.sql(
+            "UPDATE tweb_penduduk SET status_dasar = 3 WHERE id = 3;"
+            "INSERT INTO log_penduduk (id_pend, kode_peristiwa, alamat_tujuan, ref_pindah, tgl_peristiwa) "
+            "VALUES (3, 3, 'Malang', 4, '2026-03-20')"
+        )
+        await city.until(immunised(), "the child is immunised elsewhere")
+        registry.sql(
+            "UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = 3;"
+            "INSERT INTO log_penduduk (id_pend, kode_peristiwa, tgl_peristiwa) VALUES (3, 5, '2026-03-25')"
+        )
+        returned = (SIBLING, "2026-03-25")
+        await city.until(immunised(SIBLING), "the child is to be immunised here")
+        await city.until(lambda: listed() == {newcomer, returned}, "the school office knows")
+        await city.until(shows(aid, newcomers, returned, newcomer), "the aid office knows")
+
+        registry.sql(
+            "UPDATE tweb_penduduk SET status_dasar = 3 WHERE id = 3;"
+            "DELETE FROM log_penduduk WHERE id_pend = 3 AND kode_peristiwa = 5"
+        )
+        await city.until(immunised(), "the child has not come")
+        await city.until(lambda: {nik for nik, _ in back()} == {SIBLING}, "the school office knows it")
+        await city.until(shows(aid, newcomers, newcomer), "the aid office knows it")
+
+
 async def test_a_permit_and_its_revocation(
     permits: Database, taxes: Database, officers: Database, sftp: SftpFolder, tmp_path: Path
 ) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bus.cli import status
+
 from .office import DIED, PLACE, STOPPED, Office, eventually
+
+ERROR = "dukcapil/siak source.mutasi: the database does not answer (is it reachable?)"
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,6 +55,19 @@ async def test_an_owner_sees_who_applied_it_and_what_was_rejected(office: Office
     assert "bppkad/pajak" in text
     assert "357101010155" not in text
     assert ["source-mutasi", mutasi["position"], "0"] in [line.split()[:3] for line in text.splitlines()]
+
+
+async def test_how_far_behind_a_source_is_and_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    says = {"position": "0/16B3748", "waiting": 4711, "oldest": hour_ago}
+    says |= {"last_problem": ERROR, "last_problem_at": hour_ago}
+    status._sources(SimpleNamespace(instance=SimpleNamespace(places={"source-mutasi": says, "sub-lain": {}})))
+
+    head, row = capsys.readouterr().out.strip().splitlines()[-2:]
+    assert [name for name in ("READ UP TO", "TO READ", "LAG", "LAST ERROR") if name not in head] == []
+    assert row.split()[:3] == ["source-mutasi", "0/16B3748", "4,711"]
+    assert row.count("1 h") == 2
+    assert ERROR in row
 
 
 async def test_a_subscribers_places_show_what_waits(office: Office) -> None:

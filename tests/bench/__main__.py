@@ -76,11 +76,10 @@ def main() -> int:
 async def _measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]:
     if measuring := asyncio.current_task():  # ended from outside, it ends its servers and adapters too
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
-    figures: list[Figure] = []
-    # Captures keep both cores busy and make many files: what ran before, and its files, would cost them a tenth.
-    for part in (capture, ratios, end_to_end, workbook, messages, processes):
+    figures = await ratios.measure(wanted, repeat, quick=quick)
+    for part in (end_to_end, capture, workbook, messages, processes):
         figures += await part.measure(wanted, repeat, quick=quick)
-    return sorted(figures, key=lambda figure: TARGETS.index(figure.target))
+    return figures
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ SETTINGS = (
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 )  #: values come as the same text in snapshot and stream; a reader that is gone lets go of its lock
 FEEDBACK = 10.0  #: seconds between two signs of life
-SILENCE = 45.0  #: seconds without one from the server: the connection is dead
+SILENCE = 300.0  #: seconds without one from the server: the connection is dead; before version 15 a server says
+#: nothing while it looks through a large transaction of other tables
 TAKEOVER = 10.0  #: seconds that a predecessor's connection may linger
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Operation = Literal["insert", "update", "delete"]
 Key = tuple[Any, ...]
+Name = tuple[str, ...]  #: what a key is known by
+
+_AS_WRITTEN = ("=",)  #: before a name that is not folded
 
 # Unconstrained (-1): a cast to varchar(5) or to "character", which is one character, would cut values in silence.
 _SIMPLE = """
@@ -31,9 +34,6 @@ async def simple_types(connection: AsyncConnection, table: str) -> dict[str, str
         return {}
     found = await connection.exec_driver_sql(_SIMPLE, (quoted(connection.dialect, table),))
     return {column.attname: column.kind for column in found}
-
-
-Name = tuple[str, ...]
 
 
 def written(key: Iterable[Any]) -> Name:
@@ -59,9 +59,6 @@ def alike(keys: Iterable[Key]) -> bool:
     """Whether a database may hold some of these for equal."""
     folds = [folded(key) for key in set(keys)]
     return len(set(folds)) < len(folds)
-
-
-_AS_WRITTEN = ("=",)  #: before a name that is not folded
 
 
 @dataclass(frozen=True)

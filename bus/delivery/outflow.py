@@ -62,6 +62,7 @@ class Outflow:
         self._streams, self._health = streams, health
         self._preparer = Preparer(app, name, mapper, ledger, streams)
         self._written = self._looked = 0.0
+        self._opened = False  # the source is
         self._at_source = False  # a read is under way
         self._turn = asyncio.Lock()  # a redrive reads and stores on the same cursor
         self._unstored = Prepared()  # what is on its way into the streams
@@ -89,10 +90,13 @@ class Outflow:
     async def reread(self, key: str) -> Event | None:
         """Reads one record again and publishes what it becomes now: the redrive of a dead record.
 
-        Returns its event, or None where nothing new came of it. Raises ContractError where it still does not fit.
+        Returns its event, or None where nothing new came of it. Raises ContractError where it still does not fit, and
+        Unavailable while the source is away.
         """
         async with self._turn:
             await self._rested()
+            if not self._opened:
+                raise Unavailable("the source is not open at the moment", where=self._place)
             record = await self._source.reread(key)
             if record is None:
                 raise ContractError("the record is gone from its source", where=self._place)
@@ -108,6 +112,7 @@ class Outflow:
         self._ledger.resume(state, self._cursor.sequence, self._name)
         self._written = asyncio.get_running_loop().time() - _age(state)
         await self._source.open(state["position"] if state else None)
+        self._opened = True
 
     async def _step(self) -> None:
         """Reads and prepares a batch, waits until the one before is stored, and begins to store this one."""
@@ -177,6 +182,7 @@ class Outflow:
 
     async def _let_go(self) -> None:
         """Of the source, and of what is on its way: whether that is stored, the cursor tells."""
+        self._opened = False
         if self._storing is not None:
             self._storing.cancel()
             await asyncio.gather(self._storing, return_exceptions=True)

@@ -214,3 +214,16 @@ async def test_a_process_that_runs_by_day_alone_keeps_its_cursor_alive(tmp_path:
 
     assert json.loads(streams._last[subject].body)["position"] == state["position"]
     assert streams.count == SIZE * BATCHES
+
+
+async def test_a_redrive_waits_for_a_source_that_is_away(tmp_path: Path) -> None:
+    """A connector that is not open calls for a person; the engine knows that it opens it again."""
+    process = line(tmp_path, MemoryStreams()).process(Rows())
+    with pytest.raises(Unavailable, match="not open at the moment"):
+        await process.outflow.reread("1")
+    async with working(process):
+        await until(lambda: process.outflow._opened)
+        with pytest.raises(ContractError, match="the record is gone"):
+            await process.outflow.reread("1")
+    with pytest.raises(Unavailable):
+        await process.outflow.reread("1")

@@ -14,13 +14,11 @@ from tests.adapters.connectors.http_server import HttpServer, serving
 from tests.adapters.departments import samples
 from tests.adapters.departments.puskesmas import KEY
 from tests.adapters.departments.receiver import local
-from tests.adapters.departments.test_oss import applications
 from tests.adapters.departments.test_pengaduan_city import running
 from tests.servers.openssh import SftpFolder
-from tests.servers.php import Php
 from tests.servers.server import Database
 
-SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, OSS, PAJAK, PENERTIBAN, EPUSKESMAS, DAPODIK, BOOK = (
+SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, PENERTIBAN, EPUSKESMAS, DAPODIK, BOOK = (
     samples.folder(each)
     for each in (
         "dukcapil/siak",
@@ -28,7 +26,6 @@ SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, OSS, PAJAK, PENERTIBAN, EPUSKESMAS, DAPO
         "bkpsdm/simpeg",
         "dinsos/bansos",
         "dpmptsp/perizinan",
-        "dpmptsp/oss",
         "bppkad/pajak",
         "satpolpp/penertiban",
         "dinkes/epuskesmas",
@@ -136,15 +133,6 @@ def puskesmas(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
         monkeypatch.setenv("EPUSKESMAS_URL", f"{server.url}/api/v1")
         monkeypatch.setenv("EPUSKESMAS_KEY", KEY)
         yield server
-
-
-@pytest.fixture
-def service(php: Php, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Php:
-    """The national permit service with the applications of the samples."""
-    monkeypatch.setenv("OSS_URL", f"{php.url}/oss")
-    monkeypatch.setenv("OSS_KUNCI", "kunci-oss")
-    php.put("permohonan.json", applications())
-    return php
 
 
 @pytest.fixture
@@ -324,38 +312,6 @@ async def test_an_arrival_and_its_withdrawal(
         await city.until(immunised(), "the child has not come")
         await city.until(lambda: {nik for nik, _ in back()} == {SIBLING}, "the school office knows it")
         await city.until(shows(aid, newcomers, newcomer), "the aid office knows it")
-
-
-def told_of(service: Php) -> list[tuple[str, str, str]]:
-    """What the national service was told of permits."""
-    return sorted((each["nomor"], each["nib"], each["status"]) for each in service.documents("status"))
-
-
-async def test_an_application_through_the_national_service_and_what_became_of_it(
-    permits: Database, service: Php, tmp_path: Path
-) -> None:
-    filed, nib = "PMH-2026-000321", "0220100123456"
-    waiting = f"SELECT nomor_permohonan, nib FROM permohonan_terbuka WHERE nomor_permohonan = '{filed}'"
-    offices = (PERIZINAN, local(OSS, tmp_path))
-    async with running(tmp_path / "bus", offices, here=offices) as city:
-        await city.until(shows(permits, waiting, (filed, nib)), "what was filed waits at the counter")
-        permits.sql(
-            "INSERT INTO izin (id, nomor, jenis, nib, tanggal_terbit) "
-            f"VALUES (2, '503/0002/2026', 'Izin Apotek', '{nib}', '2026-03-16')"
-        )
-        granted = ("503/0002/2026", nib, "TERBIT")
-        await city.until(lambda: told_of(service) == [granted], "the service knows of the permit")
-
-        changed = applications()
-        changed[0] |= {"status": "ditarik", "diubah": "2026-03-17T09:00:00+07:00"}
-        service.put("permohonan.json", changed)
-        await city.until(shows(permits, waiting), "what is withdrawn there waits no more")
-        permits.sql(
-            "UPDATE izin SET status = 'dicabut', tanggal_cabut = '2026-09-01', alasan_cabut = 'Usaha tutup' "
-            "WHERE id = 2"
-        )
-        revoked = ("503/0002/2026", nib, "DICABUT")
-        await city.until(lambda: told_of(service) == [revoked, granted], "the service knows that it is revoked")
 
 
 async def test_a_permit_and_its_revocation(

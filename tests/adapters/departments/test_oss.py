@@ -15,9 +15,12 @@ from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
 from tests.adapters.departments.receiver import local
 from tests.adapters.departments.receiving import deliver
+from tests.adapters.departments.test_life_events import shows
+from tests.adapters.departments.test_pengaduan_city import running
 from tests.servers.php import Php
+from tests.servers.server import Database
 
-OSS = samples.folder("dpmptsp/oss")
+OSS, PERIZINAN = samples.folder("dpmptsp/oss"), samples.folder("dpmptsp/perizinan")
 FILED, WITHDRAWN = "perizinan.permohonan.diterima.v1", "perizinan.permohonan.diterima-dibatalkan.v1"
 REJECTED = ["kolom pemohon.nik: harus 16 angka, ada 17"]
 
@@ -103,6 +106,46 @@ async def test_what_the_service_refuses_is_a_rejection_without_its_words(service
 
     with pytest.raises(Rejected, match="tidak diterima"):
         await deliver(str(adapter), strange)
+
+
+@pytest.fixture
+def permits(postgresql: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The database of the counter."""
+    postgresql.load(PERIZINAN / "samples" / "application.sql")
+    monkeypatch.setenv("PERIZINAN_URL", postgresql.url)
+    return postgresql
+
+
+def told_of(service: Php) -> list[tuple[str, str, str]]:
+    """What the national service was told of permits."""
+    return sorted((each["nomor"], each["nib"], each["status"]) for each in service.documents("status"))
+
+
+async def test_an_application_through_the_national_service_and_what_became_of_it(
+    service: Php, permits: Database, tmp_path: Path
+) -> None:
+    filed, nib = "PMH-2026-000321", "0220100123456"
+    waiting = f"SELECT nomor_permohonan, nib FROM permohonan_terbuka WHERE nomor_permohonan = '{filed}'"
+    offices = (PERIZINAN, local(OSS, tmp_path, poll="0.2"))
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        await city.until(shows(permits, waiting, (filed, nib)), "what was filed waits at the counter")
+        permits.sql(
+            "INSERT INTO izin (id, nomor, jenis, nib, tanggal_terbit) "
+            f"VALUES (2, '503/0002/2026', 'Izin Apotek', '{nib}', '2026-03-16')"
+        )
+        granted = ("503/0002/2026", nib, "TERBIT")
+        await city.until(lambda: told_of(service) == [granted], "the service knows of the permit")
+
+        changed = applications()
+        changed[0] |= {"status": "ditarik", "diubah": "2026-03-17T09:00:00+07:00"}
+        service.put("permohonan.json", changed)
+        await city.until(shows(permits, waiting), "what is withdrawn there waits no more")
+        permits.sql(
+            "UPDATE izin SET status = 'dicabut', tanggal_cabut = '2026-09-01', alasan_cabut = 'Usaha tutup' "
+            "WHERE id = 2"
+        )
+        revoked = ("503/0002/2026", nib, "DICABUT")
+        await city.until(lambda: told_of(service) == [revoked, granted], "the service knows that it is revoked")
 
 
 def test_the_contract_passes_no_name_and_no_address_on() -> None:

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from unicodedata import combining, normalize
 
 from sqlalchemy import bindparam, text
 
@@ -20,6 +19,7 @@ from adapters.connectors.cdc_feed import Feed
 from adapters.connectors.cdc_gathering import Gathered
 from adapters.connectors.cdc_progress import Progress
 from adapters.connectors.cdc_tables import Tracked
+from adapters.connectors.keys import folded
 from adapters.connectors.sql import (
     column_named,
     derived,
@@ -189,7 +189,7 @@ class Looking:
                     raise ConfigError("several rows have the same key", where=self._where, hint="add a column to `key`")
                 found[texts] = self._record(row, wanted[texts].at if texts in wanted else None)
         gone = [record for texts, record in wanted.items() if texts not in found]
-        alike = {_loose(texts) for texts in found}
+        alike = {folded(texts) for texts in found}
         return [
             *found.values(),
             *[self._delete(each) for each in gone if not await self._is_there(each, alike)],
@@ -198,7 +198,7 @@ class Looking:
     async def _is_there(self, touched: Record, alike: set[Texts]) -> bool:
         """Whether the database finds a row by that key though its own is written otherwise ("A" and "a")."""
         texts = tuple(text_of(touched.data[name]) for name in self._key)
-        if _loose(texts) not in alike:
+        if folded(texts) not in alike:
             return False
         return await self.reread(key_of([touched.data[name] for name in self._key])) is not None
 
@@ -287,10 +287,3 @@ def _parts(values: Sequence[tuple[Any, ...]], size: int) -> Iterator[Sequence[tu
 def _flat(values: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Keys of one column as plain values."""
     return [each[0] for each in values] if len(values[0]) == 1 else list(values)
-
-
-def _loose(texts: Texts) -> Texts:
-    """Without what collations may overlook: case, accents, blanks at the end."""
-    return tuple(
-        "".join(sign for sign in normalize("NFKD", each.casefold()) if not combining(sign)).rstrip() for each in texts
-    )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import filterfalse
 from typing import Any
+from unicodedata import combining, normalize
 
 SMALL = 10**9  #: row numbers are smaller, identifiers of persons larger
 
@@ -46,6 +48,19 @@ def key_of(values: Sequence[Any]) -> str:
     if len(values) == 1:
         return text_of(values[0])
     return json.dumps([text_of(value) for value in values], ensure_ascii=False, separators=(",", ":"))
+
+
+def folded(texts: Sequence[str]) -> tuple[str, ...]:
+    """A key's texts without what a database may overlook when it compares: case, accents, blanks at the end."""
+    return tuple(
+        text.casefold().rstrip() if text.isascii() else "".join(filterfalse(combining, _apart(text))).rstrip()
+        for text in texts
+    )
+
+
+def _apart(text: str) -> str:
+    """Letters and their accents apart."""
+    return normalize("NFKD", text.casefold())
 
 
 def place_of(columns: Sequence[str], values: Sequence[Any]) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from adapters.connectors.sql import parameters, quoted, text_of
+from adapters.connectors.keys import folded, text_of
+from adapters.connectors.sql import parameters, quoted
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -41,24 +42,12 @@ def written(key: Iterable[Any]) -> Name:
     return tuple(text_of(part.astimezone(UTC) if isinstance(part, datetime) and part.tzinfo else part) for part in key)
 
 
-def folded(key: Iterable[Any]) -> Name:
-    """A key as any database may compare it: by text, without regard to case and to spaces at the end."""
-    return tuple(part.rstrip().casefold() for part in written(key))
-
-
-def names(keys: Iterable[Key]) -> dict[Key, Name]:
+def names(folds: Mapping[Key, Name]) -> dict[Key, Name]:
     """What each key is known by. Folded, since a column may be compared so; but where several keys would be the same
     by that, as they are written.
     """
-    folds = {key: folded(key) for key in keys}
     often = Counter(folds.values())
     return {key: _AS_WRITTEN + written(key) if often[fold] > 1 else fold for key, fold in folds.items()}
-
-
-def alike(keys: Iterable[Key]) -> bool:
-    """Whether a database may hold some of these for equal."""
-    folds = [folded(key) for key in set(keys)]
-    return len(set(folds)) < len(folds)
 
 
 @dataclass(frozen=True)
@@ -79,8 +68,8 @@ class Target:
         else:
             listed, values = self._listed(len(keys)), tuple(part for key in keys for part in key)
         statement = f"SELECT {columns} FROM {self._quoted} WHERE ({columns}) IN ({listed}){lock}"  # noqa: S608
-        rows = list(await connection.exec_driver_sql(statement, values))
-        return {folded(row) for row in rows} | {_AS_WRITTEN + written(row) for row in rows}
+        found = [written(row) for row in await connection.exec_driver_sql(statement, values)]
+        return {folded(name) for name in found} | {_AS_WRITTEN + name for name in found}
 
     async def write(
         self, connection: AsyncConnection, operation: Operation, columns: tuple[str, ...], rows: Sequence[Key]

@@ -17,8 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.connectors import sql_versions
+from adapters.connectors.keys import folded
 from adapters.connectors.sql_columns import Convert, reflected
-from adapters.connectors.sql_target import Name, Operation, Target, alike, folded, names, simple_types
+from adapters.connectors.sql_target import Name, Operation, Target, names, simple_types, written
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
 from bus.database import engine, errors, offset
 from bus.errors import ConfigError, Rejected
@@ -50,6 +51,7 @@ class _Row:
     """One event as a row of the target."""
 
     key: tuple[Any, ...]
+    fold: Name  #: of the key
     hash: str
     values: dict[str, Any]
     stream: str
@@ -120,17 +122,18 @@ class SqlUpsert:
 
     async def _write(self, connection: AsyncConnection, target: Target, rows: Sequence[_Row]) -> None:
         """Writes the rows. Raises IntegrityError."""
-        keys = list(dict.fromkeys(row.key for row in rows))
+        folds = {row.key: row.fold for row in rows}
+        keys = list(folds)
         for race in range(RACES):
             existing = await target.existing(connection, keys)
             try:
                 async with connection.begin_nested():
-                    await self._write_known(connection, target, rows, set(existing))
+                    await self._write_known(connection, target, rows, names(folds), set(existing))
             except IntegrityError:
                 # Somebody else may have made the row since we looked: then it exists now.
                 if race < RACES - 1 and await target.existing(connection, keys) != existing:
                     continue
-                if not alike(keys):
+                if len(set(folds.values())) == len(keys):
                     raise
                 for row in rows:  # two keys were one to the database: the second finds the row of the first
                     await self._write(connection, target, [row])
@@ -146,7 +149,8 @@ class SqlUpsert:
         key = tuple(values[column] for column in self._config.key)
         if None in key:
             raise Rejected(f"kolom kunci kosong: {', '.join(self._config.key)}", where=self._where)
-        return _Row(key, row_hash(self._config.table, key), values, delivery.stream, delivery.version)
+        fold = folded(written(key))
+        return _Row(key, fold, row_hash(self._config.table, key), values, delivery.stream, delivery.version)
 
     def _plan(self, visible: Mapping[str, Any]) -> dict[str, str]:
         """Which field fills which column. Raises ConfigError where `fields` and the table do not meet."""
@@ -163,10 +167,15 @@ class SqlUpsert:
         return sources
 
     async def _write_known(
-        self, connection: AsyncConnection, target: Target, rows: Sequence[_Row], existing: set[Name]
+        self,
+        connection: AsyncConnection,
+        target: Target,
+        rows: Sequence[_Row],
+        known: Mapping[tuple[Any, ...], Name],
+        existing: set[Name],
     ) -> None:
-        """Writes the rows, run by run, and their versions; ``existing`` is kept up."""
-        versions, known = Versions(), names({row.key for row in rows})
+        """Writes the rows, run by run, and their versions; ``existing``, by what keys are ``known``, is kept up."""
+        versions = Versions()
         await versions.load(connection, {row.hash for row in rows})
         for run in _runs(rows):
             writes: dict[tuple[Operation, tuple[str, ...]], list[tuple[Any, ...]]] = defaultdict(list)
@@ -210,11 +219,10 @@ class SqlUpsert:
 def _runs(rows: Sequence[_Row]) -> list[list[_Row]]:
     """The rows in as few runs as keep each key once per run, and its events in order."""
     runs: list[list[_Row]] = []
-    counts: dict[tuple[str, ...], int] = defaultdict(int)
+    counts: dict[Name, int] = defaultdict(int)
     for row in rows:
-        name = folded(row.key)
-        if counts[name] == len(runs):
+        if counts[row.fold] == len(runs):
             runs.append([])
-        runs[counts[name]].append(row)
-        counts[name] += 1
+        runs[counts[row.fold]].append(row)
+        counts[row.fold] += 1
     return runs

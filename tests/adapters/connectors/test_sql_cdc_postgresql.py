@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from adapters.connectors import cdc_postgresql
+from adapters.connectors.sql_cdc import SqlCdc
 from bus.errors import ConfigError, Unavailable
 from bus.ports import Batch
 from tests.adapters.connectors.cdc_application import (
@@ -278,11 +279,17 @@ async def test_a_server_that_falls_silent_is_left(postgresql: Database, monkeypa
         door.thaw()
 
 
+async def snapshot(source: SqlCdc) -> Batch:
+    """The one batch of a small table's first reading."""
+    async with reading(source):
+        (found,) = await batches(source, lambda found: bool(found and found[-1].records))
+    return found
+
+
 async def test_a_slot_that_was_made_again_has_a_gap(postgresql: Database) -> None:
     postgresql.sql(f"{WARGA}; INSERT INTO warga VALUES (1, 'a')")
     source = captured(postgresql.url, TABLES)
-    async with reading(source):
-        (before,) = await batches(source, lambda found: bool(found and found[-1].records))
+    before = await snapshot(source)
     postgresql.sql("SELECT pg_drop_replication_slot('bus_dukcapil_siak_mutasi')")
     with pytest.raises(ConfigError, match="there is no replication slot bus_dukcapil_siak_mutasi"):
         await source.open(stored(before.position))
@@ -307,8 +314,7 @@ def forgetful(postgresql: Database) -> Iterator[Database]:
 async def test_log_that_the_server_has_removed_is_told_and_read_again_on_demand(forgetful: Database) -> None:
     forgetful.sql(f"{WARGA}; INSERT INTO warga VALUES (1, 'a')")
     source = captured(forgetful.url, TABLES)
-    async with reading(source):
-        (before,) = await batches(source, lambda found: bool(found and found[-1].records))
+    before = await snapshot(source)
     forgetful.sql("UPDATE warga SET nama = 'b'; DELETE FROM warga; INSERT INTO warga VALUES (2, 'c')")
     while forgetful.sql("SELECT wal_status FROM pg_replication_slots") != [("lost",)]:
         forgetful.sql("SELECT pg_switch_wal(); INSERT INTO warga SELECT 3, 'd' WHERE false; CHECKPOINT")

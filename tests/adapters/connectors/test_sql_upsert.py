@@ -226,13 +226,15 @@ async def test_a_column_that_is_widened_meanwhile(postgresql: Any) -> None:
 
 
 async def test_keys_that_a_database_holds_for_equal(mariadb: Any) -> None:
-    """Without regard to case: the second event is an update of the first one's row."""
+    """Without regard to case and accents: the second event is an update of the first one's row."""
     application = Application("mariadb", mariadb.url)
     await application.run("CREATE TABLE k (nik varchar(16) PRIMARY KEY, tempat varchar(9)) COLLATE utf8mb4_general_ci")
     sink = await opened(application, table="k", columns={"nik": "nik", "tempat": "tempat"})
     await apply(application, sink, delivery(1, nik="Ab", tempat="A"), delivery(2, nik="aB", tempat="B"))
     await apply(application, sink, delivery(3, nik="AB ", tempat="C"))
-    assert await application.rows("SELECT tempat FROM k") == [("C",)]
+    await apply(application, sink, delivery(4, nik="Áb", tempat="D"), delivery(5, nik="ab", tempat="E"))
+    await apply(application, sink, delivery(6, nik="äB", tempat="F"))
+    assert await application.rows("SELECT tempat FROM k") == [("F",)]
     await application.engine.dispose()
 
 

@@ -300,6 +300,10 @@ class SourceContract:
                 await until(lambda: bool(health.problem) or streams.count >= 60 or len(streams.letters) >= 10)
                 if at := health.problem and health.last_problem_at:  # it pauses and tries again, or stops
                     await until(lambda: process.task.done() or health.last_problem_at != at or not health.problem)
+                else:  # it may hand over first, and look at the table then
+                    looking = asyncio.create_task(rounds(line))
+                    await asyncio.wait({looking, process.task}, return_when=asyncio.FIRST_COMPLETED)
+                    looking.cancel()
                 stopped = process.task.done()
                 if not stopped:
                     await application.regain_column()

@@ -52,14 +52,15 @@ def conversion(name: str, kind: TypeEngine[Any], zone: tzinfo, *, plain: bool) -
         python = kind.python_type
     except NotImplementedError:  # SQLAlchemy raises it for types that have no Python type: JSON paths, ranges, unknown
         python = object
+    exact = python if python in (_PLAIN if plain else _EXACT) else None
     local = zone if not getattr(kind, "timezone", False) else None
     convert = (
         _to_datetime(local) if python is datetime else _to_date(zone) if python is date else _TO.get(python, _as_is)
     )
 
     def parameter(value: Any) -> Any:
-        if value is None:
-            return None
+        if value is None or type(value) is exact:  # most are
+            return value
         if isinstance(value, Enum):
             value = value.value
         try:
@@ -69,6 +70,10 @@ def conversion(name: str, kind: TypeEngine[Any], zone: tzinfo, *, plain: bool) -
         return _plain(converted) if plain else converted
 
     return parameter
+
+
+_PLAIN = frozenset((str, int, float))  #: what SQLite takes as it is
+_EXACT = _PLAIN | {bool, Decimal, date, time, UUID}  #: and a driver, for a column of that type
 
 
 def _as_is(value: Any) -> Any:

@@ -47,6 +47,18 @@ class SqlUpsertConfig(ConnectorConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class _Plan:
+    """How an event fills the columns of its row: column, conversion, and where the value is from."""
+
+    constants: Mapping[str, Any]
+    fields: Sequence[tuple[str, Convert, str]]
+    attributes: Sequence[tuple[str, Convert, str]]  #: of the event itself
+    guarded: tuple[str, ...]  #: the columns that an older event must not overwrite
+    of_event: tuple[str, ...]  #: those that tell of the event, and go with whatever it writes
+    written: tuple[str, ...]  #: all but the key
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     """One event as a row of the target."""
 
@@ -68,7 +80,7 @@ class SqlUpsert:
         self._where = f"{context.app} {context.name} to {config.table}"
         self._convert: dict[str, Convert] = {}
         self._types: dict[str, str] = {}
-        self._sources: dict[str, str] = {}
+        self._plan: _Plan | None = None
         self.database: str | None = config.url
         self.atomic = True
 
@@ -87,6 +99,7 @@ class SqlUpsert:
                 async with made.begin() as connection:
                     self._convert = await connection.run_sync(reflected, self._config.table, self._zone, self._where)
                     self._types = await simple_types(connection, self._config.table)
+                self._plan = None
                 self._check([*self._config.key, *(self._config.columns or ()), *self._config.constants])
                 if self._config.columns is not None:
                     self._check_key({*self._config.columns, *self._config.constants})
@@ -112,15 +125,17 @@ class SqlUpsert:
 
     async def apply(self, deliveries: Sequence[Delivery], transaction: AsyncConnection) -> Sequence[FollowUp]:
         """Writes the events in their order. Raises BusError; ConfigError where a column is lacking."""
-        rows = [self._row(delivery) for delivery in deliveries]
+        if self._plan is None:
+            self._plan = self._planned(deliveries[0].values())
+        rows = [self._row(delivery, self._plan) for delivery in deliveries]
         target = Target(transaction.dialect, self._config.table, self._config.key, self._types)
         with errors(self._where):
             if transaction.dialect.name not in {"postgresql", "sqlite"}:
                 await transaction.exec_driver_sql(f"SET time_zone = '{offset(self._zone)}'")
-            await self._write(transaction, target, rows)
+            await self._write(transaction, target, rows, self._plan)
         return ()
 
-    async def _write(self, connection: AsyncConnection, target: Target, rows: Sequence[_Row]) -> None:
+    async def _write(self, connection: AsyncConnection, target: Target, rows: Sequence[_Row], plan: _Plan) -> None:
         """Writes the rows. Raises IntegrityError."""
         folds = {row.key: row.fold for row in rows}
         keys = list(folds)
@@ -128,7 +143,7 @@ class SqlUpsert:
             existing = await target.existing(connection, keys)
             try:
                 async with connection.begin_nested():
-                    await self._write_known(connection, target, rows, names(folds), set(existing))
+                    await self._write_known(connection, target, rows, plan, names(folds), set(existing))
             except IntegrityError:
                 # Somebody else may have made the row since we looked: then it exists now.
                 if race < RACES - 1 and await target.existing(connection, keys) != existing:
@@ -136,23 +151,22 @@ class SqlUpsert:
                 if len(set(folds.values())) == len(keys):
                     raise
                 for row in rows:  # two keys were one to the database: the second finds the row of the first
-                    await self._write(connection, target, [row])
+                    await self._write(connection, target, [row], plan)
             return
 
-    def _row(self, delivery: Delivery) -> _Row:
-        visible = delivery.values()
-        sources = self._sources or self._plan(visible)
-        values = {name: self._convert[name](value) for name, value in self._config.constants.items()}
-        for column, source in sources.items():
-            value = getattr(delivery.event, OF_EVENT[source]) if source in OF_EVENT else visible[source]
-            values[column] = self._convert[column](value)
-        key = tuple(values[column] for column in self._config.key)
+    def _row(self, delivery: Delivery, plan: _Plan) -> _Row:
+        data, event, values = delivery.data.__dict__, delivery.event, dict(plan.constants)
+        for column, convert, field in plan.fields:
+            values[column] = convert(data[field])
+        for column, convert, attribute in plan.attributes:
+            values[column] = convert(getattr(event, attribute))
+        key = tuple([values[column] for column in self._config.key])
         if None in key:
             raise Rejected(f"kolom kunci kosong: {', '.join(self._config.key)}", where=self._where)
         fold = folded(written(key))
         return _Row(key, fold, row_hash(self._config.table, key), values, delivery.stream, delivery.version)
 
-    def _plan(self, visible: Mapping[str, Any]) -> dict[str, str]:
+    def _planned(self, visible: Mapping[str, Any]) -> _Plan:
         """Which field fills which column. Raises ConfigError where `fields` and the table do not meet."""
         sources = dict(self._config.columns or {name: name for name in visible})
         for column, source in sources.items():
@@ -160,17 +174,26 @@ class SqlUpsert:
                 raise ConfigError(f"`columns` names {source}, which is not in `fields`", where=self._where)
             self._check([column])
         self._check_key({*sources, *self._config.constants})
+        convert = self._convert
         own = [name for name in (*sources, *self._config.constants) if name not in self._config.key]
-        self._of_event = tuple(name for name in own if sources.get(name) in OF_EVENT)
-        self._guarded = tuple(name for name in own if name not in self._of_event) or self._config.key
-        self._sources = sources
-        return sources
+        of_event = tuple(name for name in own if sources.get(name) in OF_EVENT)
+        guarded = tuple(name for name in own if name not in of_event)
+        deletes = self._config.on_event == "delete"
+        return _Plan(
+            constants={name: convert[name](value) for name, value in self._config.constants.items()},
+            fields=[(name, convert[name], source) for name, source in sources.items() if source not in OF_EVENT],
+            attributes=[(name, convert[name], OF_EVENT[each]) for name, each in sources.items() if each in OF_EVENT],
+            guarded=(ALL,) if deletes else guarded or self._config.key,
+            of_event=of_event,
+            written=() if deletes else (*guarded, *of_event),
+        )
 
     async def _write_known(
         self,
         connection: AsyncConnection,
         target: Target,
         rows: Sequence[_Row],
+        plan: _Plan,
         known: Mapping[tuple[Any, ...], Name],
         existing: set[Name],
     ) -> None:
@@ -180,13 +203,13 @@ class SqlUpsert:
         for run in _runs(rows):
             writes: dict[tuple[Operation, tuple[str, ...]], list[tuple[Any, ...]]] = defaultdict(list)
             for row in run:
-                columns = self._columns(row, versions)
+                columns = self._columns(row, versions, plan)
                 if columns is None:
                     continue
                 name = known[row.key]
                 operation = self._operation(name in existing)
                 existing.add(name)
-                writes[operation, columns].append((*(row.values[column] for column in columns), *row.key))
+                writes[operation, columns].append((*[row.values[column] for column in columns], *row.key))
             for (operation, columns), values in writes.items():
                 await target.write(connection, operation, columns, values)
         await versions.save(connection)
@@ -196,21 +219,15 @@ class SqlUpsert:
             return "delete"
         return "update" if exists else "insert"
 
-    def _columns(self, row: _Row, versions: Versions) -> tuple[str, ...] | None:
-        """The columns that this event may still write; None where newer ones have written all of them.
-
-        What tells of the event itself ($id, $time) goes with whatever is written.
-        """
-        if self._config.on_event == "delete":
-            if not versions.free(row.hash, row.stream, row.version, (ALL,)):
-                return None
-            versions.note(row.hash, row.stream, row.version, (ALL,))
-            return ()
-        free = versions.free(row.hash, row.stream, row.version, self._guarded)
+    def _columns(self, row: _Row, versions: Versions, plan: _Plan) -> tuple[str, ...] | None:
+        """The columns that this event may still write; None where newer ones have written all of them."""
+        free = versions.free(row.hash, row.stream, row.version, plan.guarded)
         if not free:
             return None
         versions.note(row.hash, row.stream, row.version, free)
-        return (*(name for name in free if name not in self._config.key), *self._of_event)
+        if free is plan.guarded:
+            return plan.written
+        return (*(name for name in free if name not in self._config.key), *plan.of_event)
 
     async def close(self) -> None:
         """Nothing stays open: the transaction is the engine's."""

@@ -8,6 +8,7 @@ order, and the later delivery wins. Two subscriptions may fill different columns
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ TABLE = Table(
     mysql_engine="InnoDB",
     mysql_charset="utf8mb4",
 )
-_INSERT = "INSERT INTO bus_version (row_hash, stream, columns_hash, columns, version)"
+_INSERT = "INSERT INTO bus_version (stream, columns_hash, columns, row_hash, version)"
 _CONFLICT = "ON CONFLICT (row_hash, stream, columns_hash) DO UPDATE SET version = excluded.version"
 
 
@@ -62,7 +63,7 @@ class Versions:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], dict[str, int]] = {}  # (row, stream) -> columns -> version
-        self._noted: dict[tuple[str, str, str], int] = {}
+        self._noted: dict[tuple[str, str], dict[str, int]] = {}  # (stream, columns) -> row -> version
 
     async def load(self, connection: AsyncConnection, rows: Collection[str]) -> None:
         """Reads, and locks where the database can, what is stored for these rows."""
@@ -81,38 +82,46 @@ class Versions:
         for found in await connection.exec_driver_sql(statement, values):
             self._known.setdefault((found.row_hash, found.stream), {})[found.columns] = found.version
 
-    def free(self, row: str, stream: str, version: int, columns: Sequence[str]) -> Sequence[str]:
-        """Those of the columns that no newer event of the stream has written."""
+    def free(self, row: str, stream: str, version: int, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the columns that no newer event of the stream has written; the same tuple where that is all."""
         newer = [names for names, known in self._known.get((row, stream), {}).items() if known > version]
         if not newer:
             return columns
         if ALL in newer:
             return ()
         taken = {name for names in newer for name in names.split(",")}
-        return [name for name in columns if name not in taken and name != ALL]
+        return tuple(name for name in columns if name not in taken and name != ALL)
 
-    def note(self, row: str, stream: str, version: int, columns: Sequence[str]) -> None:
+    def note(self, row: str, stream: str, version: int, columns: tuple[str, ...]) -> None:
         """An event is written."""
-        names = ",".join(sorted(columns))
+        names = _joined(columns)
         known = self._known.setdefault((row, stream), {})
         known[names] = max(version, known.get(names, version))
-        self._noted[row, stream, names] = known[names]
+        self._noted.setdefault((stream, names), {})[row] = known[names]
 
     async def save(self, connection: AsyncConnection) -> None:
         """Stores what was noted."""
-        if not self._noted:
-            return
-        rows = [
-            (row, stream, blake2b(names.encode(), digest_size=8).hexdigest(), names, version)
-            for (row, stream, names), version in sorted(self._noted.items())
-        ]
-        if connection.dialect.name == "postgresql":  # one statement with arrays: half the time of one per row
-            arrays = "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
-            await connection.exec_driver_sql(
-                f"{_INSERT} {arrays} {_CONFLICT}", tuple(map(list, zip(*rows, strict=True)))
-            )
-            return
-        values = f"VALUES ({', '.join(parameters(connection.dialect, 5))})"
-        # The primary key is this table's only unique one, so MariaDB cannot meet another.
-        last = _CONFLICT if connection.dialect.name == "sqlite" else "ON DUPLICATE KEY UPDATE version = VALUES(version)"
-        await connection.exec_driver_sql(f"{_INSERT} {values} {last}", rows)
+        for (stream, names), versions in sorted(self._noted.items()):
+            written = stream, blake2b(names.encode(), digest_size=8).hexdigest(), names
+            await _save(connection, written, sorted(versions.items()))
+
+
+async def _save(
+    connection: AsyncConnection, written: tuple[str, str, str], versions: Sequence[tuple[str, int]]
+) -> None:
+    """Stores by which version of a stream these columns were written, row by row."""
+    if connection.dialect.name == "postgresql":  # one statement with arrays: half the time of one per row
+        arrays = "SELECT $1::text, $2::text, $3::text, * FROM unnest($4::text[], $5::bigint[]) "
+        rows, numbers = map(list, zip(*versions, strict=True))
+        await connection.exec_driver_sql(f"{_INSERT} {arrays} {_CONFLICT}", (*written, rows, numbers))
+        return
+    values = f"VALUES ({', '.join(parameters(connection.dialect, 5))})"
+    # The primary key is this table's only unique one, so MariaDB cannot meet another.
+    last = _CONFLICT if connection.dialect.name == "sqlite" else "ON DUPLICATE KEY UPDATE version = VALUES(version)"
+    await connection.exec_driver_sql(f"{_INSERT} {values} {last}", [(*written, *each) for each in versions])
+
+
+@lru_cache(1_000)
+def _joined(columns: tuple[str, ...]) -> str:
+    """Columns as they are stored."""
+    return ",".join(sorted(columns))

@@ -26,7 +26,9 @@ SLOT = "debezium"
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What the engine has handed over: changes, Unix seconds of the first and the last batch, peak memory in MB."""
+    """What the engine has handed over: changes behind its first batch, Unix seconds of that and of the last one, peak
+    memory in MB.
+    """
 
     changes: int
     first: float

@@ -21,14 +21,17 @@ class Counter(BasePythonChangeHandler):  # type: ignore[misc]
 
     def __init__(self, wanted: int) -> None:
         super().__init__()
-        self._wanted, self._changes, self._first = wanted, 0, 0.0
+        self._wanted, self._changes = wanted, 0
+        self._first, self._in_first = 0.0, 0
 
     def handleJsonBatch(self, records: list[Any]) -> None:  # noqa: N802 - the engine's name
         now = time.time()
-        self._first = self._first or now
+        if not self._first:
+            self._first, self._in_first = now, len(records)
         self._changes += len(records)
         if self._changes >= self._wanted:
-            seen = {"changes": self._changes, "first": self._first, "last": now, "peak": _peak()}
+            behind = self._changes - self._in_first
+            seen = {"changes": behind, "first": self._first, "last": now, "peak": _peak()}
             print(json.dumps(seen), flush=True)
             os._exit(0)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import Enum
 from functools import lru_cache
 from itertools import count
@@ -98,9 +98,10 @@ def _shape(parts: bytes, *fields: bytes) -> Shape:
     )
 
 
-def stamp(now: datetime) -> bytes:
-    """MSH-7 of an answer."""
-    return f"{now:%Y%m%d%H%M%S%z}".encode()
+@lru_cache(1)
+def stamp(now: int, timezone: tzinfo) -> bytes:
+    """MSH-7 of an answer: Unix seconds as a time stamp. All answers of a second have the same."""
+    return f"{datetime.fromtimestamp(now, timezone):%Y%m%d%H%M%S%z}".encode()
 
 
 def answer(header: Header, outcome: Outcome, stamped: bytes, encoding: str) -> bytes:

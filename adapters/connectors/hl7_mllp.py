@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
+from time import time
 from typing import ClassVar
 
 from adapters.connectors.hl7_answer import ACCEPTED, Fault, Header, Outcome, answer, stamp
@@ -74,7 +75,7 @@ class Hl7Mllp:
         self._arrived = asyncio.Event()
         self._coming: dict[bytes, _Taken] = {}  # what is at hand, by digest
         self._stored: dict[bytes, None] = {}  # and of what was stored last
-        self._last = ""
+        self._last: datetime | None = None  # MSH-7 of what was stored last
         self.port = 0  #: where it listens
 
     async def open(self, position: Position | None) -> None:
@@ -138,7 +139,8 @@ class Hl7Mllp:
     async def state(self) -> SourceState:
         """The newest MSH-7 that was stored, and what waits."""
         waiting = [*(taken.arrival for some in self._at_hand for taken in some), *self._queue]
-        return SourceState(self._last, len(waiting), waiting[0].at if waiting else None)
+        position = self._last.isoformat() if self._last else ""
+        return SourceState(position, len(waiting), waiting[0].at if waiting else None)
 
     async def close(self) -> None:
         """Ends the connections: what is not acknowledged is sent again."""
@@ -176,11 +178,11 @@ class Hl7Mllp:
             if len(self._stored) > SEEN:
                 del self._stored[next(iter(self._stored))]
             if taken.record is not None and taken.record.at is not None:
-                self._last = taken.record.at.isoformat()
+                self._last = taken.record.at
 
     def _answer(self, some: Sequence[_Taken]) -> None:
         """Answers messages, each connection's in one write and in their order."""
-        stamped = stamp(datetime.now(self._context.timezone))
+        stamped = stamp(int(time()), self._context.timezone)
         answers: dict[Connection, list[bytes]] = {}
         sizes: Counter[Connection] = Counter()
         for taken in some:

@@ -23,7 +23,7 @@ from bus.broker import wire
 from bus.broker.connection import Connection
 from bus.errors import ConfigError, Unavailable
 
-FILL = 0.02  #: seconds that a batch which is not full waits for more: a transaction and a receipt cost as much
+FILL = 0.012  #: seconds that a batch which is not full waits for more: a transaction and a receipt cost as much
 LINGER = 2.0  #: seconds that a request for the next message stays with the server
 ANSWER = 5.0  #: seconds until the server, asked for what there is, must have answered
 

@@ -72,10 +72,6 @@ def conversion(name: str, kind: TypeEngine[Any], zone: tzinfo, *, plain: bool) -
     return parameter
 
 
-_PLAIN = frozenset((str, int, float))  #: what SQLite takes as it is
-_EXACT = _PLAIN | {bool, Decimal, date, time, UUID}  #: and a driver, for a column of that type
-
-
 def _as_is(value: Any) -> Any:
     return value if isinstance(value, str | int | float | Decimal | date | time | bytes | UUID) else _to_json(value)
 
@@ -141,6 +137,9 @@ def _to_date(zone: tzinfo) -> Convert:
 
     return convert
 
+
+_PLAIN = frozenset((str, int, float))  #: what SQLite takes as it is
+_EXACT = _PLAIN | {bool, Decimal, date, time, UUID}  #: and other drivers, for a column of just that type
 
 _TO: Mapping[type, Convert] = {
     str: _to_text,

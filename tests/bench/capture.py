@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import NamedTuple
 
+from bus.broker.publish import MAX_BATCH
 from bus.platform import administrator
 from tests.bench import debezium, system
 from tests.bench.contest import tell
@@ -29,7 +30,6 @@ MEMORY = Target("capture-memory", "peak memory of that capture / Debezium's", "x
 MARIADB = Target("capture-mariadb", "MariaDB capture to acknowledged events", "rows/s", required=10_000)
 
 TRANSACTION = 100  #: rows in each of the application's transactions
-FIRST = 1_000  #: messages in the stream that came with the first batch, at most
 
 # The first number and the number behind the last go in; numbers give well-formed NIKs, as in tests.bench.rows.
 _POSTGRESQL_ROWS = """
@@ -186,13 +186,13 @@ class Backlog:
         await self._offices.ask(self._database, sql)
 
     async def captured(self) -> Captured:
-        """Runs the adapter until it has captured them all; times are of the server's storing."""
+        """Runs the adapter until it has captured them all; the server's times count, from behind the first batch on."""
         before = await self._stream.end()
         await self._offices.start(TANGKAP)
         await self._offices.reached(self._captured, self._inserted, "rows were captured")
         peak = system.megabytes(self._offices.pid(TANGKAP), "status", "VmHWM")
         await self._offices.stop(TANGKAP)
-        first, last = await self._stream.after(before + FIRST), await self._stream.newest()
+        first, last = await self._stream.after(before + MAX_BATCH), await self._stream.newest()
         return Captured((last.number - first.number) / (last.at - first.at), peak)
 
     async def _captured(self) -> int:

@@ -86,7 +86,7 @@ async def measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]
     """Measures the figures of ``wanted`` that are made here."""
     figures: list[Figure] = []
     if wanted & {POSTGRESQL.name, MEMORY.name}:
-        figures += await _postgresql(2_000 if quick else 200_000, repeat)
+        figures += await _postgresql(10_000 if quick else 200_000, repeat)
     if MARIADB.name in wanted:
         figures.append(await _mariadb(2_000 if quick else 60_000, repeat))
     return [figure for figure in figures if figure.target.name in wanted]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.connectors.keys import folded, text_of
 from adapters.connectors.sql import parameters, quoted
+from bus.database import offset
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -58,6 +59,18 @@ class Target:
     table: str
     key: tuple[str, ...]
     types: Mapping[str, str] = field(default_factory=dict)
+
+    async def begin(self, connection: AsyncConnection, count: int, zone: tzinfo) -> None:
+        """Sets what holds until the transaction ends, before so many rows are written.
+
+        PostgreSQL keeps the plan of a statement until a table's statistics are made anew: one that was made while the
+        table was small would look through all of it for every batch of the minutes in which a backlog fills it.
+        """
+        if self.dialect.name == "postgresql":
+            if count > 1:
+                await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # where an index does
+        elif self.dialect.name != "sqlite":
+            await connection.exec_driver_sql(f"SET time_zone = '{offset(zone)}'")
 
     async def existing(self, connection: AsyncConnection, keys: Sequence[Key]) -> set[Name]:
         """By which names the keys that have a row may be known. The rows stay locked until the transaction ends."""

@@ -21,7 +21,7 @@ from adapters.connectors.keys import folded
 from adapters.connectors.sql_columns import Convert, reflected
 from adapters.connectors.sql_target import Name, Operation, Target, names, simple_types, written
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
-from bus.database import engine, errors, offset
+from bus.database import engine, errors
 from bus.errors import ConfigError, Rejected
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
 
@@ -130,8 +130,7 @@ class SqlUpsert:
         rows = [self._row(delivery, self._plan) for delivery in deliveries]
         target = Target(transaction.dialect, self._config.table, self._config.key, self._types)
         with errors(self._where):
-            if transaction.dialect.name not in {"postgresql", "sqlite"}:
-                await transaction.exec_driver_sql(f"SET time_zone = '{offset(self._zone)}'")
+            await target.begin(transaction, len(rows), self._zone)
             await self._write(transaction, target, rows, self._plan)
         return ()
 

@@ -225,6 +225,21 @@ async def test_a_column_that_is_widened_meanwhile(postgresql: Any) -> None:
     await application.engine.dispose()
 
 
+async def test_a_table_that_grows_is_not_looked_through(postgresql: Any) -> None:
+    """Its plans are made while it is small, and PostgreSQL keeps them."""
+    application = Application("postgresql", postgresql.url)
+    await application.run("CREATE TABLE besar (nik varchar(16) PRIMARY KEY, tempat varchar(9))")
+    sink = await opened(application, table="besar", columns={"nik": "nik", "tempat": "tempat"})
+    for start in range(0, 2_000, 50):
+        await apply(application, sink, *(delivery(n, nik=str(n // 2), tempat="A") for n in range(start, start + 50)))
+    await application.engine.dispose()  # which brings the counts in
+    [(looked, found)] = await application.rows(
+        "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'besar'"
+    )
+    assert (looked, found >= 1_000) == (0, True)
+    await application.engine.dispose()
+
+
 async def test_keys_that_a_database_holds_for_equal(mariadb: Any) -> None:
     """Without regard to case and accents: the second event is an update of the first one's row."""
     application = Application("mariadb", mariadb.url)

@@ -38,6 +38,9 @@ class Applier(Protocol):
         alone.
         """
 
+    async def forget(self) -> None:
+        """Forgets which events were applied so long ago that none of them can come again. Raises BusError alone."""
+
     async def reachable(self) -> bool:
         """Whether the target answers at all: tells a target that is away from a delivery that it cannot take."""
 
@@ -63,6 +66,9 @@ class DirectApplier:
         if emitted:
             await self._emitter.send(self._follow_ups.events(emitted))
         return len(emitted)
+
+    async def forget(self) -> None:
+        pass
 
     async def reachable(self) -> bool:
         return True
@@ -96,8 +102,6 @@ class TransactionalApplier:
     async def open(self) -> None:
         with self._database.errors(self._where):
             await self._database.make_tables(self._engine, self._inbox.metadata)
-            async with self._engine.begin() as transaction:
-                await self._inbox.prune(transaction, self._consumer, datetime.now(UTC) - self._keep)
         await self._sink.open()
         await self._relay.flush()
 
@@ -124,6 +128,10 @@ class TransactionalApplier:
             return await self._sink.apply(fresh, transaction)
         except Exception as error:
             raise translated(error) from None
+
+    async def forget(self) -> None:
+        with self._database.errors(self._where):
+            await self._inbox.prune(self._engine, self._consumer, datetime.now(UTC) - self._keep)
 
     async def reachable(self) -> bool:
         with contextlib.suppress(BusError), self._database.errors(self._where):

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ARRAY, Column, DateTime, MetaData, String, Table, func, insert, literal, select
+from sqlalchemy import ARRAY, Column, DateTime, Index, MetaData, String, Table, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bus.errors import Unavailable
 
@@ -22,9 +22,11 @@ INBOX = Table(
     metadata,
     Column("consumer", String(120), primary_key=True),
     Column("event_id", String(64), primary_key=True),
-    Column("applied_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("applied_at", DateTime(timezone=True), nullable=False),
+    Index("bus_inbox_age", "consumer", "applied_at"),
     mysql_engine="InnoDB",
 )
+PART = 500  #: events that are forgotten in one transaction
 
 
 async def claim(transaction: AsyncConnection, consumer: str, event_ids: Sequence[str]) -> set[str]:
@@ -57,6 +59,17 @@ async def claim(transaction: AsyncConnection, consumer: str, event_ids: Sequence
     return fresh
 
 
-async def prune(transaction: AsyncConnection, consumer: str, before: datetime) -> None:
-    """Forgets what a subscription applied before a moment. It must lie further back than any stream keeps events."""
-    await transaction.execute(INBOX.delete().where(INBOX.c.consumer == consumer, INBOX.c.applied_at < before))
+async def prune(engine: AsyncEngine, consumer: str, before: datetime) -> None:
+    """Forgets what a subscription applied before a moment. It must lie further back than any stream keeps events.
+
+    In transactions of their own, so small that what is applied meanwhile does not wait for them.
+    """
+    own = INBOX.c.consumer == consumer
+    oldest = select(INBOX.c.event_id).where(own, INBOX.c.applied_at < before).order_by(INBOX.c.applied_at).limit(PART)
+    full = True
+    while full:
+        async with engine.begin() as transaction:
+            ids = (await transaction.execute(oldest)).scalars().all()
+            if ids:
+                await transaction.execute(INBOX.delete().where(own, INBOX.c.event_id.in_(ids)))
+        full = len(ids) == PART

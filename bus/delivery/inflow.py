@@ -33,6 +33,7 @@ from bus.tasks import heed_cancellation, heeding, together
 
 WORKERS = 16  #: lanes that a handler works on at once
 SETTLE = 0.25  #: seconds between two settlings within a batch whose items are applied one at a time
+FORGET = 3_600.0  #: seconds between two times that the target forgets what it applied long ago
 PATIENCE = 3  #: attempts with a whole batch before it is split to find the one that fails
 
 log = structlog.get_logger(__name__)
@@ -110,8 +111,10 @@ class Inflow:
             await self._room()
 
     async def run(self, heartbeat: float) -> None:
-        """Works on held lanes and keeps the server from delivering again what is in hand, until cancelled."""
-        await together(self._beat(heartbeat), self._retry())
+        """Works on held lanes, keeps the server from delivering again what is in hand, and lets the target forget what
+        is long past, until cancelled.
+        """
+        await together(self._beat(heartbeat), self._retry(), self._forget())
 
     # --- receiving
 
@@ -343,6 +346,14 @@ class Inflow:
             for item in list(self._in_flight.values()):
                 if monotonic() - item.seen_at >= interval:
                     await item.incoming.in_progress()
+
+    async def _forget(self) -> None:
+        while True:
+            try:
+                await heeding(self._applier.forget())
+            except BusError as error:  # what is still remembered does no harm
+                log.warning("forgets nothing for now", consumer=self._consumer, error=str(error), code=error.code)
+            await asyncio.sleep(FORGET)
 
     def _problem(self, error: BusError) -> None:
         if not self._health.problem:

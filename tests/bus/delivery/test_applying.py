@@ -6,12 +6,12 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, NoResultFound, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -178,4 +178,31 @@ async def test_an_event_that_another_transaction_is_just_applying_is_asked_for_a
         with pytest.raises(Unavailable):
             await claiming
         assert await claim() == {"b"}
+    await made.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
+async def test_what_is_long_past_is_forgotten_while_it_runs(
+    kind: str, url: str, request: pytest.FixtureRequest
+) -> None:
+    """A part at a time; what could come again is remembered, and so is what others have applied."""
+    own, where = f"{CONSUMER_APP}/k", url if kind == "sqlite" else request.getfixturevalue(kind).url
+    made = engine(where, where="test")
+    async with made.begin() as connection:
+        await connection.run_sync(inbox.metadata.create_all)
+        old = [(own, f"old{n}", 30) for n in range(2 * inbox.PART + 1)]
+        rows = [*old, (own, "new", 0), ("other", "old", 30)]
+        await connection.execute(
+            inbox.INBOX.insert(),
+            [
+                {"consumer": consumer, "event_id": event_id, "applied_at": datetime.now(UTC) - timedelta(days=days)}
+                for consumer, event_id, days in rows
+            ],
+        )
+    applying = applier(where, answer, MemoryStreams())
+    await applying.forget()
+    async with made.connect() as connection:
+        left = (await connection.execute(select(inbox.INBOX.c.consumer, inbox.INBOX.c.event_id))).all()
+    assert sorted(map(tuple, left)) == [("other", "old"), (own, "new")]
+    await applying.close()
     await made.dispose()

@@ -7,12 +7,14 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import uvloop
 from rich.console import Console
 
 from tests.bench import capture, end_to_end, messages, processes, ratios, report, workbook
 from tests.bench.figures import Figure
+from tests.bench.system import Theft
 
 TARGETS = [
     *(contest.target for contest in ratios.CONTESTS),
@@ -43,7 +45,9 @@ examples:
   uv run python -m tests.bench --only publish-single publish-batch --repeat 5
   uv run python -m tests.bench --quick --only help idle-memory
 
-Exit code 0 where every figure is reached, 1 where one falls short. Measure on a machine that does nothing else.
+Exit code 0 where every figure is reached, 1 where one falls short. Measure on a machine that does nothing else. Of a
+virtual one the last column tells how much of its time its host gave to others meanwhile: figures in seconds or events
+a second suffer by more than that, ratios hardly.
 """
 
 
@@ -76,9 +80,12 @@ def main() -> int:
 async def _measure(wanted: set[str], repeat: int, *, quick: bool) -> list[Figure]:
     if measuring := asyncio.current_task():  # ended from outside, it ends its servers and adapters too
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
-    figures = await ratios.measure(wanted, repeat, quick=quick)
-    for part in (end_to_end, capture, workbook, messages, processes):
-        figures += await part.measure(wanted, repeat, quick=quick)
+    figures: list[Figure] = []
+    for part in (ratios, end_to_end, capture, workbook, messages, processes):
+        theft = Theft()
+        measured = await part.measure(wanted, repeat, quick=quick)
+        stolen = theft.percent()
+        figures += [replace(figure, stolen=stolen) for figure in measured]
     return figures
 
 

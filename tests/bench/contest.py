@@ -17,8 +17,10 @@ from typing import NamedTuple
 from bus.cli.running import spare_the_collector
 from tests.bench.figures import Figure, Target
 from tests.bench.rig import Rig
+from tests.bench.system import Theft
 
 PATIENCE = 120.0  #: seconds for one lap
+NOTABLE = 1.0  #: percent of the machine's time
 
 
 @dataclass(slots=True)
@@ -126,6 +128,10 @@ async def ended(running: asyncio.Task[None]) -> None:
         await running
 
 
+_theft = Theft()
+
+
 def tell(text: str) -> None:
-    """Progress, for whoever waits."""
-    print(text, file=sys.stderr, flush=True)
+    """Progress, for whoever waits; with what the machine's host gave to others since the last."""
+    taken = _theft.percent()
+    print(f"{text}; {taken:g} % stolen" if taken >= NOTABLE else text, file=sys.stderr, flush=True)

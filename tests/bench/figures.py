@@ -28,6 +28,7 @@ class Figure:
     peer: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
     profile: list[str] = field(default_factory=list)
+    stolen: float = 0.0  #: percent of the machine's time that its host gave to others while this was measured
 
     @property
     def short(self) -> bool:

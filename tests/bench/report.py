@@ -17,7 +17,7 @@ from tests.bench.figures import Figure
 def table(figures: Sequence[Figure], console: Console) -> None:
     """Prints every figure, and the profiles of those that fall short."""
     shown = Table(title=f"{os.cpu_count()} cores, Python {platform.python_version()}", title_justify="left")
-    for heading in ("figure", "what", "must be", "is", "ours /s", "peer /s", ""):
+    for heading in ("figure", "what", "must be", "is", "ours /s", "peer /s", "", "stolen"):
         shown.add_column(heading, justify="left" if heading in {"figure", "what"} else "right")
     for figure in figures:
         target = figure.target
@@ -29,6 +29,7 @@ def table(figures: Sequence[Figure], console: Console) -> None:
             "" if figure.ours is None else f"{figure.ours:,.0f}",
             "" if figure.peer is None else f"{figure.peer:,.0f}",
             "SHORT" if figure.short else "ok",
+            f"{figure.stolen:g} %",
         )
     console.print(shown)
     for figure in figures:

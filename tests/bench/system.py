@@ -1,4 +1,4 @@
-"""What Linux tells of a process: CPU time and memory."""
+"""What Linux tells of a process, CPU time and memory, and of the machine: how much of it others took."""
 
 from __future__ import annotations
 
@@ -24,6 +24,27 @@ def megabytes(pid: int, file: str, name: str) -> float:
     if match is None:
         raise RuntimeError(f"the system does not tell {name}")
     return round(int(match[1]) / 1024, 1)
+
+
+class Theft:
+    """How much of a virtual machine's time its host gave to others: what then seems slow is not."""
+
+    def __init__(self) -> None:
+        self._taken, self._all = _ticks()
+
+    def percent(self) -> float:
+        """Of all cores' time since the last asking, or since the beginning."""
+        taken, all_ = _ticks()
+        share = 100 * (taken - self._taken) / max(1, all_ - self._all)
+        self._taken, self._all = taken, all_
+        return round(share, 1)
+
+
+def _ticks() -> tuple[int, int]:
+    """What was taken, and all: `steal` is the eighth of the fields, and what follows is counted within others."""
+    with Path("/proc/stat").open(encoding="ascii") as file:
+        times = [int(ticks) for ticks in file.readline().split()[1:9]]
+    return times[7], sum(times)
 
 
 def children(pid: int) -> list[int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -168,7 +169,8 @@ class Adapter:
         )
         flows.add(place, outflow.run)
         redrive = SourceRedrive(self.app, place, outflow, publisher, self.health.place(place))
-        flows.add(f"redrive {place}", pulling(self._subscribing(connection, place, redrive.handle, batch=10)))
+        subscribing, name = self._subscribing(connection, place, redrive.handle, batch=10), f"redrive {place}"
+        flows.add(name, pulling(subscribing, partial(flows.works, name)))
 
     def _add_subscription(
         self,
@@ -206,7 +208,7 @@ class Adapter:
             hold_poison=subscribe.on_poison == "hold",
         )
         subscribing = self._subscribing(connection, place, inflow.handle, batch=self._settings.batch, overlap=True)
-        flows.add(place, consuming(subscribing, inflow, applier))
+        flows.add(place, consuming(subscribing, inflow, applier, partial(flows.works, place)))
 
     def _subscribing(
         self, connection: Connection, place: str, handle: Handle, *, batch: int, overlap: bool = False

@@ -72,6 +72,11 @@ class Flows:
             for close in self._at_end:
                 close()
 
+    def works(self, name: str) -> None:
+        """A flow that may have failed before works now."""
+        if (place := self._health.places.get(name)) is not None:
+            place.problem = ""
+
     async def _guard(self, name: str, flow: Flow) -> None:
         backoff = Backoff(ceiling=30.0)
         while True:
@@ -82,7 +87,7 @@ class Flows:
                 error = unexpected if isinstance(unexpected, BusError) else _bug(unexpected)
                 if error.action is Action.STAND_BY:
                     raise
-                self._health.place(name).problem = str(error)
+                self._health.place(name).failed(error)
                 if error.action is not Action.RETRY:
                     log.error("stopped", app=str(self._app), place=name, error=str(error), code=error.code)  # noqa: TRY400
                     self._stopped[name] = error
@@ -95,30 +100,34 @@ class Flows:
                 return
 
 
-def consuming(make: Callable[[], Sequence[Subscription]], inflow: Inflow, applier: Applier) -> Flow:
-    """The flow of a subscription: opens its target, pulls from each of its consumers, and drains at the end."""
+def consuming(
+    make: Callable[[], Sequence[Subscription]], inflow: Inflow, applier: Applier, works: Callable[[], None]
+) -> Flow:
+    """The flow of a subscription: opens its target, pulls from each of its consumers, and drains at the end. ``works``
+    is called whenever it has got as far as pulling.
+    """
 
     async def flow() -> None:
         try:
             await applier.open()
             inflow.begin()
-            await _pull(make(), inflow)
+            await _pull(make(), inflow, works)
         finally:
             await to_the_end(applier.close())
 
     return flow
 
 
-def pulling(make: Callable[[], Sequence[Subscription]]) -> Flow:
-    """The flow of consumers whose handler needs no engine around it."""
+def pulling(make: Callable[[], Sequence[Subscription]], works: Callable[[], None]) -> Flow:
+    """The flow of consumers whose handler needs no engine around it; ``works`` as in ``consuming``."""
 
     async def flow() -> None:
-        await _pull(make(), None)
+        await _pull(make(), None, works)
 
     return flow
 
 
-async def _pull(subscriptions: Sequence[Subscription], inflow: Inflow | None) -> None:
+async def _pull(subscriptions: Sequence[Subscription], inflow: Inflow | None, works: Callable[[], None]) -> None:
     if not subscriptions:
         raise ConfigError(
             "nothing is granted: no known application publishes this",
@@ -127,6 +136,7 @@ async def _pull(subscriptions: Sequence[Subscription], inflow: Inflow | None) ->
     try:
         for subscription in subscriptions:
             await subscription.start()
+        works()
         waiting: list[Awaitable[None]] = [subscription.failed() for subscription in subscriptions]
         if inflow is not None:
             waiting.append(inflow.run(min(each.ack_wait for each in subscriptions) / BEATS))

@@ -358,7 +358,7 @@ class Inflow:
     def _problem(self, error: BusError) -> None:
         if not self._health.problem:
             log.warning("subscription pauses", consumer=self._consumer, error=str(error), code=error.code)
-        self._health.problem = str(error)
+        self._health.failed(error)
 
     async def _pause(self, error: BusError, backoff: Backoff) -> None:
         """Waits for the next attempt; raises the error where there will be none."""

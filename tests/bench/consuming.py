@@ -100,7 +100,7 @@ async def _consume(rig: Rig, sink: Sink, size: int) -> Lap:
         return [Subscription(rig.connection, grant.stream, grant.durable, handle, batch=batch, overlap=True)]
 
     with Lap.timed(rig, size) as lap:
-        running = asyncio.create_task(consuming(subscribe, inflow, applier)())
+        running = asyncio.create_task(consuming(subscribe, inflow, applier, lambda: None)())
         await finished(done, running)
     await ended(running)
     deaths.close()

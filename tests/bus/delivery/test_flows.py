@@ -35,10 +35,18 @@ class Refusing(Waiting):
         raise Unavailable("no NATS server answers")
 
 
+def started(health: Health) -> Flows:
+    """With the two that every adapter has."""
+    flows = Flows(AppName("uji", "a"), health)
+    for keeper in ("lease", "connection"):
+        flows.add(keeper, Waiting().failed)
+    return flows
+
+
 async def test_a_problem_is_over_as_soon_as_it_pulls_again() -> None:
     """Also where nothing comes that could be done."""
     health, stopping = Health(), asyncio.Event()
-    flows = Flows(AppName("uji", "a"), health)
+    flows = started(health)
     subscriptions: list[list[Any]] = [[Waiting()], [Refusing()]]
     flows.add("tempat", pulling(subscriptions.pop, partial(flows.works, "tempat")))
     running = asyncio.create_task(flows.run(stopping))
@@ -52,7 +60,7 @@ async def test_a_problem_is_over_as_soon_as_it_pulls_again() -> None:
 
 async def test_one_that_stops_is_told_and_the_others_go_on() -> None:
     health, stopping = Health(), asyncio.Event()
-    flows = Flows(AppName("uji", "a"), health)
+    flows = started(health)
 
     async def refused() -> None:
         raise AccessError("the database refuses", hint="check the user")
@@ -68,13 +76,11 @@ async def test_one_that_stops_is_told_and_the_others_go_on() -> None:
 
 
 async def test_all_that_stop_end_it() -> None:
-    flows = Flows(AppName("uji", "a"), Health())
+    flows = started(Health())
 
     async def refused() -> None:
         raise AccessError("the database refuses")
 
     flows.add("a", refused)
-    flows.add("lease", asyncio.Event().wait)  # type: ignore[arg-type]
-    flows.add("connection", asyncio.Event().wait)  # type: ignore[arg-type]
     with pytest.raises(AccessError):
         await flows.run(asyncio.Event())

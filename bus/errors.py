@@ -6,12 +6,12 @@
     │   └── EnvelopeError    envelope       dead-letter  not a well-formed CloudEvent
     ├── AccessError          access         stop         permissions refuse it; waiting does not help
     ├── Rejected             rejected       dead-letter  the target understood and refused this one
-    └── Unavailable          unavailable    retry        a peer does not answer; nothing is wrong with the data
-        ├── StreamFull       stream-full    retry        the stream discards new messages until consumers catch up
-        └── Fenced           fenced         stand-by     another instance is the active one
+    ├── Unavailable          unavailable    retry        a peer does not answer; nothing is wrong with the data
+    │   └── StreamFull       stream-full    retry        the stream discards new messages until consumers catch up
+    └── Fenced               fenced         stand-by     another instance is the active one
 
-An engine looks at ``action`` alone. Messages carry what, where and what to do; they never carry personal data:
-values of rows and events stay out of them.
+What an engine does follows from ``action`` alone. Messages carry what, where and what to do; they never carry personal
+data: values of rows and events stay out of them.
 """
 
 from __future__ import annotations
@@ -42,9 +42,13 @@ class BusError(Exception):
         self.what, self.where, self.hint = what, where, hint
         super().__init__(what)
 
+    @property
+    def reason(self) -> str:
+        """What went wrong and what to do, for whoever knows where."""
+        return f"{self.what} ({self.hint})" if self.hint else self.what
+
     def __str__(self) -> str:
-        line = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{line} ({self.hint})" if self.hint else line
+        return f"{self.where}: {self.reason}" if self.where else self.reason
 
 
 class ConfigError(BusError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,10 +13,7 @@ from bus.cli import redriving, running
 if TYPE_CHECKING:
     from bus.config import Settings
     from bus.delivery.dead_letters import DeadLetter
-    from bus.observability.index import Index
     from bus.observability.rows import LetterState
-
-OPEN = ("open", "redriven")  #: states in which a person may still have to act
 
 dlq = typer.Typer(help="What could not be mapped or applied.", no_args_is_help=True, rich_markup_mode=None)
 dlq.command("redrive")(redriving.redrive)
@@ -94,11 +92,12 @@ def dump(state: LetterState) -> dict[str, Any]:
 
 async def _list(settings: Settings, wanted: tuple[str | None, str | None, bool], limit: int, as_json: bool) -> int:
     from bus.cli import asking, output
+    from bus.observability.rows import UNDECIDED
 
     app, place, everything = wanted
     async with asking.indexed(settings) as index:
         found = redriving.select(index, app, place)
-    shown = [each for each in found if everything or each.state in OPEN]
+    shown = [each for each in found if everything or each.state in UNDECIDED]
     if as_json:
         output.document([dump(each) for each in shown])
         return 0
@@ -121,8 +120,9 @@ async def _list(settings: Settings, wanted: tuple[str | None, str | None, bool],
         ],
     )
     rest = f", {len(shown) - len(latest):,} older ones with --limit 0" if len(latest) < len(shown) else ""
-    what = "dead letter" if everything else "open dead letter"
-    print(f"{len(shown):,} {what}{'' if len(shown) == 1 else 's'}{rest}")
+    counts = Counter(each.state for each in shown)
+    states = ", ".join(f"{counts[state]:,} {state}" for state in sorted(counts))
+    print(f"{len(shown):,} dead letter{'' if len(shown) == 1 else 's'}{f' ({states})' if states else ''}{rest}")
     return 0
 
 
@@ -146,12 +146,13 @@ async def _show(settings: Settings, letter_id: str, values: bool, as_json: bool)
         if as_json:
             output.document(dump(state) | (_values(stored) if stored else {}))
         else:
-            _print(index, state, stored)
+            _print(state, stored)
     return 0
 
 
-def _print(index: Index, state: LetterState, stored: DeadLetter | None) -> None:
+def _print(state: LetterState, stored: DeadLetter | None) -> None:
     from bus.cli import output
+    from bus.observability.rows import UNDECIDED
 
     letter = state.letter
     lines = {
@@ -175,7 +176,7 @@ def _print(index: Index, state: LetterState, stored: DeadLetter | None) -> None:
             print(f"{name:<12} {text}")
     if stored is not None:
         print(json.dumps(_values(stored), indent=2, ensure_ascii=False, default=str))
-    elif state.state in OPEN:
+    elif state.state in UNDECIDED:
         print(f"\nbus dlq redrive {letter.id[:10]} --reason '…'   sends it again")
 
 

@@ -33,7 +33,7 @@ class Order:
     ids: Sequence[str]
     app: str | None
     place: str | None
-    everything: bool
+    again: bool
     author: str
     reason: str
     discard: bool
@@ -47,8 +47,8 @@ def redrive(
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Dead letters, or their beginnings.")] = None,
     app: App = None,
     place: Place = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also those that were sent again and of which nothing is known yet.")
+    again: Annotated[
+        bool, typer.Option("--again", help="Also those that were sent already and of which nothing is known yet.")
     ] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why: it is kept. No names or numbers of persons.")] = "",
     author: Annotated[str, typer.Option("--author", help="Who. Default: the user of this machine.")] = "",
@@ -73,7 +73,7 @@ def redrive(
 
       bus dlq redrive --app dinsos/bansos --reason 'table is back' --rate 200
     """
-    order = Order(ids or (), app, place, everything, author, reason, discard, dry_run, rate, as_json)
+    order = Order(ids or (), app, place, again, author, reason, discard, dry_run, rate, as_json)
     running.run(context, _redrive, running.here(context, home), order)
 
 
@@ -151,10 +151,12 @@ def _checked(order: Order) -> str:
 
 def _chosen(index: Index, order: Order) -> list[LetterState]:
     """What is to be sent: named ones whatever has become of them, else the open ones."""
+    from bus.observability.rows import UNDECIDED
+
     if order.ids:
         named = {each.letter.id: each for each in (one(index, letter_id) for letter_id in order.ids)}
         return sorted(named.values(), key=lambda each: each.letter.sequence)
-    states = ("open", "redriven") if order.everything else ("open",)
+    states = UNDECIDED if order.again else ("open",)
     return [each for each in select(index, order.app, order.place) if each.state in states]
 
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from bus import subjects
 from bus.observability.index import AppTotals, Index
-from bus.observability.rows import IndexedConsumer, LetterState
+from bus.observability.rows import UNDECIDED, IndexedConsumer, LetterState
 from bus.subjects import AppName
 
 if TYPE_CHECKING:
     from bus.broker.connection import Connection
-
-SHOWN = 20  #: rejected rows that an owner is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +143,8 @@ def receivers(city: City, app: str) -> list[Waiting]:
 
 
 def rejected(index: Index, app: str) -> list[LetterState]:
-    """The open dead letters of an application, the latest first."""
-    waiting = [each for each in index.letters(app=app) if each.state in {"open", "redriven"}]
-    return waiting[::-1][:SHOWN]
+    """The dead letters of an application of which a person may have to decide, the latest first."""
+    return [each for each in index.letters(app=app) if each.state in UNDECIDED][::-1]
 
 
 def _waiting(index: Index, consumer: IndexedConsumer) -> Waiting:

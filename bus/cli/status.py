@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bus.config import Settings
 
 
+SHOWN = 20  #: rejected rows that an owner is shown
 SOURCE = "source-"  #: the place of a source begins so
 
 
@@ -105,7 +106,7 @@ def _one(city: City, found: Standing, as_json: bool) -> None:
                 "rejected": [
                     {"id": each.letter.id, "place": each.letter.place, "where": each.letter.where}
                     | {"reason": each.letter.reason, "at_ms": each.letter.stored_ms, "state": each.state}
-                    for each in rejected
+                    for each in rejected[:SHOWN]
                 ],
             }
         )
@@ -119,11 +120,11 @@ def _one(city: City, found: Standing, as_json: bool) -> None:
     _appliers(applied, receivers)
     if rejected:
         output.table(
-            f"Rejected (the latest of {found.totals.dead_letters:,}; `bus dlq show ID`)",
+            f"Rejected (the latest of {len(rejected):,}; `bus dlq show ID`)",
             ["AT", "PLACE", "WHERE", "REASON", "ID", "STATE"],
             [
                 (output.moment(it.stored_ms), it.place, it.where, it.reason, it.id[:10], each.state)
-                for each in rejected
+                for each in rejected[:SHOWN]
                 for it in [each.letter]
             ],
         )

@@ -132,7 +132,7 @@ def of_event(
         str(app),
         consumer,
         error.code,
-        error.what,
+        error.reason,
         attempts,
         now(),
         trace=event.traceparent.split("-")[1] if event and event.traceparent else "",

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from bus.contracts import Contract, Publish
@@ -16,11 +17,13 @@ from bus.delivery.drafting import Draft, Drafting
 from bus.delivery.ledger import Told
 from bus.delivery.withdrawing import Withdrawing
 from bus.envelope import Event
-from bus.errors import ConfigError, ContractError
+from bus.errors import ConfigError, ContractError, frames
 from bus.events import Catalogue, EventType, reasons
 from bus.ports import Record
 
 PREVIOUS = "$previous"  #: pseudo column: the id of the event that a correction withdraws
+
+log = structlog.get_logger(__name__)
 
 MapFunction = Callable[[Mapping[str, Any]], Mapping[str, Any] | BaseModel | None]
 
@@ -50,9 +53,13 @@ class Mapper:
         return self._drafting.event(draft, source, key, version, time)
 
     def columns(self, record: Record) -> dict[str, Any]:
-        """The columns that the contract names, for a dead letter."""
+        """The columns that the contract names, for a dead letter; all of them where a function of mapping.py maps it,
+        of which nobody says what it reads.
+        """
+        if not all(entry.named for entry in self._entries):
+            return dict(record.data)
         named = {column for entry in self._entries for column in entry.named}
-        return {name: value for name, value in record.data.items() if not named or name in named}
+        return {name: value for name, value in record.data.items() if name in named}
 
 
 class _Entry:
@@ -62,7 +69,7 @@ class _Entry:
         self, entry: Publish, kind: EventType, function: MapFunction, columns: Mapping[str, str], drafting: Drafting
     ) -> None:
         self.kind, self.changes = kind, entry.changes
-        self.named = frozenset(columns.values()) | frozenset(entry.match)
+        self.named = frozenset(columns.values()) | frozenset(entry.match) if columns else frozenset()  #: none: all
         self._match = {name: str(value) for name, value in entry.match.items()}
         self._function = function
         self._validate = kind.model.__pydantic_validator__.validate_python  # without the method's own bookkeeping
@@ -99,6 +106,7 @@ class _Entry:
             raise ContractError(f"kolom {error.args[0]}: tidak ada di sumber") from None
         except Exception as error:
             # A fault of mapping.py concerns this record; its text may hold values.
+            log.debug("mapping failed", error=type(error).__name__, frames=frames(error))
             raise ContractError(f"pemetaan gagal ({type(error).__name__})") from error
         draft = self._drafting.draft(self.kind, data)
         return draft._replace(content=_part(data, self.changes)) if self.changes else draft

@@ -253,7 +253,9 @@ class Outflow:
         while True:
             try:
                 result = await attempt()
-            except Unavailable as error:
+            except BusError as error:
+                if error.action is not Action.RETRY:
+                    raise
                 if not self._at_source:  # nothing is read while a stream is full, and more and more waits
                     with suppress(BusError):  # the next read meets it
                         await self._look()

@@ -85,7 +85,7 @@ class Settler:
             letter=letter.id,
             event_id=letter.event_id,
             code=error.code,
-            reason=error.what,
+            reason=letter.reason,
             **({"trace_id": letter.trace} if letter.trace else {}),
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bus.subjects import AppName, EventSubject
 
+UNDECIDED = ("open", "redriven")  #: states of a dead letter in which a person may still have to act
 DURABLE_PARTS = 3  #: ``<opd>_<app>_<place>``
 
 

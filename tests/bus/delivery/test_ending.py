@@ -37,6 +37,9 @@ class Losing:
             self.applied += 1
         return 0
 
+    async def forget(self) -> None:
+        pass
+
 
 async def applied(*_: Any) -> None:
     """The server is told."""

@@ -109,7 +109,7 @@ class Snapshot:
         with connection.cursor(SSCursor) as cursor:
             cursor.execute(*self._query(tracked, after, ""))
             for rows in pages(cursor.fetchmany, self._batch):
-                self._put(tracked, rows)
+                self._put(tracked, rows, self._feed.put_held)
         self._progress.finish(tracked.name)
 
     def _pages(self, connection: Any, tracked: Tracked) -> None:
@@ -124,17 +124,17 @@ class Snapshot:
                 rows = cursor.fetchall()
                 cursor.execute("UNLOCK TABLES")
             for start in range(0, len(rows), self._batch):
-                self._put(tracked, rows[start : start + self._batch])
+                self._put(tracked, rows[start : start + self._batch], self._feed.put)
         self._progress.finish(tracked.name)
 
-    def _put(self, tracked: Tracked, rows: Sequence[Any]) -> None:
+    def _put(self, tracked: Tracked, rows: Sequence[Any], put: Callable[[Batch], None]) -> None:
         self._feed.check()
         progress = self._progress
         values = [dict(zip(tracked.columns, row, strict=True)) for row in rows]
         progress.after = key_texts(tracked.key, values[-1])
         version = version_of(progress.at, 0)
         records = [tracked.record(each, "snapshot", version) for each in values if tracked.wanted(each)]
-        self._feed.put(Batch(records, progress.dump(), more=True, ahead=True))
+        put(Batch(records, progress.dump(), more=True, ahead=True))
 
     def _query(self, tracked: Tracked, after: Sequence[str], limit: str) -> tuple[str, list[Any]]:
         """The rows behind a key, in an order that does not depend on the columns' collations."""

@@ -17,6 +17,7 @@ E = TypeVar("E", bound=Exception)
 
 PATIENCE = 5.0  #: seconds that a reading waits at least until the log is known to have nothing more
 FRESH = 5.0  #: seconds that a reader's word of having nothing is believed
+HELD = 300.0  #: seconds that a snapshot's transaction waits for room
 TICK = 1.0  #: seconds after which a reader that waits for room keeps its connection alive
 WAIT = 0.2  #: seconds until a waiting reader looks whether it shall stop
 
@@ -28,8 +29,8 @@ class Stopped(Exception):
 class Feed:
     """Batches on their way out of a reading thread. Made in the event loop; ``put`` and ``fail`` are the thread's."""
 
-    def __init__(self, size: int) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, size: int, where: str) -> None:
+        self._loop, self._where = asyncio.get_running_loop(), where
         self._batches: deque[Batch] = deque()
         self._room = threading.Semaphore(size)
         self._arrived = asyncio.Event()
@@ -39,13 +40,29 @@ class Feed:
         self._rested = 0.0
 
     def put(self, batch: Batch, keep_alive: Callable[[], None] = lambda: None) -> None:
-        """Hands a batch over; waits for room, and calls ``keep_alive`` now and then. Raises Stopped."""
+        """Hands a batch over; waits for room, and calls ``keep_alive`` now and then. Raises Stopped, and what
+        ``keep_alive`` raises.
+        """
         while not self._room.acquire(timeout=TICK):
             self.check()
             keep_alive()
         self.check()
         self._batches.append(batch)
         self._tell()
+
+    def put_held(self, batch: Batch) -> None:
+        """The same from within a transaction, which must not stay open for as long as the streams take nothing: neither
+        PostgreSQL nor MariaDB can clear away meanwhile what is deleted. Raises Unavailable; what was handed over is
+        behind the position from which the next reading goes on.
+        """
+        ends = monotonic() + HELD
+
+        def end() -> None:
+            if monotonic() > ends:
+                told = "the streams take nothing: the snapshot is let go, and goes on later"
+                raise Unavailable(told, where=self._where)
+
+        self.put(batch, end)
 
     def fail(self, error: Exception) -> None:
         """Hands an error over; it arrives behind what was read before it."""
@@ -62,7 +79,7 @@ class Feed:
         except Exception as error:
             self.fail(error)
 
-    def stand_by(self, acquire: Callable[[], bool], where: str) -> None:
+    def stand_by(self, acquire: Callable[[], bool]) -> None:
         """Becomes the one reader, or waits while another is. Raises Unavailable when that one has ended: the source
         then starts anew with the cursor of then. Raises Stopped.
         """
@@ -73,7 +90,7 @@ class Feed:
             if self.stopping.wait(WAIT):
                 raise Stopped
         if waited:
-            raise Unavailable("the reader before has ended: takes over", where=where)
+            raise Unavailable("the reader before has ended: takes over", where=self._where)
 
     def check(self) -> None:
         """Raises Stopped where the source is being closed."""

@@ -131,7 +131,7 @@ class Gathering:
 
     def beat(self, place: int, start: int = 0) -> None:
         """Nothing has come for a while, and the log has been read up to ``place``: moves the position along."""
-        if not self.within and not self._ready and place > max(self._progress.place, self._done):
+        if not self.within and not self._ready and self._progress.place < place >= self._done:
             self._done, self._start = place, start
             self._put([], place, None)
 

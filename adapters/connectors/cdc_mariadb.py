@@ -111,7 +111,7 @@ class LogReader:
                 cursor.execute("SELECT GET_LOCK(%s, 0)", (f"bus_{self._capture.slot}",))
                 return bool(cursor.fetchone()[0])
 
-            feed.stand_by(acquire, self._where)
+            feed.stand_by(acquire)
 
     def _find_types(self, control: Any) -> None:
         """Which columns of each key compare as numbers, and which tables have transactions."""

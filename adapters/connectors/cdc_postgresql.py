@@ -109,7 +109,7 @@ class LogReader:
                 )
                 return bool(cursor.fetchone()[0])
 
-            feed.stand_by(acquire, self._where)
+            feed.stand_by(acquire)
 
     def _find_types(self, control: Any) -> None:
         """Which columns of each key compare as numbers."""
@@ -163,7 +163,7 @@ class LogReader:
                     if tracked.wanted(values):
                         records.append(tracked.record(values, "snapshot", version))
                 progress.after = [rows[-1][place] for place in key_at]
-                feed.put(Batch(records, progress.dump(), more=True, ahead=True))
+                feed.put_held(Batch(records, progress.dump(), more=True, ahead=True))
 
     def _query(self, tracked: Tracked, types: dict[str, int], after: Sequence[str]) -> Any:
         """The rows behind a key, in an order that does not depend on the database's collation."""

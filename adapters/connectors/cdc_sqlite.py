@@ -58,7 +58,7 @@ class LogReader:
             closing(socket(AF_UNIX)) as lock,
             closing(self._connect()) as db,
         ):
-            feed.stand_by(lambda: self._is_first(lock), self._where)
+            feed.stand_by(lambda: self._is_first(lock))
             self._numeric = {name: numeric_of(db, each) for name, each in self._tables.items()}
             self._begin(db, progress)
             pending = progress.pending(self._tables)
@@ -123,11 +123,15 @@ class LogReader:
         )
         place = progress.place - (progress.index is not None)
         version = schema = -1
+        beat = monotonic() + self._capture.heartbeat
         while True:
             feed.check()
             (now,) = db.execute("PRAGMA data_version").fetchone()
             if now == version:
                 feed.rest()
+                if monotonic() >= beat:
+                    beat = monotonic() + self._capture.heartbeat
+                    gathering.beat(place, 1)  # behind changes that nobody wants: they are deleted too
                 self._purge(db)
                 feed.stopping.wait(POLL)
                 continue

@@ -54,8 +54,10 @@ def wanted(name: str, pattern: str) -> bool:
 
 def free_name(name: str, taken: Collection[str]) -> str:
     """The name, or ``name (2)`` and so on, where neither a file nor a report nor rejected rows of it are taken."""
+    names = {each.removesuffix(REPORT) for each in taken}
+    rejected = {each.rpartition(REJECTED)[0] for each in taken if REJECTED in each}
     plain, free, count = PurePath(name), name, 1
-    while any(each in {free, free + REPORT} or each.startswith(f"{PurePath(free).stem}{REJECTED}") for each in taken):
+    while free in names or PurePath(free).stem in rejected:
         count += 1
         free = f"{plain.stem} ({count}){plain.suffix}"
     return free

@@ -176,7 +176,7 @@ class SqlCdc:
             await self._looking.open(progress)
         self._stored = Progress.load(progress.dump(), self._where)
         self._reader = self._make_reader(made.url)
-        self._feed = Feed(AHEAD)
+        self._feed = Feed(AHEAD, self._where)
         self._thread = threading.Thread(
             target=self._reader.run, args=(self._feed, progress), name=f"{self._slot} log", daemon=True
         )

@@ -149,7 +149,9 @@ class SqlPoll:
             self._sweeps_next = not sweeps
             records = await (self._swept() if sweeps else self._new())
             if records:
-                return Batch(records, self._position(), more=bool(self._sweep) or not self._dry, ahead=True)
+                more = bool(self._sweep) or not self._dry
+                # Where all of a table is compared again and again, a page in which nothing is new is no progress.
+                return Batch(records, self._position(), more=more, ahead=True, passing=self._forward is None)
             if not sweeps and not self._sweeping():
                 return None
 

@@ -116,6 +116,7 @@ class Subscription:
             ack_policy=AckPolicy.MANUAL,
             decoder=_undecoded,
             no_reply=True,
+            persistent=False,  # the broker would keep it beyond its end, one for each restart of its flow
         )
         self._subscriber(self._on_batch)
 

@@ -53,7 +53,8 @@ def declared_streams(opds: Iterable[str], settings: Settings) -> list[dict[str, 
     return [
         *events,
         _stream(settings, subjects.DLQ_STREAM, ["dlq.>"], max_age=0),
-        _stream(settings, subjects.RECEIPTS_STREAM, ["receipt.>"]),
+        # Receipts tell people what became of an event; nobody's work may wait for room for them.
+        _stream(settings, subjects.RECEIPTS_STREAM, ["receipt.>"], discard="old"),
         _stream(settings, subjects.REDRIVE_STREAM, ["redrive.>"]),
         _stream(
             settings,

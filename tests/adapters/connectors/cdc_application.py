@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from adapters.connectors.sql_cdc import SqlCdc, SqlCdcConfig
+from bus.errors import Unavailable
 from bus.ports import Batch, Position, Record
 from tests.adapters.connectors.sql_application import CONTEXT, stored
 
 PATIENCE = 20  #: seconds
+HELD = 0.3  #: seconds that a snapshot's transaction waits for room, where a test shortens it
 
 
 def captured(url: str, tables: Mapping[str, Any], **options: Any) -> SqlCdc:
@@ -126,3 +130,25 @@ async def interrupted(run: Callable[[str], Any], source: Callable[[], SqlCdc]) -
     async with reading(source(), position) as opened:
         last = await batches(opened, lambda found: any("akhir" in each.data.values() for each in all_of(found)))
     return seen + all_of(last)
+
+
+async def taken_slowly(source: SqlCdc, found: list[Batch]) -> None:
+    """Adds batches to those that were found, each after longer than a snapshot's transaction is held."""
+    while True:
+        await asyncio.sleep(2 * HELD)
+        found += await batches(source, bool)
+
+
+async def let_go(source: Callable[[], SqlCdc]) -> list[Record]:
+    """What comes of a snapshot of 120 rows whose batches nobody takes for longer than its transaction is held: it ends
+    with an error, behind what has been handed over, and another reading goes on from there.
+    """
+    found: list[Batch] = []
+    async with reading(source()) as opened:
+        found += await batches(opened, lambda found: len(all_of(found)) >= 20)
+        with pytest.raises(Unavailable, match="the streams take nothing"):
+            await taken_slowly(opened, found)
+    position = stored(found[-1].position)
+    async with reading(source(), position) as opened:
+        found += await batches(opened, lambda rest: len(all_of(found + rest)) >= 120)
+    return all_of(found)

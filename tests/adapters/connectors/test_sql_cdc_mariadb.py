@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from adapters.connectors import cdc_feed
 from bus.errors import ConfigError, Unavailable
 from tests.adapters.connectors.cdc_application import (
+    HELD,
     PATIENCE,
     all_of,
     batches,
     captured,
     interrupted,
+    let_go,
     overlapped,
     reading,
     records,
@@ -76,6 +79,16 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(mariadb
     rows = mariadb.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
     assert max(Counter((each.key, each.version) for each in seen).values()) == 1
+
+
+async def test_a_snapshot_s_transaction_does_not_wait_for_ever(
+    mariadb: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cdc_feed, "HELD", HELD)
+    monkeypatch.setattr(cdc_feed, "TICK", HELD / 10)
+    make_rows(mariadb, "InnoDB")
+    seen = await let_go(lambda: captured(mariadb.url, TABLES, batch=10))
+    assert len(seen) == len({each.key for each in seen}) == 120
 
 
 @pytest.mark.parametrize("engine", ENGINES)

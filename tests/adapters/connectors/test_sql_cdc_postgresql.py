@@ -11,16 +11,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from adapters.connectors import cdc_postgresql
+from adapters.connectors import cdc_feed, cdc_postgresql
 from adapters.connectors.sql_cdc import SqlCdc
 from bus.errors import ConfigError, Unavailable
 from bus.ports import Batch
 from tests.adapters.connectors.cdc_application import (
+    HELD,
     PATIENCE,
     all_of,
     batches,
     captured,
     interrupted,
+    let_go,
     overlapped,
     reading,
     records,
@@ -82,6 +84,16 @@ async def test_an_interrupted_snapshot_goes_on_without_gap_or_repetition(postgre
     rows = postgresql.sql("SELECT kode, id, nama FROM warga")
     assert state_of(seen) == {f'["warga","{code}","{number}"]': name for code, number, name in rows}
     assert max(Counter((each.key, each.version) for each in seen).values()) == 1
+
+
+async def test_a_snapshot_s_transaction_does_not_wait_for_ever(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cdc_feed, "HELD", HELD)
+    monkeypatch.setattr(cdc_feed, "TICK", HELD / 10)
+    make_rows(postgresql)
+    seen = await let_go(lambda: captured(postgresql.url, TABLES, batch=10))
+    assert len(seen) == len({each.key for each in seen}) == 120
 
 
 async def test_what_is_written_while_a_snapshot_is_read_is_neither_lost_nor_told_twice(postgresql: Database) -> None:

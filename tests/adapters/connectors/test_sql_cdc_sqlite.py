@@ -219,3 +219,18 @@ async def test_a_reader_takes_over_when_the_one_before_ends(own: Own) -> None:
             await first.close()
             with pytest.raises(Unavailable, match="takes over"):
                 await batches(second, bool)
+
+
+async def test_changes_that_nobody_wants_are_deleted_too(own: Own) -> None:
+    own.run(WARGA)
+    tables = {"warga": {"columns": ["nama"], "where": {"nama": "a"}}}
+    async with reading(captured(own.url, tables, heartbeat=0.05)) as source:
+        own.run("INSERT INTO warga VALUES (1, 'a', '')")
+        await records(source, 1)
+        own.run("UPDATE warga SET sandi = 'x'; INSERT INTO warga VALUES (2, 'b', ''), (3, 'c', '')")
+
+        def left() -> int:
+            return int(own.rows("SELECT count(*) FROM bus_change WHERE operation <> 'snapshot'")[0][0])
+
+        assert left() >= 2
+        assert all_of(await batches(source, lambda found: not left())) == []

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bus.ports import Source, SourceState
+from adapters.connectors import sql_poll
+from bus.ports import Batch, Source, SourceState
 from tests.adapters.connectors.sql_application import (
     START,
     TABLE,
@@ -281,6 +282,23 @@ async def test_without_a_watermark_everything_is_compared(application: Applicati
     await again.open(stored(batches[0].position))
     assert keys([(await again.read()) or batches[0]]) == ["4", "5", "6"]
     await again.close()
+
+
+async def test_a_table_that_is_compared_makes_no_cursor_where_nothing_is_new(
+    sqlite: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it has more rows than are remembered: then each page of each sweep comes again."""
+    monkeypatch.setattr(sql_poll, "REMEMBERED", 4)
+    await sqlite.run(TABLE)
+    await fill(sqlite, *((number, "x", number) for number in range(1, 10)))
+    source = sqlite.poll(watermark=None, batch=3)
+    await source.open(None)
+    batches: list[Batch] = []
+    async with asyncio.timeout(20):
+        while len(keys(batches)) < 2 * 9:
+            batches += await read_all(source)
+    assert all(batch.passing for batch in batches)
+    await source.close()
 
 
 async def test_queries_of_all_sorts(application: Application) -> None:

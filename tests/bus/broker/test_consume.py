@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -144,3 +146,18 @@ async def test_what_cannot_go_on_pulling_leaves_no_subscription_behind(
         await done.wait()
         assert refused == 5
         assert (len(connection.client._subs), len(connection.when_lost)) == before
+
+
+async def test_one_that_has_ended_is_kept_by_nobody(connection: Connection) -> None:
+    """Each restart of a flow makes another."""
+
+    async def ended() -> weakref.ref[Subscription]:
+        async with subscribed(connection, Incoming.ack_all) as subscription:
+            await subscription.start()
+            return weakref.ref(subscription)
+
+    before = len(connection.broker.subscribers)
+    gone = await ended()
+    gc.collect()
+    assert gone() is None
+    assert len(connection.broker.subscribers) == before

@@ -155,7 +155,8 @@ class Adapter:
         self, name: str, source: Source, connection: Connection, publisher: Publisher, flows: Flows
     ) -> None:
         place = source_place(name)
-        ledger = Ledger(self._state_folder / f"{subjects.token(name)}.ledger")
+        keep = timedelta(days=self._settings.max_age_days)
+        ledger = Ledger(self._state_folder / f"{subjects.token(name)}.ledger", keep=keep)
         flows.at_end(ledger.close)
         outflow = Outflow(
             self.app,

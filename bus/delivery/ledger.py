@@ -4,7 +4,8 @@ counter.
 It makes the same row the same event however often it is read: a re-saved spreadsheet is none, yesterday's full dump
 plus one row is one, A -> B -> A is three. It lies beside the adapter in SQLite and is rolled forward from the stored
 cursor after a crash between the storing of a batch and the writing of the ledger, since each cursor carries the
-entries of its batch.
+entries of its batch. It knows the position of the last cursor, for a source that was off for longer than the stream
+keeps one.
 
 It holds digests, and of facts that a source may withdraw whom they are about: where a clerk had mistaken the person,
 the event about the first one is withdrawn when the row names another (UU 27/2022 art. 30: mended without delay).
@@ -17,14 +18,15 @@ import sqlite3
 from base64 import b85decode, b85encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import structlog
 
-from bus.ports import Record
+from bus.ports import Position, Record
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +87,9 @@ class Version(NamedTuple):
 class Ledger:
     """The ledger of one source."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep: timedelta = timedelta.max) -> None:
+        """``keep`` is how long the stream keeps a cursor."""
+        self._keep = keep
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.chmod(0o600)  # also one of before; what SQLite lays beside it follows
@@ -95,18 +99,32 @@ class Ledger:
         self._refuses = self._db.execute("SELECT count(*) FROM refused").fetchone()[0] > 0
         self.epoch = self._state("epoch") or self._reset()
 
-    def resume(self, cursor: Mapping[str, Any] | None, sequence: int, source: str) -> None:
-        """Catches up with the stored cursor, or starts anew where the stream knows none."""
+    def resume(self, cursor: Mapping[str, Any] | None, sequence: int, source: str) -> Position | None:
+        """Catches up with the stored cursor and returns its position, None where all begins anew: the stream knows no
+        cursor, since it is another stream or a person removed it. One that was not removed but has expired is as good
+        as there: what was told before it would be told again under other ids.
+        """
         if cursor is None:
+            if (expired := self._expired()) is not None:
+                log.warning("the cursor has expired: goes on where the ledger says", source=source, at=expired["at"])
+                return cast(Position, expired["position"])
             self.epoch = self._reset()
-            return
+            return None
         known = int(self._state("sequence") or 0)
         if cursor["epoch"] != self.epoch:
             log.warning("the ledger is not the cursor's: rows without a watermark are emitted once more", source=source)
         elif known < sequence and known != cursor["after"]:
             log.warning("the ledger is behind the cursor: some rows may be emitted once more", source=source)
         if known != sequence:
-            self.commit([Entry.load(values) for values in cursor["ledger"]], sequence)
+            self.commit([Entry.load(values) for values in cursor["ledger"]], sequence, cursor)
+        return cast(Position, cursor["position"])
+
+    def _expired(self) -> Mapping[str, Any] | None:
+        """The last cursor, where it is so old that the stream has none any more."""
+        last: Mapping[str, Any] | None = json.loads(self._state("cursor") or "null")
+        if last is None or datetime.now(UTC) - datetime.fromisoformat(last["at"]) < self._keep:
+            return None
+        return last
 
     def look(self, keys: Iterable[bytes]) -> dict[bytes, Entry]:
         """The entries of these keys, where there are any."""
@@ -135,8 +153,8 @@ class Ledger:
         count = before.count + 1 if before else 1
         return Version(f"{self.epoch}#{count}", count)
 
-    def commit(self, entries: Sequence[Entry], sequence: int) -> None:
-        """Remembers the entries of a stored batch, whose cursor is at ``sequence``."""
+    def commit(self, entries: Sequence[Entry], sequence: int, cursor: Mapping[str, Any] | None = None) -> None:
+        """Remembers the entries of a stored batch, whose ``cursor``, where it has a new one, is at ``sequence``."""
         if not entries and sequence == self._sequence:
             return
         self._db.execute("BEGIN")
@@ -150,6 +168,8 @@ class Ledger:
             self._db.executemany("DELETE FROM refused WHERE key = ?", [(key,) for key in refused])
             self._db.executemany("INSERT INTO refused VALUES (?, ?)", [each for each in refused.items() if each[1]])
         self._remember("sequence", str(sequence))
+        if cursor is not None:
+            self._remember("cursor", json.dumps({"position": cursor["position"], "at": cursor["at"]}))
         self._db.execute("COMMIT")
         self._sequence = sequence
 
@@ -164,6 +184,7 @@ class Ledger:
         self._db.execute("DELETE FROM refused")
         self._remember("epoch", epoch)
         self._remember("sequence", "0")
+        self._remember("cursor", "null")
         self._db.execute("COMMIT")
         self._sequence = 0
         return epoch

@@ -109,9 +109,9 @@ class Outflow:
 
     async def _open(self) -> None:
         state = await self._cursor.read()
-        self._ledger.resume(state, self._cursor.sequence, self._name)
+        position = self._ledger.resume(state, self._cursor.sequence, self._name)
         self._written = asyncio.get_running_loop().time() - _age(state)
-        await self._source.open(state["position"] if state else None)
+        await self._source.open(position)
         self._opened = True
 
     async def _step(self) -> None:
@@ -131,6 +131,7 @@ class Outflow:
                 await asyncio.sleep(0)  # it is sent before the next is prepared
                 if not (batch.more and batch.ahead):
                     await self._stored()
+                    await self._keep_cursor()
         if batch is None or not batch.more:
             await asyncio.sleep(self._source.idle)
 
@@ -226,7 +227,7 @@ class Outflow:
             # Ids that depend on what the ledger remembers need its entries, which the cursor carries, at once.
             together = bool(last.entries)
             sequence = await self._insist(partial(self._cursor.store, part.outgoing, state, together=together))
-            self._ledger.commit(part.entries, sequence)
+            self._ledger.commit(part.entries, sequence, state)
         self._written = asyncio.get_running_loop().time()
 
     def _sending(self, events: Sequence[Event]) -> AbstractContextManager[str]:

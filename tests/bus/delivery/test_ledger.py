@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.delivery.ledger import Entry, Ledger, Told, key_of, mark_of
 from bus.ports import Record
@@ -19,6 +22,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger(tmp_path / "ledger")
     yield opened
     opened.close()
+
+
+def cursor(row: int, ago: timedelta = timedelta()) -> dict[str, Any]:
+    """What a stream keeps of a position."""
+    return {"position": {"baris": row}, "at": (datetime.now(UTC) - ago).isoformat()}
 
 
 def entry(record: Record, content: bytes, count: int = 1) -> Entry:
@@ -61,7 +69,8 @@ def test_it_is_rolled_forward_from_the_cursor(ledger: Ledger) -> None:
     record = Record("1", {})
     ledger.commit([], 7)
 
-    ledger.resume({"epoch": ledger.epoch, "after": 7, "ledger": [entry(record, b"A").dump()]}, 9, "sumber")
+    stored = {"epoch": ledger.epoch, "after": 7, "ledger": [entry(record, b"A").dump()], **cursor(4)}
+    assert ledger.resume(stored, 9, "sumber") == {"baris": 4}
 
     assert ledger.look([key_of(record)]) == {key_of(record): entry(record, b"A")}
 
@@ -77,10 +86,31 @@ def test_without_a_cursor_everything_is_new(ledger: Ledger) -> None:
     epoch = ledger.epoch
     ledger.commit([entry(record, b"A")], 7)
 
-    ledger.resume(None, 0, "sumber")
+    assert ledger.resume(None, 0, "sumber") is None
 
     assert ledger.look([key_of(record)]) == {}
     assert ledger.epoch != epoch
+
+
+def test_a_cursor_that_has_expired_is_not_forgotten(tmp_path: Path) -> None:
+    """Nor is what was told before it: a source that rests for longer than events are kept would tell it again."""
+    record = Record("1", {})
+    with closing(Ledger(tmp_path / "ledger", keep=timedelta(days=30))) as ledger:
+        epoch = ledger.epoch
+        ledger.commit([entry(record, b"A")], 7, cursor(4, timedelta(days=31)))
+        with capture_logs() as logs:
+            assert ledger.resume(None, 0, "sumber") == {"baris": 4}
+        assert "expired" in logs[0]["event"]
+        assert ledger.epoch == epoch
+        assert key_of(record) in ledger.look([key_of(record)])
+
+
+def test_a_cursor_that_was_removed_is_forgotten(tmp_path: Path) -> None:
+    record = Record("1", {})
+    with closing(Ledger(tmp_path / "ledger", keep=timedelta(days=30))) as ledger:
+        ledger.commit([entry(record, b"A")], 7, cursor(4, timedelta(days=29)))
+        assert ledger.resume(None, 0, "sumber") is None
+        assert ledger.look([key_of(record)]) == {}
 
 
 def test_versions_by_mark_do_not_depend_on_what_is_remembered(ledger: Ledger) -> None:

@@ -20,6 +20,8 @@ Operation = Literal["insert", "update", "delete"]
 Key = tuple[Any, ...]
 Name = tuple[str, ...]  #: what a key is known by
 
+REPLANS = 500  #: rows after which plans are made anew for the first time
+
 _AS_WRITTEN = ("=",)  #: before a name that is not folded
 
 # Unconstrained (-1): a cast to varchar(5) or to "character", which is one character, would cut values in silence.
@@ -61,14 +63,18 @@ class Target:
     types: Mapping[str, str] = field(default_factory=dict)
 
     async def begin(self, connection: AsyncConnection, count: int, zone: tzinfo) -> None:
-        """Sets what holds until the transaction ends, before so many rows are written.
+        """Prepares a transaction in which so many rows are written.
 
         PostgreSQL keeps the plan of a statement until a table's statistics are made anew: one that was made while the
-        table was small would look through all of it for every batch of the minutes in which a backlog fills it.
+        table was small would look through all of it for every batch of the minutes in which a backlog fills it. So
+        plans are made anew whenever as many rows have been written as before. (To forbid looking through a table
+        would hold for the triggers on it too.)
         """
         if self.dialect.name == "postgresql":
-            if count > 1:
-                await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # where an index does
+            written = connection.info["bus rows"] = connection.info.get("bus rows", 0) + count
+            if written >= connection.info.get("bus replans", REPLANS):
+                connection.info["bus replans"] = 2 * written
+                await connection.exec_driver_sql("DISCARD PLANS")
         elif self.dialect.name != "sqlite":
             await connection.exec_driver_sql(f"SET time_zone = '{offset(zone)}'")
 

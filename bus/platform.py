@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -21,12 +22,18 @@ from bus.broker.streams import Change
 from bus.config import Settings
 from bus.contracts import Contract
 from bus.contracts.grants import consumers
-from bus.errors import AccessError
+from bus.errors import AccessError, Unavailable
 from bus.observability.index import Index
 from bus.observability.indexer import Indexer
 from bus.security import credentials, keys, trust
 from bus.security.credentials import Role
 from bus.server import EmbeddedServer
+from bus.tasks import first
+
+WRITING = "write error"  #: in what a server says that has given up on a stream
+HEALTH = "$SYS.REQ.SERVER.PING.HEALTHZ"
+LOOK = 30.0  #: seconds between two looks at the embedded server's health
+ROOM = 64 * 1024**2  #: bytes on its disk with which a server that is started anew has a chance
 
 log = structlog.get_logger(__name__)
 
@@ -63,20 +70,33 @@ async def administrator(settings: Settings, url: str) -> AsyncIterator[Connectio
         await connection.close()
 
 
+@contextlib.asynccontextmanager
+async def _system(settings: Settings, url: str) -> AsyncIterator[Connection]:
+    """A connection to the server's own account."""
+    connection = await connect(settings.model_copy(update={"credential": None}), url, Role.SYSTEM)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def push_claims(settings: Settings, url: str) -> None:
     """Tells a running server its accounts and what is revoked; it forgets nothing that it was told before.
 
     Raises Unavailable, AccessError, ConfigError.
     """
-    own = settings.model_copy(update={"credential": None})
-    connection = await connect(own, url, Role.SYSTEM)
-    try:
+    async with _system(settings, url) as connection:
         for claims in trust.claims_updates(settings.home):
             reply = json.loads((await connection.request(trust.CLAIMS_UPDATE, claims)).data)
             if "error" in reply:
                 raise AccessError("the server refuses an account's new claims", where=url)
-    finally:
-        await connection.close()
+
+
+async def ailment(settings: Settings, url: str) -> str:
+    """What a server says is wrong with it; "" where nothing is. Raises Unavailable, AccessError, ConfigError."""
+    async with _system(settings, url) as connection:
+        said = json.loads((await connection.request(HEALTH, b"")).data).get("data", {})
+    return "" if said.get("status") == "ok" else str(said.get("error") or said.get("status") or "it does not say")
 
 
 class Platform:
@@ -116,12 +136,26 @@ class Platform:
 
     async def wait(self) -> None:
         """Waits until a part of the platform fails, and raises its error."""
-        parts = [self._indexing] if self._indexing else []
-        if self._server is not None:
-            parts.append(asyncio.create_task(self._server.wait()))
-        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        parts = [self._server.wait(), self._watch()] if self._server is not None else []
+        if self._indexing is not None:
+            parts.append(_ended(self._indexing))
+        await first(*parts)
+
+    async def _watch(self) -> None:
+        """Looks after the embedded server. After a disk that was full it never tries to write to that stream again:
+        where there is room, Unavailable ends this process, and who starts it again has a server that does.
+        """
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                wrong = await ailment(self._settings, self.url)
+            except Unavailable:
+                continue  # whether it runs at all is waited for beside this
+            if not wrong:
+                continue
+            log.error("the server is not well", error=wrong)
+            if WRITING in wrong and shutil.disk_usage(self._settings.home).free > ROOM:
+                raise Unavailable(f"the server has stopped storing: {wrong}", hint="start `bus up` again")
 
     async def stop(self) -> None:
         """Stops everything."""
@@ -133,6 +167,11 @@ class Platform:
         if self._server is not None:
             await self._server.stop()
         self.index.close()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Waits for a task that goes on where this is cancelled, and raises its error."""
+    await asyncio.shield(task)
 
 
 def _opds(contracts: Sequence[Contract]) -> list[str]:

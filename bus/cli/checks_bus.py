@@ -30,6 +30,8 @@ async def all_of(settings: Settings, contracts: Sequence[Contract]) -> AsyncIter
         async with asking.connected(settings) as connection:
             spent = (time.perf_counter() - started) * 1000
             yield Check("server", "ok", f"{connection.url}, connected in {spent:.0f} ms")
+            async for check in _health(settings, connection.url):
+                yield check
             yield await _clock(connection)
             async for check in _streams(connection, settings, contracts):
                 yield check
@@ -39,6 +41,19 @@ async def all_of(settings: Settings, contracts: Sequence[Contract]) -> AsyncIter
                 yield check
     except BusError as error:
         yield failed("server", error)
+
+
+async def _health(settings: Settings, url: str) -> AsyncIterator[Check]:
+    """What the server says of itself, to who has the credential to ask."""
+    from bus import platform
+    from bus.security import credentials
+
+    if credentials.path(settings.home, credentials.Role.SYSTEM).exists():
+        if wrong := await platform.ailment(settings, url):
+            hint = "a server that could not write once does not try again: make room on its disk, then start it anew"
+            yield Check("health", "fail", wrong, hint)
+        else:
+            yield Check("health", "ok", "the server says that it is well")
 
 
 async def _clock(connection: Connection) -> Check:

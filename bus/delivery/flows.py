@@ -12,6 +12,7 @@ import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -27,6 +28,8 @@ from bus.tasks import first, heed_cancellation, to_the_end, together
 
 GRACE = 10.0  #: seconds that a batch in hand gets to finish when the adapter stops
 BEATS = 3  #: signs of life per ack_wait
+
+CEILING = 30.0  #: seconds until a flow that fails again and again is tried once more
 
 KEEPERS = frozenset(("lease", "connection"))  #: flows that do no work of their own
 
@@ -78,8 +81,9 @@ class Flows:
             place.problem = ""
 
     async def _guard(self, name: str, flow: Flow) -> None:
-        backoff = Backoff(ceiling=30.0)
+        backoff = Backoff(ceiling=CEILING)
         while True:
+            begun = monotonic()
             try:
                 await flow()
             except Exception as unexpected:
@@ -94,6 +98,8 @@ class Flows:
                     if len(self._stopped) >= len(self._flows) - len(KEEPERS):
                         raise
                     return
+                if monotonic() - begun > CEILING:
+                    backoff.reset()  # what happened long ago has nothing to do with it
                 log.warning("starts again", app=str(self._app), place=name, error=str(error))
                 await asyncio.sleep(backoff.next())
             else:

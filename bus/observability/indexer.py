@@ -17,7 +17,7 @@ from bus.broker.consume import Incoming
 from bus.broker.reading import read_stream
 from bus.broker.streams import durable_consumers
 from bus.errors import BusError, ConfigError, Unavailable
-from bus.observability.index import Index
+from bus.observability.index import PRUNED, Index
 from bus.observability.rows import IndexedConsumer, IndexedEvent, IndexedLetter, IndexedReceipt, IndexedRedrive
 from bus.subjects import AppName, EventSubject
 
@@ -143,7 +143,10 @@ class Indexer:
         """Forgets the events that their stream has dropped by age."""
         for stream in self._streams:
             first = (await self._connection.api(f"STREAM.INFO.{stream}"))["state"]["first_seq"]
-            self._index.prune(stream, first)  # a bounded part; the rest at the next look
+            more = True
+            while more:
+                more = self._index.prune(stream, first) == PRUNED
+                await asyncio.sleep(0)  # others have their turn
 
 
 def _event(incoming: Incoming) -> tuple[IndexedEvent, list[str]] | None:

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS published (
     PRIMARY KEY (stream, source, type)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS party (token TEXT, event_id TEXT, PRIMARY KEY (token, event_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS party_event ON party (event_id);
 CREATE TABLE IF NOT EXISTS receipt (
     event_id TEXT, app TEXT, consumer TEXT, outcome TEXT NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (event_id, app, consumer)

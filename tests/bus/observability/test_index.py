@@ -219,11 +219,13 @@ def test_a_stream_made_anew_begins_anew(index: Index) -> None:
 
 
 def test_what_the_stream_has_dropped_is_dropped_here(index: Index) -> None:
-    index.add_events(STREAM, 3, [event(1), event(2), event(3)], [])
+    index.add_events(STREAM, 3, [event(1), event(2), event(3)], [("orang", event(1).id), ("orang", event(3).id)])
     index.add_receipts("RECEIPTS", 1, [applied(1), applied(3)])
     assert index.prune(STREAM, 3) == 2
     assert index.prune(STREAM, 3) == 0
     assert index.event(event(2).id) is None
+    assert [each.id for each in index.events_of_key("orang")] == [event(3).id]
+    assert index._db.execute("SELECT count(*) FROM party").fetchone() == (1,)
     assert (index.receipts(event(1).id), len(index.receipts(event(3).id))) == ([], 1)
     assert index.last_of_types("dukcapil/siak")[0][1] == 3  # what was published stays counted
 

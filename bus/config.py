@@ -40,7 +40,12 @@ class Settings(BaseSettings):
     max_age_days: float = Field(default=30, gt=0, description="how long streams keep events")
     max_bytes: int = Field(default=1024**3, gt=0, description="size of an OPD's stream, bytes; the server reserves it")
     replicas: int = Field(default=1, ge=1, le=5, description="copies of each stream; 3 in a cluster")
-    batch: int = Field(default=500, ge=1, le=900, description="events per batch, in and out of an application")
+    batch: int = Field(
+        default=500,
+        ge=1,
+        le=900,
+        description="events per batch into an application (at most 900); a source has an option of its own",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -21,7 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bus.errors import ConfigError
-from bus.events import REASON_FIELD, WITHDRAWS_FIELD, EventType, event_type_of, reason
+from bus.events import FORBIDDEN, REASON_FIELD, WITHDRAWS_FIELD, EventType, event_type_of, reason
 from bus.subjects import EventName
 from schemas.faults import Rule
 from schemas.oddities import warnings_of
@@ -29,9 +29,6 @@ from schemas.types import IdPeristiwa, Teks
 
 Data = TypeVar("Data", bound="EventData")
 Classification = Literal["umum", "pribadi", "pribadi_spesifik"]
-
-FORBIDDEN = frozenset(("disabilitas", "cacat", "cacat_id", "sidik_jari", "iris", "tanda_tangan"))
-"""Never in a payload: UU 24/2013 art. 84."""
 
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 EXAMPLE_REASON = "Salah memilih orang saat mencatat"

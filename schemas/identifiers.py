@@ -2,7 +2,7 @@
 
 Integers and integral decimals are taken where a database keeps a number so (OpenSID: ``decimal(16,0)``); floats never,
 since a spreadsheet has cut their last digits. Errors name lengths and places, no values. What merely looks odd (a birth
-date in the NIK that differs from the date given) is no error: see ``schemas.base.warnings_of``.
+date in the NIK that differs from the date given) is no error: see ``schemas.oddities``.
 """
 
 from __future__ import annotations

@@ -163,9 +163,12 @@ async def _try(adapter: Adapter, limit: int) -> int:
         number += 1
         for event in tried.events:
             print(json.dumps({**event.headers(), "data": json.loads(event.data)}, ensure_ascii=False))
+        where = f"{adapter.app} {tried.place or f'baris ke-{number}'}"
+        if tried.odd:
+            print(f"odd      {where}: {', '.join(tried.odd)}", file=sys.stderr)
         if tried.rejected:
             rejected += 1
-            print(f"rejected {adapter.app} {tried.place or f'baris ke-{number}'}: {tried.rejected}", file=sys.stderr)
+            print(f"rejected {where}: {tried.rejected}", file=sys.stderr)
     return running.FAULTS if rejected else 0
 
 

@@ -20,6 +20,10 @@ from bus.ports import ConnectorConfig, Context
 
 GROUP = "bus.connectors"
 
+# What their classes have of bus.ports; ``database`` and ``atomic`` of a sink may depend on its options.
+SOURCE = ("Config", "sees", "idle", "open", "read", "commit", "reread", "state", "close")
+SINK = ("Config", "open", "apply", "close")
+
 _OF_EXTRA = re.compile(r"""([\w.-]+).*;.*\bextra\s*==\s*['"]([\w-]+)['"]""")
 
 
@@ -74,12 +78,12 @@ def build(table: ConnectorTable, context: Context, *, where: str = "") -> Any:
 
 def is_source(connector: type[Any]) -> bool:
     """Whether records can be read out of it."""
-    return all(hasattr(connector, name) for name in ("read", "commit", "reread"))
+    return all(hasattr(connector, name) for name in SOURCE)
 
 
 def is_sink(connector: type[Any]) -> bool:
     """Whether deliveries can be applied to it."""
-    return hasattr(connector, "apply")
+    return all(hasattr(connector, name) for name in SINK)
 
 
 def about(connector: type[Any]) -> str:

@@ -10,13 +10,9 @@ from bus.contracts import connectors
 from bus.contracts.faults import Fault, fault, of_error
 from bus.contracts.model import ConnectorTable, Contract
 from bus.errors import ConfigError
+from bus.events import FORBIDDEN
 
 Load = Callable[[str], type[Any]]  #: a connector's class by name; raises ConfigError
-
-FORBIDDEN = frozenset(
-    ("cacat", "cacat_id", "disabilitas", "iris", "penyandang_cacat", "sidik_jari", "tanda_tangan", "ttd")
-)
-"""Columns and fields that never go into a payload: UU 24/2013 art. 84 (disability, fingerprint, iris, signature)."""
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")

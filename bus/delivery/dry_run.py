@@ -18,11 +18,12 @@ from bus.subjects import AppName
 @dataclass(frozen=True, slots=True)
 class Tried:
     """What one record would become: its events, or the reason why it would be rejected; neither where no entry
-    matches.
+    matches. ``odd`` has codes of what looks wrong in the events and is no reason to reject them.
     """
 
     place: str
     events: tuple[Event, ...] = ()
+    odd: tuple[str, ...] = ()
     rejected: str = ""
 
 
@@ -50,7 +51,9 @@ async def records(app: AppName, source: Source, mapper: Mapper, limit: int) -> A
                 )
                 for draft, event in zip(drafts, events, strict=True):
                     mapper.withdrawing.remember(told, draft, event.id)
-                yield Tried(record.place, events)
+                yield Tried(
+                    record.place, events, tuple(code for each in drafts for code in each.type.warnings(each.data))
+                )
             left -= len(batch)
             if left <= 0:
                 return

@@ -15,6 +15,11 @@ from pydantic import BaseModel
 from bus.errors import ConfigError
 from bus.subjects import EventName
 
+FORBIDDEN = frozenset(
+    ("cacat", "cacat_id", "disabilitas", "iris", "penyandang_cacat", "sidik_jari", "tanda_tangan", "ttd")
+)
+"""Columns and fields that never go into a payload: UU 24/2013 art. 84 (disability, fingerprint, iris, signature)."""
+
 WITHDRAWS_FIELD, REASON_FIELD = "membatalkan", "alasan"  #: of every correction, beside its key
 TOKEN_LENGTH = 16  #: base32 characters of a key token: 80 bits
 

@@ -62,7 +62,7 @@ def test_what_the_application_refuses_is_a_dead_letter_with_the_column(day: Day)
     unique = "data yang sama sudah ada: warga.nama (kode SQLITE_CONSTRAINT_UNIQUE)"
     assert day.reasons("dinsos/bansos", RESIDENTS) == [unique, unique]
     reasons = day.reasons("dinsos/bansos", DEATHS)
-    assert reasons.count("the handler failed (ValueError)") == 1
+    assert sum(reason.startswith("the handler failed (ValueError)") for reason in reasons) == 1
     assert reasons.count("data yang sama sudah ada: berhenti.nik (kode SQLITE_CONSTRAINT_PRIMARYKEY)") == 2
 
 

@@ -35,14 +35,14 @@ class Source:
     """What makes a class a source."""
 
     Config: ClassVar[type[ConnectorConfig]] = Config
-    read = commit = reread = None
+    sees = idle = open = read = commit = reread = state = close = None
 
 
 class Sink:
     """What makes a class a sink."""
 
     Config: ClassVar[type[ConnectorConfig]] = Config
-    apply = None
+    open = apply = close = None
 
 
 @pytest.fixture(params=[Source, Sink])

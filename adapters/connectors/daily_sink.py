@@ -12,10 +12,10 @@ from pydantic import Field, field_validator
 
 from adapters.connectors import daily_formats
 from adapters.connectors.daily_file import DailyFile, Place
+from adapters.connectors.event_attributes import OF_EVENT
 from bus.errors import ConfigError
 from bus.ports import ConnectorConfig, Context, Delivery
 
-OF_EVENT = {"$id": "id", "$time": "time", "$source": "source", "$subject": "subject", "$type": "type"}
 DAY = "{tanggal}"
 OPEN = 3  #: files whose ids are remembered: of today, and of late events
 

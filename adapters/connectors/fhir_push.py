@@ -31,9 +31,9 @@ from pydantic import Field, model_validator
 from yarl import URL
 
 from adapters.connectors import fhir
+from adapters.connectors.event_attributes import OF_EVENT, values_of
 from adapters.connectors.fhir_template import Codes, ResourceTemplate, escaped, fields_in, is_conditional
 from adapters.connectors.http import Answer, HttpClient, HttpConfig
-from adapters.connectors.http_push import OF_EVENT
 from adapters.connectors.http_records import found
 from bus.config import secret
 from bus.errors import BusError, ConfigError, Rejected, Unavailable
@@ -116,7 +116,7 @@ class FhirPush:
         return ()
 
     async def _apply(self, delivery: Delivery) -> None:
-        values = delivery.values() | {name: getattr(delivery.event, of) for name, of in OF_EVENT.items()}
+        values = values_of(delivery)
         if any(values.get(name) is None for name in self._config.only_with):
             return
         if empty := [name for name in self._config.required if values.get(name) is None]:

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from adapters.connectors.event_attributes import SEQUENCE, values_of
 from adapters.connectors.hl7_answer import Header
 from adapters.connectors.hl7_frames import Frames, framed
 from adapters.connectors.hl7_template import SegmentTemplate, header, written
@@ -42,7 +43,6 @@ CHUNK = 65536
 ACCEPTED = frozenset(("AA", "CA"))
 REFUSED = frozenset(("AE", "AR", "CE", "CR"))
 OF_ALL = frozenset(("200", "201", "202", "203"))  #: codes of table 0357 that are of MSH-9, MSH-11 and MSH-12
-OF_EVENT = ("id", "time", "source", "subject", "type")
 
 
 class Hl7SendConfig(ConnectorConfig):
@@ -156,8 +156,7 @@ class Hl7Send:
     def _content(self, delivery: Delivery, identity: str) -> bytes:
         """The message of an event. Raises Rejected where its character set has no such character."""
         event, config = delivery.event, self._config
-        values = delivery.values() | {f"${name}": getattr(event, name) for name in OF_EVENT}
-        values |= {"$time": datetime.fromisoformat(event.time), "$sequence": delivery.version}
+        values = values_of(delivery) | {"$time": datetime.fromisoformat(event.time), SEQUENCE: delivery.version}
         if missing := self._template.names - values.keys():
             raise ConfigError(f"`segments` names {min(missing)}, which is not in `fields`", where=self._where)
         sender, receiver = (text.partition("^") for text in (config.sender, config.receiver))

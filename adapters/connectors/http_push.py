@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from pydantic_core import to_jsonable_python
 from yarl import URL
 
+from adapters.connectors.event_attributes import OF_EVENT, values_of
 from adapters.connectors.http import GONE, HttpClient, HttpConfig
 from adapters.connectors.http_records import put
 from adapters.connectors.http_signature import SigningKey
@@ -25,7 +26,6 @@ from bus.config import secret
 from bus.errors import ConfigError
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
 
-OF_EVENT = {"$id": "id", "$time": "time", "$source": "source", "$subject": "subject", "$type": "type"}
 DIGITS = 20  #: of a sequence, so that it sorts as text as CloudEvents' extension asks for
 
 
@@ -88,7 +88,7 @@ class HttpPush:
         return ()
 
     async def _send(self, delivery: Delivery) -> None:
-        values = values_of(delivery)
+        values = as_json(delivery)
         url = self._url(values)
         body = self._body(delivery, values)
         headers = _attributes(delivery)
@@ -124,10 +124,10 @@ class HttpPush:
         await self._client.close()
 
 
-def values_of(delivery: Delivery) -> dict[str, Any]:
+def as_json(delivery: Delivery) -> dict[str, Any]:
     """What addresses and bodies may name, as JSON has it: the visible fields, and the event's own attributes."""
-    values: dict[str, Any] = to_jsonable_python(delivery.values())
-    return values | {name: getattr(delivery.event, attribute) for name, attribute in OF_EVENT.items()}
+    values: dict[str, Any] = to_jsonable_python(values_of(delivery))
+    return values
 
 
 def _attributes(delivery: Delivery) -> dict[str, str]:

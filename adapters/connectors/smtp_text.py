@@ -9,11 +9,11 @@ from datetime import date, datetime, tzinfo
 from enum import Enum
 from typing import Any
 
+from adapters.connectors.event_attributes import OF_EVENT
 from bus.errors import ConfigError
 from bus.ports import Delivery
 from bus.subjects import SOURCE_PREFIX, TYPE_PREFIX
 
-OF_EVENT = {"$id": "id", "$time": "time", "$source": "source", "$subject": "subject", "$type": "type"}
 _FOOT = """--
 Surat ini dibuat otomatis; mohon tidak dibalas. Isinya hanya untuk keperluan tugas penerimanya.
 Surat dengan kode yang sama adalah surat yang sama: bila terkirim dua kali, abaikan yang kedua."""

@@ -16,13 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.connectors import sql_versions
+from adapters.connectors.event_attributes import OF_EVENT, SEQUENCE, STREAM, values_of
 from adapters.connectors.sql_routine import Routine, fields_of, filled, of_call, of_statement, values
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
 from bus.database import engine, errors, offset
 from bus.errors import ConfigError, Rejected
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
 
-OF_DELIVERY = ("$id", "$time", "$source", "$subject", "$type", "$stream", "$version")
+OF_DELIVERY = (*OF_EVENT, STREAM, SEQUENCE)
 NO_SAVEPOINT = 1305  #: MariaDB, MySQL: the savepoint is gone, and with it the transaction
 
 
@@ -39,7 +40,7 @@ class SqlCallConfig(ConnectorConfig):
     parameters: Mapping[str, str] | tuple[str, ...] = Field(
         default=(),
         examples=[["$key", "$id"]],
-        description="in order, or name = what: a field, or $id, $time, $source, $subject, $type, $stream, $version "
+        description="in order, or name = what: a field, or $id, $time, $source, $subject, $type, $stream, $sequence "
         "of the event; in a statement a :name without one is the field of that name",
     )
     key: tuple[str, ...] = Field(
@@ -158,6 +159,4 @@ class SqlCall:
 
 def _visible(delivery: Delivery) -> dict[str, Any]:
     """The fields that may be seen, and what is known of the event itself."""
-    event = delivery.event
-    own = (event.id, event.time, event.source, event.subject, event.type, delivery.stream, delivery.version)
-    return delivery.values() | dict(zip(OF_DELIVERY, own, strict=True))
+    return values_of(delivery) | {STREAM: delivery.stream, SEQUENCE: delivery.version}

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.connectors import sql_versions
+from adapters.connectors.event_attributes import OF_EVENT
 from adapters.connectors.keys import folded
 from adapters.connectors.sql_columns import Convert, reflected
 from adapters.connectors.sql_target import Name, Operation, Target, names, simple_types, written
@@ -25,7 +26,6 @@ from bus.database import engine, errors
 from bus.errors import ConfigError, Rejected
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
 
-OF_EVENT = {"$id": "id", "$time": "time", "$source": "source", "$subject": "subject"}
 RACES = 3  #: how often an insert may find that the application has just made the row
 
 
@@ -38,7 +38,7 @@ class SqlUpsertConfig(ConnectorConfig):
     columns: Mapping[str, str] | None = Field(
         default=None,
         examples=[{"$key": "$key", "event_id": "$id"}],
-        description="column = field, or $id, $time, $source, $subject of the event; none: each field to its column",
+        description="column = field, or $id, $time, $source, $subject, $type of the event; none: field by field",
     )
     constants: Mapping[str, str | int | float | bool] = Field(
         default_factory=dict, description='column = value, written with every event: status = "batal"'

@@ -1,4 +1,4 @@
-"""The only place where subjects, stream names and consumer names are made or parsed.
+"""Where subjects, stream names and consumer names are made; the few who take one apart themselves do it by these forms.
 
     opd.<opd>.<app>.<domain>.<entity>.<event>.v<major>.<keytoken>   an event
     opd.<opd>.<app>.cursor.<source>                                 how far a source was read; also the app's lease
@@ -16,7 +16,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple, Self
 
-from bus.errors import ConfigError, EnvelopeError
+from bus.errors import ConfigError
 
 TYPE_PREFIX = "id.go.kedirikota."
 SOURCE_PREFIX = "/kediri/"
@@ -91,12 +91,9 @@ class AppName(NamedTuple):
         return cls(opd, app)
 
     @classmethod
-    def of_source(cls, ce_source: str) -> Self:
-        """The application that a ``ce-source`` names. Raises EnvelopeError."""
-        parts = ce_source.removeprefix(SOURCE_PREFIX).split("/")
-        if not ce_source.startswith(SOURCE_PREFIX) or len(parts) != 2 or not all(parts):  # noqa: PLR2004 - opd and app
-            raise EnvelopeError("ce-source is not /kediri/<opd>/<app>")
-        return cls(parts[0].replace("-", "_"), parts[1].replace("-", "_"))
+    def of_tokens(cls, opd: str, app: str) -> Self:
+        """The application that two tokens on the wire name."""
+        return cls(opd.replace("-", "_"), app.replace("-", "_"))
 
     def __str__(self) -> str:
         return f"{self.opd}/{self.app}"
@@ -142,11 +139,6 @@ def event_template(app: AppName, name: EventName | str = "{event}") -> str:
     return f"opd.{app.prefix}.{name}.{{key}}"
 
 
-def key_filter(key_token: str) -> str:
-    """Everything about one person or thing, from every application."""
-    return f"opd.*.*.*.*.*.*.{key_token}"
-
-
 class EventSubject(NamedTuple):
     """The parts of an event's subject."""
 
@@ -160,7 +152,7 @@ class EventSubject(NamedTuple):
         parts = subject.split(".")
         if len(parts) != EVENT_TOKENS or parts[0] != "opd" or not parts[6][1:].isdigit():
             return None
-        app = AppName(parts[1].replace("-", "_"), parts[2].replace("-", "_"))
+        app = AppName.of_tokens(parts[1], parts[2])
         return cls(app, EventName(parts[3], parts[4], parts[5], int(parts[6][1:])), parts[7])
 
 

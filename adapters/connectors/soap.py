@@ -36,7 +36,6 @@ from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 THREADS = 16  #: calls at once
 
 _CODE = re.compile(r"[\w.:-]{1,60}")
-_SENDER = frozenset(("client", "sender"))
 _RECEIVER = frozenset(("server", "receiver"))
 _MISFIT = frozenset(("versionmismatch", "mustunderstand", "dataencodingunknown", "procedurenotpresent"))
 _REFUSED = frozenset(("failedauthentication", "invalidsecurity", "invalidsecuritytoken", "authentication"))

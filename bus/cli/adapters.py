@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bus.config import Settings
 
 Paths = Annotated[list[Path], typer.Argument(help="Adapters' folders, or folders above them.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")]
 
 new = typer.Typer(help="Start something new.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -52,7 +51,7 @@ def run(
 def check(
     context: typer.Context,
     paths: Annotated[list[Path] | None, typer.Argument(help="Default: adapters/departments.")] = None,
-    as_json: AsJson = False,
+    as_json: running.AsJson = False,
 ) -> None:
     """Check contracts without network or database: names, types, mappings, purposes, secrets. Exit code 1 on a fault.
 

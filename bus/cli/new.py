@@ -52,7 +52,7 @@ def create(name: AppName, *, into: Path, connector: str | None = None, event: st
 
 
 def _identifiers(name: AppName) -> AppName:
-    made = AppName(name.opd.replace("-", "_"), name.app.replace("-", "_"))
+    made = AppName.of_tokens(*name)
     for part in made:
         if not part.isidentifier() or keyword.iskeyword(part):
             raise ConfigError(f"{part!r} cannot be a folder of Python", hint="use letters, digits and _")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -115,8 +114,3 @@ def stopping() -> asyncio.Event:
     loop.add_signal_handler(signal.SIGINT, on_signal)
     loop.add_signal_handler(signal.SIGTERM, on_signal)
     return event
-
-
-def show(value: Any, *, as_json: bool, text: str) -> None:
-    """Prints a result for a script or for a person."""
-    print(json.dumps(value, ensure_ascii=False, default=str) if as_json else text)

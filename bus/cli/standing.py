@@ -163,7 +163,7 @@ async def _readers(connection: Connection, stream: str) -> set[AppName]:
     """The applications that keep a cursor or lease in a stream."""
     reply = await connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": "opd.*.*.cursor.*"})
     names = (subject.split(".") for subject in reply["state"].get("subjects") or ())
-    return {AppName(parts[1].replace("-", "_"), parts[2].replace("-", "_")) for parts in names}
+    return {AppName.of_tokens(parts[1], parts[2]) for parts in names}
 
 
 async def _instances(connection: Connection, apps: Iterable[AppName]) -> dict[str, Instance]:

@@ -247,4 +247,4 @@ def unix_ms(text: str) -> int:
 
 
 def _app(opd: str, app: str) -> str:
-    return str(AppName(opd.replace("-", "_"), app.replace("-", "_")))
+    return str(AppName.of_tokens(opd, app))

@@ -91,7 +91,7 @@ class IndexedConsumer:
         parts = self.durable.split("_")
         if len(parts) != DURABLE_PARTS:
             return None
-        return AppName(parts[0].replace("-", "_"), parts[1].replace("-", "_"))
+        return AppName.of_tokens(parts[0], parts[1])
 
     @property
     def place(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus import subjects
-from bus.errors import ConfigError, EnvelopeError
+from bus.errors import ConfigError
 from bus.subjects import AppName, EventName, EventSubject
 
 APP = AppName("dinas_kesehatan", "e_puskesmas")
@@ -31,7 +31,7 @@ def test_names_are_read_in_both_forms() -> None:
     assert EventName.parse(NAME.ce_type) == NAME
     assert str(NAME.cancelled) == "kependudukan.penduduk.pindah-keluar-dibatalkan.v1"
     assert AppName.parse("dinas_kesehatan/e_puskesmas") == APP
-    assert AppName.of_source(APP.ce_source) == APP
+    assert AppName.of_tokens(*APP.prefix.split(".")) == APP
 
 
 @pytest.mark.parametrize("text", ["meninggal", "a.b.c", "a.b.c.v0", "a.b.c.d.v1", "A.b.c.v1", "a.b.*.v1", "a.>.c.v1"])
@@ -44,12 +44,6 @@ def test_what_is_no_event_name(text: str) -> None:
 def test_what_cannot_be_a_token(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be part of a subject"):
         subjects.token(name)
-
-
-@pytest.mark.parametrize("source", ["", "/kediri/dukcapil", "/kediri/a/b/c", "/lain/a/b", "/kediri//b"])
-def test_what_is_no_source(source: str) -> None:
-    with pytest.raises(EnvelopeError):
-        AppName.of_source(source)
 
 
 def test_a_replay_has_an_inbox_of_its_own() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import cast
 import structlog
 
 from adapters.connectors.hl7_frames import Frame, Frames, framed
+from adapters.connectors.hl7_tls import ServerCertificates
 from bus.errors import ConfigError, Unavailable
 
 SWEEP = 0.5  #: seconds between two looks for connections that are silent
@@ -154,12 +154,14 @@ class Connections:
         self._open: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._sweeping: asyncio.TimerHandle | None = None
+        self._tls: ServerCertificates | None = None
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+    async def listen(self, host: str, port: int, tls: ServerCertificates | None) -> int:
         """Begins, and returns the port. Raises ConfigError, and Unavailable while another process has it."""
-        loop = asyncio.get_running_loop()
+        loop, self._tls = asyncio.get_running_loop(), tls
+        context = tls.context if tls is not None else None
         try:
-            self._server = await loop.create_server(lambda: Connection(self), host, port, ssl=tls)
+            self._server = await loop.create_server(lambda: Connection(self), host, port, ssl=context)
         except OSError as error:
             told = f"cannot listen on {host}:{port} ({errno.errorcode.get(error.errno or 0, type(error).__name__)})"
             if error.errno == errno.EADDRINUSE:
@@ -199,4 +201,6 @@ class Connections:
         loop = asyncio.get_running_loop()
         for connection in list(self._open):
             connection.sweep(loop.time())
+        if self._tls is not None:
+            self._tls.renew()
         self._sweeping = loop.call_later(SWEEP, self._sweep)

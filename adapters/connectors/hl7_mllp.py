@@ -34,7 +34,7 @@ from adapters.connectors.hl7_answer import ACCEPTED, Fault, Header, Outcome, ans
 from adapters.connectors.hl7_connections import Arrival, Bounds, Connection, Connections
 from adapters.connectors.hl7_options import Hl7MllpConfig
 from adapters.connectors.hl7_records import Records
-from adapters.connectors.hl7_tls import server_context
+from adapters.connectors.hl7_tls import ServerCertificates
 from adapters.formats.hl7 import CHARSETS
 from bus.config import secret
 from bus.errors import ConfigError
@@ -90,7 +90,7 @@ class Hl7Mllp:
             raise ConfigError(
                 "anyone who reaches it could send", where=self._where, hint="name the senders' addresses in `peers`"
             )
-        tls = server_context(config.tls, self._context.folder, self._where) if config.tls else None
+        tls = ServerCertificates(config.tls, self._context.folder, self._where) if config.tls else None
         bounds = Bounds(config.largest, config.ahead, config.connections, config.whole, config.quiet)
         server = Connections(bounds, [ip_network(peer) for peer in config.peers], self._arrive, self._where)
         self.port = await server.listen(host, int(port), tls)

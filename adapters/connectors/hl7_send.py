@@ -102,8 +102,7 @@ class Hl7Send:
         if not host or not port.isdecimal():
             raise ConfigError("`address` is not host:port", where=self._where)
         self._address = host.strip("[]"), int(port)
-        tls = self._config.tls
-        self._tls = client_context(tls, self._context.folder, self._where) if tls else None
+        self._certificates()
 
     async def apply(self, deliveries: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
         """Sends the events in their order. Raises Rejected, Unavailable, AccessError, ConfigError."""
@@ -134,7 +133,7 @@ class Hl7Send:
         try:
             async with asyncio.timeout(self._config.timeout):
                 if self._line is None:
-                    self._line = await _Line.connect(*self._address, self._tls)
+                    self._line = await _Line.connect(*self._address, self._certificates())
                 return await self._line.ask(content, identity)
         except (OSError, TimeoutError) as error:
             # What was sent may have been applied: the same message goes again, over another connection, so that a
@@ -144,6 +143,10 @@ class Hl7Send:
         except BaseException:
             await self.close()
             raise
+
+    def _certificates(self) -> ssl.SSLContext | None:
+        tls = self._config.tls
+        return client_context(tls, self._context.folder, self._where) if tls else None
 
     def _failed(self, error: OSError | TimeoutError) -> AccessError | Unavailable:
         if isinstance(error, ssl.SSLCertVerificationError):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.connectors.hl7_connections import SWEEP
 from adapters.connectors.hl7_frames import END, START
 from bus.errors import ConfigError, Unavailable
 from tests.adapters.connectors.hl7_desk import certify, desk, drip, ended, source
@@ -144,6 +145,25 @@ async def test_certificates(certificates: Path) -> None:
         await source(certificates, tls={"certificate": "hilang.pem"}).open(None)
     with pytest.raises(ConfigError, match="cannot read the certificates"):
         await source(certificates, tls={**tls, "private_key": "asing.key"}).open(None)
+
+
+async def test_new_certificates_are_taken_without_a_restart(tmp_path: Path) -> None:
+    """Before the old ones end, their files are replaced, one after the other."""
+    new = tmp_path / "baru"
+    new.mkdir()
+    certify(tmp_path)
+    certify(new)
+    async with desk(tmp_path, tls={"certificate": "bus.pem", "private_key": "bus.key"}) as at:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await at.client(ssl=ssl.create_default_context(cafile=new / "ca.pem"))
+        for name in ("bus.pem", "bus.key"):
+            (new / name).replace(tmp_path / name)
+            await asyncio.sleep(2 * SWEEP)  # a moment in which they do not fit each other
+        client = await at.client(ssl=ssl.create_default_context(cafile=new / "ca.pem"))
+        client.send(adt(1, "A", "m1"))
+        await at.store()
+        assert await client.says() == ["AA", "m1", ""]
+        await client.close()
 
 
 async def test_a_port_that_is_taken_may_come_free() -> None:

@@ -75,6 +75,9 @@ def new_adapter(
             "events (default: a handler)."
         ),
     ] = None,
+    event: Annotated[
+        str | None, typer.Option(help="The event type to begin with. Default: the first that the OPD may publish.")
+    ] = None,
 ) -> None:
     """Write a complete adapter that passes its tests, to be filled in. A target makes it one that subscribes.
 
@@ -82,10 +85,10 @@ def new_adapter(
 
       bus new adapter dinkes/epuskesmas --connector http_poll
 
-      bus new adapter dishub/parkir --connector sql_upsert
+      bus new adapter dishub/parkir --connector sql_upsert --event perizinan.izin.terbit.v1
     """
     running.settings(context)
-    running.run(context, _new_adapter, application, into, connector)
+    running.run(context, _new_adapter, application, into, connector, event)
 
 
 def _adapters(settings: Settings, paths: list[Path], *, trial: bool = False) -> tuple[list[Adapter], int]:
@@ -196,10 +199,10 @@ async def _check(paths: list[Path], as_json: bool) -> int:
     return running.FAULTS if wrong else 0
 
 
-async def _new_adapter(application: str, into: Path, connector: str | None) -> int:
+async def _new_adapter(application: str, into: Path, connector: str | None, event: str | None) -> int:
     from bus.cli.new import create
     from bus.subjects import AppName
 
-    for path in create(AppName.parse(application), into=into, connector=connector):
+    for path in create(AppName.parse(application), into=into, connector=connector, event=event):
         print(path)
     return 0

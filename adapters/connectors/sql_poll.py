@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from time import monotonic
+from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 HAVE_ZERO_DATES = {"mysql", "mariadb", "sqlite"}  #: where ``0000-00-00`` can stand in a column
 REMEMBERED = 20_000  #: rows whose last content is kept in memory, some 200 bytes each
 COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
-REST = 4  #: a sweep is followed by a rest of at least so many times its own duration
+REST = 4  #: a sweep is followed by a rest of so many times what it took of the database's time, or of ours
 
 
 class SqlPollConfig(ConnectorConfig):
@@ -131,7 +131,7 @@ class SqlPoll:
         self._like = after[0] if after and self._mark else None  # some watermark: its type is that of the column
         self._stored = after
         self._dry, self._sweeps_next, self._spent = not self._mark, False, 0.0
-        self._due = self._news = monotonic()
+        self._due, self._news, self._worked = monotonic(), monotonic(), process_time()
 
     async def _first_low(self, connection: AsyncConnection) -> Any:
         """Where the first sweep begins: ``overlap`` before the newest row; None (everything) where that is no time."""
@@ -189,7 +189,7 @@ class SqlPoll:
         """Whether a sweep is under way; begins one that is due, but lets a backlog of new rows go first for a while."""
         due = self._due if self._dry else self._due + self._config.overlap
         if not self._sweep and monotonic() >= due:
-            self._sweep, self._spent = self._walks(), 0.0
+            self._sweep, self._spent, self._worked = self._walks(), 0.0, process_time()
         return bool(self._sweep)
 
     def _walks(self) -> list[Walk]:
@@ -218,7 +218,8 @@ class SqlPoll:
         self._window.settle()
         quiet = monotonic() - self._news > 2 * self._config.overlap
         pause = self._config.overlap if quiet else self._config.rescan
-        self._due = monotonic() + max(pause if self._forward else self._config.poll, REST * self._spent)
+        cost = max(self._spent, process_time() - self._worked)  # its rows are mapped and compared, too
+        self._due = monotonic() + max(pause if self._forward else self._config.poll, REST * cost)
 
     async def _page(self, walk: Walk) -> Sequence[Row[Any]]:
         if self._engine is None:

@@ -102,7 +102,7 @@ async def _room(connection: Connection) -> AsyncIterator[Check]:
     from bus.broker.streams import opd_streams
     from bus.cli import output
 
-    own = [subjects.DLQ_STREAM, subjects.RECEIPTS_STREAM, subjects.REDRIVE_STREAM]
+    own = [subjects.DLQ_STREAM, subjects.REDRIVE_STREAM]  # receipts make room for themselves
     quiet = True
     for name in (*await opd_streams(connection), *own):
         info = await connection.api(f"STREAM.INFO.{name}")

@@ -22,7 +22,7 @@ from bus.broker.streams import Change
 from bus.config import Settings
 from bus.contracts import Contract
 from bus.contracts.grants import consumers
-from bus.errors import AccessError, Unavailable
+from bus.errors import AccessError, BusError, Unavailable
 from bus.observability.index import Index
 from bus.observability.indexer import Indexer
 from bus.security import credentials, keys, trust
@@ -151,6 +151,9 @@ class Platform:
                 wrong = await ailment(self._settings, self.url)
             except Unavailable:
                 continue  # whether it runs at all is waited for beside this
+            except BusError as error:
+                log.warning("the server cannot be asked how it is", error=str(error))
+                continue
             if not wrong:
                 continue
             log.error("the server is not well", error=wrong)

@@ -48,12 +48,18 @@ async def _health(settings: Settings, url: str) -> AsyncIterator[Check]:
     from bus import platform
     from bus.security import credentials
 
-    if credentials.path(settings.home, credentials.Role.SYSTEM).exists():
-        if wrong := await platform.ailment(settings, url):
-            hint = "a server that could not write once does not try again: make room on its disk, then start it anew"
-            yield Check("health", "fail", wrong, hint)
-        else:
-            yield Check("health", "ok", "the server says that it is well")
+    if not credentials.path(settings.home, credentials.Role.SYSTEM).exists():
+        return
+    try:
+        wrong = await platform.ailment(settings, url)
+    except BusError as error:  # there is more to ask
+        yield failed("health", error)
+        return
+    if wrong:
+        hint = "a server that could not write once does not try again: make room on its disk, then start it anew"
+        yield Check("health", "fail", wrong, hint)
+    else:
+        yield Check("health", "ok", "the server says that it is well")
 
 
 async def _clock(connection: Connection) -> Check:

@@ -47,7 +47,7 @@ examples:
 
 Exit code 0 where every figure is reached, 1 where one falls short. Measure on a machine that does nothing else. Of a
 virtual one the last column tells how much of its time its host gave to others meanwhile: figures in seconds or events
-a second suffer by more than that, ratios hardly.
+a second suffer by more than that, ratios less, but where both cores are busy on our side alone.
 """
 
 

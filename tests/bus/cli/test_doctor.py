@@ -23,9 +23,9 @@ def by_name(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 async def test_a_healthy_bus(office: Office) -> None:
     found = by_name(await office.json("doctor", office.departments))
-    for name in ("python", "connectors", "nats-server", "home", "disk", "tracing", "contracts", "server", "clock"):
+    for name in ("python", "connectors", "nats-server", "home", "disk", "tracing", "contracts", "server", "health"):
         assert found[name]["level"] == "ok", found[name]
-    for name in ("streams", "room", "credentials", "adapter dukcapil/siak"):
+    for name in ("clock", "streams", "room", "credentials", "adapter dukcapil/siak"):
         assert found[name]["level"] == "ok", found[name]
     assert found["adapter bppkad/pajak"]["level"] == "warn"
     assert found["dead letters"]["level"] == "warn"
@@ -61,6 +61,18 @@ async def test_secrets_that_others_may_read_fail(office: Office) -> None:
         credential.chmod(0o600)
     assert found["home"]["level"] == "fail"
     assert str(credential) in found["home"]["hint"]
+
+
+async def test_where_the_server_does_not_tell_its_health_the_rest_is_asked_all_the_same(office: Office) -> None:
+    credential = office.home / "creds/system.creds"
+    right = credential.read_text()
+    try:
+        credential.write_text("not a credential")
+        found = by_name(await office.json("doctor", office.departments, code=1))
+    finally:
+        credential.write_text(right)
+    assert found["health"]["level"] == "fail"
+    assert found["streams"]["level"] == "ok"
 
 
 async def test_without_a_server_it_says_so(office: Office, tmp_path: Path) -> None:

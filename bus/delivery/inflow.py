@@ -27,6 +27,7 @@ from bus.delivery.decisions import Decisions
 from bus.delivery.health import PlaceHealth
 from bus.delivery.lanes import Lane, Lanes
 from bus.delivery.reading import Inbound, Reader, redriven
+from bus.delivery.settled import Settled
 from bus.delivery.settling import Outcome, Settler
 from bus.errors import Action, BusError, ContractError, Rejected
 from bus.tasks import heed_cancellation, heeding, together
@@ -69,6 +70,7 @@ class Inflow:
         self._working = asyncio.Lock()  # one batch at a time, also where several streams feed this subscription
         self._ending = asyncio.Event()
         self._in_flight: dict[tuple[str, int], Inbound] = {}
+        self._settled = Settled()
         self._decisions = self._no_decisions()
 
     def begin(self) -> None:
@@ -119,7 +121,8 @@ class Inflow:
     # --- receiving
 
     async def _receive(self, incomings: Sequence[Incoming]) -> list[Inbound]:
-        items = []
+        items: list[Inbound] = []
+        again: list[Incoming] = []
         for incoming in incomings:
             if (known := self._in_flight.get((incoming.stream, incoming.sequence))) is not None:
                 known.incoming = incoming  # delivered again while we work on it: settle the latest delivery
@@ -130,6 +133,9 @@ class Inflow:
                 await self._settler.poisoned(incoming, None, error)
                 self._health.finished(0, 1)
                 continue
+            if item in self._settled:
+                again.append(incoming)
+                continue
             self._in_flight[item.place] = item
             if redriven(incoming):
                 gone = await self._decisions.take(item)
@@ -137,6 +143,7 @@ class Inflow:
                 gone = bool(self._decisions) and await self._decisions.foregone(item)
             if not gone:
                 items.append(item)
+        await incomings[0].ack_all(again)
         return items
 
     # --- working
@@ -295,6 +302,8 @@ class Inflow:
                 await self._pause(error, backoff)
         for item in items:
             self._in_flight.pop(item.place, None)
+        if not self._applier.idempotent:
+            self._settled.add(items)
         if items:
             self._deaths.acquit([item.event.id for item in items])
             self._health.finished(len(items))

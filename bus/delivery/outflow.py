@@ -3,25 +3,26 @@
     source.read -> Preparer (mapped? new?) -> dead letters -> Cursor.store (events + cursor, atomic) -> Ledger
     -> source.commit
 
-Where a source lets itself be read ahead, the next batch is read, prepared and sent while the server stores the one
-before; only the cursor that ends it waits.
+Where a source lets itself be read ahead, the next batches are read, prepared and sent while the server stores those
+before; only the cursor that ends each waits. What needs no cursor waits for nothing but earlier events of its keys.
 Stopped at any point and started again, it goes on where the stored cursor says; what is read twice has the same ids.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
 from bus import subjects
 from bus.broker import spans
-from bus.broker.publish import Streams
+from bus.broker.publish import Outgoing, Streams
 from bus.contracts.grants import source_place
 from bus.delivery import dead_letters
 from bus.delivery.backoff import Backoff
@@ -36,11 +37,19 @@ from bus.ports import Batch, Position, Record, Source
 from bus.subjects import AppName
 from bus.tasks import heed_cancellation, to_the_end
 
+AHEAD = 2  #: batches on their way into the streams while the next is prepared: neither side waits for the other
 SLICE = 50  #: records that are prepared before others have their turn
 REWRITE = 86_400.0  #: seconds after which an unchanged cursor is written again, so that max_age spares it
 LOOK = 5.0  #: seconds between two questions how the source stands
 
 log = structlog.get_logger(__name__)
+
+
+class _UnderWay(NamedTuple):
+    """A batch on its way into the streams."""
+
+    storing: asyncio.Task[None]
+    prepared: Prepared
 
 
 class Outflow:
@@ -65,8 +74,7 @@ class Outflow:
         self._opened = False  # the source is
         self._at_source = False  # a read is under way
         self._turn = asyncio.Lock()  # a redrive reads and stores on the same cursor
-        self._unstored = Prepared()  # what is on its way into the streams
-        self._storing: asyncio.Task[None] | None = None
+        self._under_way: deque[_UnderWay] = deque()
 
     async def run(self) -> None:
         """Reads and publishes until cancelled. Raises Fenced where another instance reads, and errors that stop."""
@@ -115,7 +123,7 @@ class Outflow:
         self._opened = True
 
     async def _step(self) -> None:
-        """Reads and prepares a batch, waits until the one before is stored, and begins to store this one."""
+        """Reads and prepares a batch and begins to store it; waits until few enough are on their way."""
         async with self._turn:
             batch = await self._read()
             if batch is None:
@@ -123,13 +131,13 @@ class Outflow:
                 self._health.problem = ""
                 await self._keep_cursor()
             else:
-                prepared, before = await self._prepare(batch.records), self._storing
-                self._storing = asyncio.create_task(self._transfer(batch, prepared, before))
-                if before is not None:
-                    await before
-                self._unstored = prepared
+                prepared = await self._prepare(batch.records)
+                storing = asyncio.create_task(self._transfer(batch, prepared, tuple(self._under_way)))
+                self._under_way.append(_UnderWay(storing, prepared))
                 await asyncio.sleep(0)  # it is sent before the next is prepared
-                if not (batch.more and batch.ahead):
+                if batch.more and batch.ahead:
+                    await self._stored(AHEAD)
+                else:
                     await self._stored()
                     await self._keep_cursor()
         if batch is None or not batch.more:
@@ -156,64 +164,83 @@ class Outflow:
             self._health.stands(await self._source.state())
 
     async def _prepare(self, records: Sequence[Record]) -> Prepared:
-        prepared = Prepared()
+        prepared, unstored = Prepared(), [each.prepared.latest for each in self._under_way]
         for start in range(0, len(records), SLICE):
-            self._preparer.add(records[start : start + SLICE], prepared, self._unstored.latest)
+            self._preparer.add(records[start : start + SLICE], prepared, unstored)
             await asyncio.sleep(0)
         return prepared
 
-    async def _stored(self) -> None:
-        """Waits until what is on its way is stored, and raises what prevented it."""
-        if self._storing is not None:
+    async def _stored(self, left: int = 0) -> None:
+        """Waits until so many batches at most are on their way, and raises what prevented one from being stored."""
+        while self._under_way and (len(self._under_way) > left or self._under_way[0].storing.done()):
             try:
-                await self._storing
+                await self._under_way[0].storing
             finally:
-                if self._storing.done():
-                    self._storing, self._unstored = None, Prepared()
+                if self._under_way[0].storing.done():
+                    self._under_way.popleft()
 
     async def _rested(self) -> None:
         """For another than the run: waits until what is on its way is stored, and neither ends it nor takes its error,
         which is the run's. Raises Unavailable where it is not stored.
         """
-        if (storing := self._storing) is not None:
-            await asyncio.wait([storing])
-            if storing.cancelled() or storing.exception() is not None:
+        if self._under_way:
+            storing = [each.storing for each in self._under_way]
+            await asyncio.wait(storing)
+            if any(each.cancelled() or each.exception() is not None for each in storing):
                 raise Unavailable("the source begins anew", where=self._place)
-            self._storing, self._unstored = None, Prepared()
+            self._under_way.clear()
 
     async def _let_go(self) -> None:
         """Of the source, and of what is on its way: whether that is stored, the cursor tells."""
         self._opened = False
-        if self._storing is not None:
-            self._storing.cancel()
-            await asyncio.gather(self._storing, return_exceptions=True)
-            self._storing, self._unstored = None, Prepared()
+        storing = [each.storing for each in self._under_way]
+        for each in storing:
+            each.cancel()
+        await asyncio.gather(*storing, return_exceptions=True)
+        self._under_way.clear()
         await self._source.close()
 
-    async def _transfer(self, batch: Batch, prepared: Prepared, before: asyncio.Task[None] | None) -> None:
-        """Stores a batch when the one before is stored; its messages are on their way meanwhile."""
+    async def _transfer(self, batch: Batch, prepared: Prepared, before: Sequence[_UnderWay]) -> None:
+        """Stores a batch when those before are stored; its messages are on their way meanwhile."""
         with self._sending(prepared.events) as tracestate:
-            parts = prepared.parts(tracestate)
-            if before is not None:
-                if not before.done() and len(parts) == 1 and batch.position != self._position():
-                    await self._streams.stage(parts[0].outgoing)
-                await before  # also where it is done: what failed before this batch prevents it
+            parts, stored = prepared.parts(tracestate), False
+            if before:
+                if not before[-1].storing.done():
+                    stored = await self._send_ahead(batch, prepared, parts, before)
+                await before[-1].storing  # also where it is done: what failed before this batch prevents it
             if prepared.letters:
                 await self._insist(lambda: dead_letters.store(self._streams, prepared.letters))
             moved = batch.position != self._position() and not batch.passing
-            if prepared.entries or prepared.events or moved:
+            if not stored and (prepared.entries or prepared.events or moved):
                 await self._store(parts, batch.position)
         await self._source.commit(batch, prepared.rejections)
         if prepared.events or prepared.letters:
             self._health.finished(len(prepared.events), len(prepared.letters))
             log.debug("stored", source=self._name, events=len(prepared.events), rejected=len(prepared.letters))
 
+    async def _send_ahead(
+        self, batch: Batch, prepared: Prepared, parts: Sequence[Part], before: Sequence[_UnderWay]
+    ) -> bool:
+        """Sends what need not wait for the batches before; returns whether all of it is stored by that."""
+        if batch.position != self._position():
+            if len(parts) == 1:
+                await self._streams.stage(parts[0].outgoing)
+            return False
+        if prepared.entries or prepared.letters or not prepared.apart([each.prepared for each in before]):
+            return False
+        try:
+            for part in parts:
+                await self._send(part.outgoing)
+        except BusError:
+            return False  # sent again in its turn, which meets the error again
+        return True
+
     async def _store(self, parts: Sequence[Part], position: Position | None) -> None:
         last = parts[-1]
         if last.outgoing.messages and not last.entries and position == self._position():
             # Nothing to remember but the events, whose ids depend on nothing that is remembered.
-            for outgoing, _ in parts:
-                await self._insist(partial(self._streams.send_all, outgoing.messages, tracestate=outgoing.tracestate))
+            for part in parts:
+                await self._insist(partial(self._send, part.outgoing))
             self._ledger.commit([], self._cursor.sequence)
             return
         for number, part in enumerate(parts, 1):
@@ -229,6 +256,9 @@ class Outflow:
             sequence = await self._insist(partial(self._cursor.store, part.outgoing, state, together=together))
             self._ledger.commit(part.entries, sequence, state)
         self._written = asyncio.get_running_loop().time()
+
+    async def _send(self, outgoing: Outgoing) -> None:
+        await self._streams.send_all(outgoing.messages, tracestate=outgoing.tracestate)
 
     def _sending(self, events: Sequence[Event]) -> AbstractContextManager[str]:
         """The span of a batch, from its sending, through what it waits for and tries again, until it is stored; and the

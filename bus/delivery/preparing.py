@@ -6,7 +6,7 @@ Pure computing, in slices: the connection and other sources have their turn in b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -77,6 +77,11 @@ class Prepared:
         parts = [once[start : start + ENTRIES] for start in range(0, len(once), ENTRIES)]
         return [*parts, often] if often else parts
 
+    def apart(self, others: Iterable[Prepared]) -> bool:
+        """Whether none of the others has an event about whom or what one of its own is about."""
+        own = {event.subject for event in self.events}
+        return all(own.isdisjoint([event.subject for event in other.events]) for other in others)
+
     def remember(self, entry: Entry) -> None:
         """The ledger is to have this entry once the batch is stored."""
         self.entries.append(entry)
@@ -94,8 +99,10 @@ class Preparer:
         self._at: datetime | None = None
         self._time = ""
 
-    def add(self, records: Sequence[Record], prepared: Prepared, unstored: Mapping[bytes, Entry]) -> None:
-        """Adds what records became. ``unstored``: entries of batches before that are on their way into the ledger."""
+    def add(self, records: Sequence[Record], prepared: Prepared, unstored: Sequence[Mapping[bytes, Entry]]) -> None:
+        """Adds what records became. ``unstored``: the newest entries of the batches before, in their order, that are on
+        their way into the ledger.
+        """
         self._room = self._streams.room
         records = [
             record if f"{record.key}{record.version}{record.mark}".isascii() else _writable(record)
@@ -103,8 +110,10 @@ class Preparer:
         ]
         remembers = bool(self._mapper.withdrawing) or self._mapper.compares
         keys = [key_of(record) if remembers or record.version is None else None for record in records]
-        known = self._ledger.look(dict.fromkeys(key for key in keys if key is not None))
-        known.update(unstored)
+        remembered = dict.fromkeys(key for key in keys if key is not None)
+        known = self._ledger.look(remembered)
+        for latest in unstored:
+            known.update({key: latest[key] for key in remembered if key in latest})
         for record, key in zip(records, keys, strict=True):
             if key is None:
                 self._take(record, prepared)

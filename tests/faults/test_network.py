@@ -57,6 +57,7 @@ async def test_batches_stored_without_an_answer(tmp_path: Path, fate: Fate) -> N
             await makam.start()
             await city.until(lambda: target.count() >= ROWS, "everything applied")
             await city.until(lambda: siak.count("source goes on") >= 3, "three interruptions")
+            await city.until(lambda: city.totals("dukcapil/siak").published >= ROWS, "the index has them all")
         assert not compare(written, target.written())
         assert city.totals("dukcapil/siak").published == ROWS
 

@@ -1,4 +1,4 @@
-"""A batch is on its way into the streams while the one before is being stored, and never overtakes it."""
+"""Batches are on their way into the streams while others are stored, and no event overtakes another of its key."""
 
 from __future__ import annotations
 
@@ -101,15 +101,15 @@ async def working(process: Process) -> AsyncIterator[None]:
         process.ledger.close()
 
 
-async def test_the_next_batch_is_on_its_way_meanwhile(tmp_path: Path) -> None:
+async def test_the_next_batches_are_on_their_way_meanwhile(tmp_path: Path) -> None:
     streams, rows = Slow(), Rows()
     async with working(line(tmp_path, streams).process(rows)):
-        await until(lambda: len(streams.staged) == 1)
-        assert (streams.count, rows.read_up_to, rows.committed) == (0, 2, [])
+        await until(lambda: len(streams.staged) == outflow.AHEAD)
+        assert (streams.count, rows.read_up_to, rows.committed) == (0, 1 + outflow.AHEAD, [])
 
         for stored in range(1, BATCHES + 1):
             streams.told.release()
-            ahead = min(stored + 1, BATCHES - 1)  # nothing is sent ahead of the first
+            ahead = min(stored + outflow.AHEAD, BATCHES - 1)  # nothing is sent ahead of the first
             await until(
                 lambda stored=stored, ahead=ahead: (len(rows.committed), len(streams.staged)) == (stored, ahead)
             )
@@ -117,6 +117,80 @@ async def test_the_next_batch_is_on_its_way_meanwhile(tmp_path: Path) -> None:
 
     assert streams.ended == ["", *streams.staged]
     assert rows.committed == [1, 2, 3, 4]
+
+
+class Calls(Rows):
+    """A source without a position: whoever calls is answered when it is stored. Batches of one row, with these keys."""
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__()
+        self.answered: list[str] = []
+        self._keys = list(keys)
+
+    async def open(self, position: Position | None) -> None:
+        pass
+
+    async def read(self) -> Batch | None:
+        if not self._keys:
+            return None
+        key, self.read_up_to = self._keys.pop(0), self.read_up_to + 1
+        row = Record(key, {"kunci": key, "nilai": str(self.read_up_to)}, version=str(self.read_up_to))
+        return Batch([row], {}, more=True, ahead=True)
+
+    async def commit(self, batch: Batch, rejections: Sequence[Rejection]) -> None:
+        self.answered.append(batch.records[0].version or "")
+
+
+class Halting(MemoryStreams):
+    """Streams that store some values only when they are told to."""
+
+    def __init__(self, *values: str) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+        self.tried: list[str] = []
+        self._values = values
+        self.refusing = ""  #: this value, once
+
+    async def send_all(self, messages: Sequence[Message], *, tracestate: str = "") -> list[Stored]:
+        (value,) = [json.loads(message.body)["nilai"] for message in messages]
+        self.tried.append(value)
+        if value == self.refusing:
+            self.refusing = ""
+            raise Unavailable("away for a moment", where="memory")
+        if value in self._values:
+            await self.told.wait()
+        return await super().send_all(messages, tracestate=tracestate)
+
+    @property
+    def values(self) -> list[str]:
+        return [json.loads(message.body)["nilai"] for message in self.events]
+
+
+async def test_what_needs_no_cursor_waits_for_its_own_key_alone(tmp_path: Path) -> None:
+    """Its answers keep their order all the same."""
+    calls, streams = Calls("satu", "dua", "tiga", "dua"), Halting("2")
+    async with working(line(tmp_path, streams).process(calls)):
+        await until(lambda: calls.read_up_to == 4)
+        await until(lambda: streams.values == ["1", "3"])  # the first has the cursor
+        assert calls.answered == ["1"]
+        assert streams.tried == ["2", "3"]
+
+        streams.told.set()
+        await until(lambda: calls.answered == ["1", "2", "3", "4"])
+
+    assert streams.values == ["1", "3", "2", "4"]
+
+
+async def test_what_could_not_be_sent_ahead_is_sent_in_its_turn(tmp_path: Path) -> None:
+    calls, streams = Calls("satu", "dua", "tiga"), Halting("2")
+    streams.refusing = "3"
+    async with working(line(tmp_path, streams).process(calls)):
+        await until(lambda: streams.tried == ["2", "3"])
+        streams.told.set()
+        await until(lambda: calls.answered == ["1", "2", "3"])
+
+    assert streams.tried == ["2", "3", "3"]
+    assert streams.values == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.05], ids=["meanwhile", "before it is read"])
@@ -129,7 +203,7 @@ async def test_what_follows_a_batch_that_is_refused_is_not_stored(
     process = line(tmp_path, streams).process(rows)
     running = asyncio.create_task(process.outflow.run())
     if not pause:
-        await until(lambda: len(streams.staged) == 1)
+        await until(lambda: len(streams.staged) == outflow.AHEAD)
     for _ in range(BATCHES):
         streams.told.release()
 

@@ -14,8 +14,8 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, NamedTuple, Protocol, Self
-from uuid import uuid4
 
 from nats.aio.msg import Msg
 from nats.errors import Error
@@ -166,7 +166,7 @@ class Publisher:
         """
         messages = outgoing.messages
         if FEW < len(messages) < MAX_BATCH and self._connection.connected:
-            outgoing.staged = uuid4().hex
+            outgoing.staged = _new_batch()
             commands = self._numbered(messages, _line("tracestate", outgoing.tracestate), outgoing.staged)
             with contextlib.suppress(Unavailable):  # then the whole of it is sent again
                 await self._write(commands, messages[0].subject)
@@ -209,7 +209,7 @@ class Publisher:
         """
         if len(messages) == 1:
             return (await self._one_by_one(messages, shared))[0]
-        batch, last = staged or uuid4().hex, messages[-1]
+        batch, last = staged or _new_batch(), messages[-1]
         commands = [] if staged else self._numbered(messages[:-1], shared, batch)
         reply_to, future = self._connection.replies.expect()
         ending = f"{_of_batch(shared, batch)}{len(messages)}\r\n{_line('Nats-Batch-Commit', '1')}"
@@ -302,6 +302,11 @@ class Publisher:
 def _line(name: str, value: str) -> str:
     """A header as a line; none where there is no value."""
     return f"{name}: {value}\r\n" if value else ""
+
+
+def _new_batch() -> str:
+    """A name for an atomic batch. It tells apart those that are open at once, and is stored with each message."""
+    return token_hex(8)
 
 
 def _of_batch(shared: str, batch: str) -> str:

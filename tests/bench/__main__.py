@@ -12,7 +12,7 @@ from dataclasses import replace
 import uvloop
 from rich.console import Console
 
-from tests.bench import capture, end_to_end, messages, processes, ratios, report, workbook
+from tests.bench import capture, disk, end_to_end, messages, processes, ratios, report, workbook
 from tests.bench.figures import Figure
 from tests.bench.system import Theft
 
@@ -68,7 +68,8 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith(("BUS_", "OTEL_"))]:
         del os.environ[name]  # settings of whoever measures decide nothing
     try:
-        figures = uvloop.run(_measure(set(arguments.only), arguments.repeat, quick=arguments.quick))
+        with disk.apart():
+            figures = uvloop.run(_measure(set(arguments.only), arguments.repeat, quick=arguments.quick))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     report.table(figures, Console(width=None if sys.stdout.isatty() else WIDTH))

@@ -27,6 +27,7 @@ _short = Struct("!H").unpack_from
 _column = Struct("!II").unpack_from
 
 Convert = Callable[[str], Any]
+Wanted = tuple[tuple[str, Convert | None] | None, ...]  #: per column: its name and converter, None: skipped
 
 
 def _or_text(convert: Convert) -> Convert:
@@ -78,7 +79,8 @@ class Relation:
     table: str
     columns: tuple[str, ...]
     types: tuple[int, ...]
-    wanted: tuple[tuple[str, Convert | None] | None, ...] = ()  #: per column: its name and converter, None: skipped
+    wanted: Wanted = ()
+    to_the_last: Wanted = ()  #: the same up to the last column that is read: a table may have many more
 
     def wanting(self, names: tuple[str, ...], *, converted: bool = True) -> Relation:
         """The same with the columns to read, as values or as the texts that they come as."""
@@ -86,7 +88,8 @@ class Relation:
             (column, _CONVERTERS.get(kind) if converted else None) if column in names else None
             for column, kind in zip(self.columns, self.types, strict=True)
         )
-        return replace(self, wanted=wanted)
+        last = max((number for number, each in enumerate(wanted, 1) if each), default=0)
+        return replace(self, wanted=wanted, to_the_last=wanted[:last])
 
 
 def begin(data: bytes) -> Transaction:
@@ -120,18 +123,18 @@ def change(data: bytes, of: Relation) -> tuple[dict[str, Any] | None, dict[str, 
     old, at = None, 5
     if data[at] != NEW:
         whole = data[at] == OLD
-        old, at = _row(data, at + 1, of, whole=whole)
+        old, at = _row(data, at + 1, of.wanted, whole=whole)
         if data[0] == DELETE:
             return old, None
-    new, _ = _row(data, at + 1, of, whole=True)
+    new, _ = _row(data, at + 1, of.to_the_last, whole=True)
     return old, new
 
 
-def _row(data: bytes, at: int, of: Relation, *, whole: bool) -> tuple[dict[str, Any], int]:
-    """A row from ``at`` on, and where it ends. Of a key alone the other columns are sent as NULL: they are left out."""
+def _row(data: bytes, at: int, columns: Wanted, *, whole: bool) -> tuple[dict[str, Any], int]:
+    """A row from ``at`` on, and where these end. Of a key alone the other columns come as NULL: they are left out."""
     row: dict[str, Any] = {}
     at += 2
-    for wanted in of.wanted:
+    for wanted in columns:
         kind = data[at]
         if kind == TEXT:
             start = at + 5

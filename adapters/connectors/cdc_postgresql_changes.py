@@ -113,11 +113,10 @@ class Changes:
 
     def _change(self, data: bytes, kind: int) -> None:
         number = pgoutput.number_of(data)
-        if number not in self._known:
-            return
-        known = self._known[number]
+        known = self._known.get(number)
         if known is None:
-            self._gathering.leave_out()
+            if number in self._known:
+                self._gathering.leave_out()
             return
         old, new = pgoutput.change(data, known.relation)
         if kind == pgoutput.DELETE:

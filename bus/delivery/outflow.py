@@ -38,7 +38,8 @@ from bus.subjects import AppName
 from bus.tasks import heed_cancellation, to_the_end
 
 AHEAD = 2  #: batches on their way into the streams while the next is prepared: neither side waits for the other
-SLICE = 50  #: records that are prepared before others have their turn
+SLICE = 25  #: records that are prepared before others have their turn
+TURNS = 5  #: of the event loop that these get: as many as it takes to read an answer and to send what waited for it
 REWRITE = 86_400.0  #: seconds after which an unchanged cursor is written again, so that max_age spares it
 LOOK = 5.0  #: seconds between two questions how the source stands
 
@@ -167,7 +168,8 @@ class Outflow:
         prepared, unstored = Prepared(), [each.prepared.latest for each in self._under_way]
         for start in range(0, len(records), SLICE):
             self._preparer.add(records[start : start + SLICE], prepared, unstored)
-            await asyncio.sleep(0)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
         return prepared
 
     async def _stored(self, left: int = 0) -> None:

@@ -82,7 +82,8 @@ class Frames:
     def _keep(self) -> None:
         """Of a message that is not yet whole, what may be needed."""
         self._looked = len(self._buffer)
-        if self._dropped + self._looked <= self._largest:
+        ending = self._buffer.endswith(END[:1])  # which is of the message only if no end block comes of it
+        if self._dropped + self._looked - ending <= self._largest:
             return
         anew = self._buffer.rfind(START)
         if anew >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.connectors.hl7_frames import END, HEAD, START, Frame, Frames, framed
@@ -28,6 +28,7 @@ def test_any_cut_gives_the_same_messages(messages: list[bytes], cuts: list[int],
     assert frames.skipped >= len(garbage.strip(b"\r\n")) - garbage.count(b"\r") - garbage.count(b"\n")
 
 
+@example(1, 5996, b"")  # as large as may be, and its end block in two parts
 @given(st.integers(1, 5000), st.integers(0, 30_000), st.sampled_from([b"", START]))
 def test_a_message_that_is_too_large_is_known_by_its_head(chunk: int, size: int, anew: bytes) -> None:
     large = b"MSH|" + b"x" * size

@@ -131,7 +131,9 @@ def change(data: bytes, of: Relation) -> tuple[dict[str, Any] | None, dict[str, 
 
 
 def _row(data: bytes, at: int, columns: Wanted, *, whole: bool) -> tuple[dict[str, Any], int]:
-    """A row from ``at`` on, and where these end. Of a key alone the other columns come as NULL: they are left out."""
+    """These columns of a row, which begins at ``at``, and where the last of them ends. Of a key alone the others come
+    as NULL: they are left out.
+    """
     row: dict[str, Any] = {}
     at += 2
     for wanted in columns:

@@ -133,7 +133,7 @@ class Inflow:
                 await self._settler.poisoned(incoming, None, error)
                 self._health.finished(0, 1)
                 continue
-            if item in self._settled:
+            if self._settled and item in self._settled:
                 again.append(incoming)
                 continue
             self._in_flight[item.place] = item
@@ -143,7 +143,8 @@ class Inflow:
                 gone = bool(self._decisions) and await self._decisions.foregone(item)
             if not gone:
                 items.append(item)
-        await incomings[0].ack_all(again)
+        if again:
+            await incomings[0].ack_all(again)
         return items
 
     # --- working

@@ -167,18 +167,20 @@ class Outflow:
     async def _prepare(self, records: Sequence[Record]) -> Prepared:
         prepared, unstored = Prepared(), [each.prepared.latest for each in self._under_way]
         for start in range(0, len(records), SLICE):
+            if start:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
             self._preparer.add(records[start : start + SLICE], prepared, unstored)
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
         return prepared
 
     async def _stored(self, left: int = 0) -> None:
         """Waits until so many batches at most are on their way, and raises what prevented one from being stored."""
         while self._under_way and (len(self._under_way) > left or self._under_way[0].storing.done()):
+            storing = self._under_way[0].storing
             try:
-                await self._under_way[0].storing
+                await storing
             finally:
-                if self._under_way[0].storing.done():
+                if storing.done():
                     self._under_way.popleft()
 
     async def _rested(self) -> None:

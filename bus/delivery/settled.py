@@ -20,6 +20,9 @@ class Settled:
         self._size = size
         self._ids: dict[tuple[str, int], str] = {}
 
+    def __len__(self) -> int:
+        return len(self._ids)
+
     def __contains__(self, item: Inbound) -> bool:
         # With the id: a stream that is made anew counts its places from the beginning.
         return self._ids.get(item.place) == item.event.id

@@ -7,12 +7,15 @@ import resource
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus import config, platform
 from bus.broker.publish import Message, Publisher
 from bus.contracts import Contract
 from bus.errors import Unavailable
 from bus.platform import Platform, administrator, ailment
+from bus.security import credentials
+from bus.testing.lines import until
 
 CONTRACT = {"app": "a", "opd": "uji", "title": "-", "owner": "-", "contact": "-", "stage": "pilot"}
 LETTER = b"x" * 5_000
@@ -43,6 +46,25 @@ async def test_a_server_that_has_given_up_on_a_stream_is_started_anew(
             assert (await Publisher(connection).send(Message.of("dlq.uji.a.b", LETTER, "third"))).stream == "DLQ"
     finally:
         await again.stop()
+
+
+async def test_a_server_that_does_not_tell_its_health_is_let_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "LOOK", 0.05)
+    settings = config.load(home=tmp_path / "bus", log_level="WARNING")
+    running = Platform(settings, [Contract.model_validate(CONTRACT)], indexed=False)
+    await running.start()
+    try:
+        credentials.path(settings.home, credentials.Role.SYSTEM).write_text("not a credential")
+        with capture_logs() as said:
+            waiting = asyncio.create_task(running.wait())
+            await until(lambda: len(said) >= 2)
+        assert {each["event"] for each in said} == {"the server cannot be asked how it is"}
+        assert not waiting.done()
+        waiting.cancel()
+    finally:
+        await running.stop()
 
 
 async def _overfill(running: Platform, settings: config.Settings) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from adapters.demo.applications import DEPARTMENTS
+from tests.servers.server import Database
 
 
 def folder(application: str) -> Path:
@@ -22,6 +23,13 @@ def dropped(into: Path, *files: Path) -> Path:
     for file in files:
         os.utime(shutil.copy(file, into), (1, 1))
     return into
+
+
+def loaded(database: Database, application: Path) -> Database:
+    """Fills a database with an application's tables and rows."""
+    for script in ("application.sql", "rows.sql"):
+        database.load(application / "samples" / script)
+    return database
 
 
 def run(path: Path, *scripts: Path | str) -> str:

@@ -1,10 +1,10 @@
-"""rsud/alat: ADT messages of devices over TCP, and patients out to them."""
+"""rsud/alat: ADT messages of devices over TCP, and patients out to them; all of it in the city."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,11 +20,14 @@ from schemas.kesehatan import PasienTerdaftar
 from tests.adapters.connectors.hl7_device import Client
 from tests.adapters.connectors.hl7_published import ADMITTED, CHANGED, REGISTERED
 from tests.adapters.connectors.hl7_receiver import Receiver, receiving
+from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.departments import samples
+from tests.adapters.departments.city import running
 from tests.adapters.departments.office import Office
-from tests.servers.server import HOST
+from tests.adapters.departments.receiver import local
+from tests.servers.server import HOST, Database
 
-ALAT = samples.folder("rsud/alat")
+ALAT, SIMRS, SATUSEHAT = (samples.folder(each) for each in ("rsud/alat", "rsud/simrs", "dinkes/satusehat"))
 MESSAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ALAT / "samples").glob("*.hl7"))}
 REASON = "kolom no_kunjungan: belum diisi"
 
@@ -123,3 +126,38 @@ async def test_patients_reach_the_devices(gateway: Receiver) -> None:
     message.pid.validate()
     assert message.msh.msh_9.to_er7() == "ADT^A31^ADT_A05"
     assert message.pid.to_er7() == r"PID|1||3571015/000123^^^RSUD^MR||^Ayu \F\ Contoh||19800805|M"
+
+
+async def test_the_bedside_knows_whom_the_hospital_registers_and_the_nation_whom_a_device_admits(
+    hospital: Database, gateway: Receiver, national: HttpServer, port: int, tmp_path: Path
+) -> None:
+    visit = "3571015/2026/03/15/000201"
+
+    async def is_at_the_bedside() -> bool:
+        return "000201" in (await asyncio.to_thread(gateway.control))["last"]
+
+    def recorded_as(status: str) -> Callable[[], Awaitable[bool]]:
+        """Whether the national record has the visit with a status."""
+
+        async def asked() -> bool:
+            found = (await national.control("isi", "Encounter"))["resources"]
+            return [each["status"] for each in found if each["identifier"][0]["value"] == visit] == [status]
+
+        return asked
+
+    offices = (SIMRS, ALAT, local(SATUSEHAT, tmp_path))
+    async with running(tmp_path / "bus", offices, here=offices) as city, device(port) as client:
+        hospital.sql(
+            "INSERT INTO pasien (no_rkm_medis, nm_pasien, no_ktp, jk, tgl_lahir, nm_ibu, umur, namakeluarga) "
+            "VALUES ('000201', 'AYU CONTOH', '3571014508950002', 'P', '1995-08-05', '-', '30 Th', '-')"
+        )
+        await city.until(is_at_the_bedside, "the devices know the patient")
+        shown = gateway.control()["last"]
+        client.send(MESSAGES["01-daftar-2.3.hl7"])
+        assert await client.says() == ["AA", "LKT000001", ""]
+        assert await city.published("rsud/alat", "kesehatan.kunjungan.tercatat.v1") == 1, "as soon as it is answered"
+        await city.until(recorded_as("arrived"), "the national record has the visit")
+        client.send(MESSAGES["09-batal-kunjungan-2.5.hl7"])
+        assert await client.says() == ["AA", "LKT000005", ""]
+        await city.until(recorded_as("cancelled"), "the national record knows that it was cancelled")
+        assert gateway.control()["last"] == shown, "what a device tells is not told to the devices"

@@ -59,4 +59,6 @@ def test_who_sees_a_name_an_address_or_a_document_number() -> None:
         # A bedside device shows whom it measures.
         ("rsud/alat", "kesehatan.pasien.terdaftar.v1"): {"nama"},
         ("dinsos/bansos", "kependudukan.penduduk.tercatat.v1"): {"nama"},
+        # A region's, nobody's.
+        ("bppkad/pajak", "referensi.wilayah.berubah.v1"): {"nama"},
     }

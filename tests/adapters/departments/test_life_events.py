@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
 
-from tests.adapters.connectors.http_server import HttpServer, serving
+from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.departments import samples
-from tests.adapters.departments.puskesmas import KEY
+from tests.adapters.departments.city import running, shows
 from tests.adapters.departments.receiver import local
-from tests.adapters.departments.test_pengaduan_city import running
 from tests.servers.openssh import SftpFolder
 from tests.servers.server import Database
 
-SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, PENERTIBAN, EPUSKESMAS, DAPODIK, BOOK = (
+SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, PENERTIBAN, EPUSKESMAS, DAPODIK, BOOK, WILAYAH = (
     samples.folder(each)
     for each in (
         "dukcapil/siak",
@@ -31,6 +29,7 @@ SIAK, SIMRS, SIMPEG, BANSOS, PERIZINAN, PAJAK, PENERTIBAN, EPUSKESMAS, DAPODIK, 
         "dinkes/epuskesmas",
         "pendidikan/dapodik",
         "kelurahan/buku_induk",
+        "kominfo/wilayah",
     )
 )
 PATIENT = "3571010101500001"  #: who dies in the samples of the hospital, has a pension, aid, a permit and a house
@@ -45,15 +44,11 @@ IN_MARIADB = {
 
 
 @pytest.fixture
-def hospital(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """The hospital's database."""
-    return filled(mariadb, SIMRS, "SIMRS_URL", monkeypatch)
-
-
-@pytest.fixture
 def personnel(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The personnel office's database."""
-    return filled(mariadb.server.create(), SIMPEG, "SIMPEG_URL", monkeypatch)
+    database = samples.loaded(mariadb.server.create(), SIMPEG)
+    monkeypatch.setenv("SIMPEG_URL", database.url)
+    return database
 
 
 @pytest.fixture
@@ -74,13 +69,6 @@ def in_mariadb(folder: Path) -> str:
     for sqlite, here in IN_MARIADB.items():
         script = script.replace(sqlite, here)
     return script
-
-
-def filled(database: Database, folder: Path, variable: str, monkeypatch: pytest.MonkeyPatch) -> Database:
-    for script in ("application.sql", "rows.sql"):
-        database.load(folder / "samples" / script)
-    monkeypatch.setenv(variable, database.url)
-    return database
 
 
 @pytest.fixture
@@ -127,30 +115,12 @@ def taxes(postgresql: Database, sftp: SftpFolder, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def puskesmas(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
-    """The community health centre's application in a process of its own."""
-    with serving("tests.adapters.departments.puskesmas:app") as server:
-        monkeypatch.setenv("EPUSKESMAS_URL", f"{server.url}/api/v1")
-        monkeypatch.setenv("EPUSKESMAS_KEY", KEY)
-        yield server
-
-
-@pytest.fixture
 def school_office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which the school office finds who moves."""
     for each in ("siswa", "mutasi", "penduduk"):
         (tmp_path / each).mkdir()
         monkeypatch.setenv(f"DAPODIK_{each.upper()}_FOLDER", str(tmp_path / each))
     return tmp_path / "penduduk"
-
-
-def shows(database: Database, query: str, *wanted: tuple[str, ...]) -> Callable[[], Awaitable[bool]]:
-    """Whether a query has these rows by now; asked beside the adapters, which run here too."""
-
-    async def asked() -> bool:
-        return await asyncio.to_thread(database.sql, query) == [*wanted]
-
-    return asked
 
 
 def rows_of(folder: Path, lists: str) -> set[tuple[str, ...]]:
@@ -387,3 +357,24 @@ async def test_what_offices_keep_in_workbooks(
         await city.until((book / "done" / "perbaikan.xlsx").is_file, "the mended book is read")
         assert await persons(6)(), "of the book that was saved again only what changed"
         assert len(await city.dead_letters()) == 7, "what is wrong in the samples, each once"
+
+
+async def test_a_region_that_changes(taxes: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walidata's list tells the tax office by which name, and by which of two codes, to call a region."""
+    folder = samples.dropped(tmp_path / "daftar", WILAYAH / "samples" / "wilayah.csv")
+    monkeypatch.setenv("WILAYAH_FOLDER", str(folder))
+    taxes.sql(
+        "INSERT INTO sppt (id, no_sppt, nop, tahun, pbb_terutang, tanggal_terbit) "
+        "VALUES (3, 'SPPT-3', '357103000100501230', 2026, 185000, '2026-01-15')"
+    )
+    found = "SELECT no_sppt, kode_kecamatan, kecamatan FROM wilayah_objek"
+    offices = (WILAYAH, PAJAK)
+    async with running(tmp_path / "bus", offices, here=offices) as city:
+        await city.until(shows(taxes, found, ("SPPT-3", "35.71.03", "Pesantren")), "the tax office knows the district")
+        written = (WILAYAH / "samples" / "wilayah.csv").read_text(encoding="utf-8")
+        (folder / "wilayah-2.csv").write_text(written.replace("Pesantren", "Pesantren Raya"), encoding="utf-8")
+        renamed = ("SPPT-3", "35.71.03", "Pesantren Raya")
+        await city.until(shows(taxes, found, renamed), "the tax office knows its new name")
+        (folder / "wilayah-3.csv").write_text(written.replace("Pesantren;BERLAKU", "Pesantren;DIHAPUS"), "utf-8")
+        await city.until(shows(taxes, found), "the tax office knows that it is no more")
+        assert await city.published("kominfo/wilayah", "referensi.wilayah.berubah.v1") == 5

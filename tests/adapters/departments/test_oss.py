@@ -12,11 +12,10 @@ from bus.errors import Rejected
 from bus.testing.adapters import expected, replay
 from schemas.perizinan import IzinDicabut, IzinTerbit
 from tests.adapters.departments import samples
+from tests.adapters.departments.city import running, shows
 from tests.adapters.departments.office import Office
 from tests.adapters.departments.receiver import local
 from tests.adapters.departments.receiving import deliver
-from tests.adapters.departments.test_life_events import shows
-from tests.adapters.departments.test_pengaduan_city import running
 from tests.servers.php import Php
 from tests.servers.server import Database
 

@@ -5,12 +5,9 @@ Over a real bus, real databases and a real broker.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +15,9 @@ from typing import Any
 import pytest
 
 from bus import subjects
-from bus.app import Adapter
 from bus.broker.reading import read_stream
-from bus.contracts import load
-from bus.events import Catalogue
 from tests.adapters.departments import samples
+from tests.adapters.departments.city import SMALL, running
 from tests.adapters.departments.desk import Desk
 from tests.adapters.departments.test_pengaduan import PENGADUAN, entries
 from tests.faults.city import City
@@ -32,7 +27,6 @@ from tests.servers.server import PASSWORD, USER, Database
 PENERTIBAN, SENSOR = samples.folder("satpolpp/penertiban"), samples.folder("bpbd/sensor")
 POST = "tma-kresek-01"  #: the broker stays, with what it retains and keeps: this test has a post of its own
 OWN = "opd.kominfo.pengaduan.pengaduan.>"  #: the subjects of the desk's events
-SMALL = 64 * 1024**2  #: bytes of a stream: many departments have room on any disk
 KILLS = 2
 CALLS, ENTRIES, STEPS = 30, 10, 60  #: of each round: calls of the desk, entries in each; another department's steps
 STEP = "INSERT INTO tindak_lanjut VALUES ('LPR-2026-000123', {}, 'Petugas memeriksa lokasi.', 'DIPROSES', '2026-03-16')"
@@ -47,30 +41,6 @@ def duty_room(postgresql: Database, mosquitto: Mosquitto, monkeypatch: pytest.Mo
     monkeypatch.setenv("SENSOR_USER", USER)
     monkeypatch.setenv("SENSOR_PASSWORD", PASSWORD)
     return postgresql
-
-
-@asynccontextmanager
-async def running(folder: Path, offices: Sequence[Path], here: Sequence[Path]) -> AsyncIterator[City]:
-    """A bus for these offices; the adapters of those that are ``here`` run in this process."""
-    async with City(folder, max_bytes=SMALL) as city:
-        copies = {each: _copied(each, city) for each in offices}
-        await city.start()
-        stopping, catalogue = asyncio.Event(), Catalogue.load()
-        adapters = [Adapter(load(copies[each] / "adapter.toml"), city.settings, catalogue) for each in here]
-        for each in adapters:
-            await each.install()
-        tasks = [asyncio.create_task(each.run(stopping)) for each in adapters]
-        try:
-            yield city
-        finally:
-            stopping.set()
-            await asyncio.gather(*tasks)
-
-
-def _copied(office: Path, city: City) -> Path:
-    mapping = office / "mapping.py"
-    contract = (office / "adapter.toml").read_text(encoding="utf-8")
-    return city.office(contract, mapping.read_text(encoding="utf-8") if mapping.exists() else "")
 
 
 async def told(city: City) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ import pytest
 
 from adapters.connectors import fhir_push
 from bus.testing.sources import until
-from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET
-from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
+from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.departments import samples
 from tests.adapters.departments.receiver import Receiver, local
 
@@ -25,25 +24,6 @@ PATIENT, VISIT = "kesehatan.pasien.terdaftar.v1", "kesehatan.kunjungan.tercatat.
 DOSE, NO_DOSE = "kesehatan.imunisasi.diberikan.v1", "kesehatan.imunisasi.diberikan-dibatalkan.v1"
 LEFT, BACK = "kesehatan.rawat-inap.selesai.v1", "kesehatan.rawat-inap.selesai-dibatalkan.v1"
 VISIT_CANCELLED = "kesehatan.kunjungan.tercatat-dibatalkan.v1"
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[HttpServer]:
-    """The national server, in a process of its own."""
-    with serving(FHIR) as server:
-        yield server
-
-
-@pytest.fixture
-def national(process: HttpServer, monkeypatch: pytest.MonkeyPatch) -> HttpServer:
-    """The national server, empty but for the organisation, where the contract finds it."""
-    process.control_now("kosong")
-    process.control_now("simpan", {"resourceType": "Organization", "id": "10000004", "name": "Dinkes Kota Kediri"})
-    monkeypatch.setenv("SATUSEHAT_URL", f"{process.url}/fhir")
-    monkeypatch.setenv("SATUSEHAT_TOKEN_URL", f"{process.url}/oauth2/v1/accesstoken?grant_type=client_credentials")
-    monkeypatch.setenv("SATUSEHAT_CLIENT_ID", CLIENT)
-    monkeypatch.setenv("SATUSEHAT_CLIENT_SECRET", CLIENT_SECRET)
-    return process
 
 
 @pytest.fixture

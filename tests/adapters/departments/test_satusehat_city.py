@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET
-from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
+from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.departments import samples
-from tests.adapters.departments.puskesmas import KEY
+from tests.adapters.departments.city import SMALL
 from tests.adapters.departments.receiver import local
 from tests.faults.city import City
 
 EPUSKESMAS, SATUSEHAT = samples.folder("dinkes/epuskesmas"), samples.folder("dinkes/satusehat")
-SMALL = 64 * 1024**2  #: bytes of a stream
 ROUNDS, DOSES, PATIENTS = 3, 80, 20  #: doses are of each round; an adapter is killed in the middle of all but the last
 SENDS, TAKES = "dinkes/epuskesmas", "dinkes/satusehat"
 
 
 @pytest.fixture
-def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[HttpServer, HttpServer]]:
-    """e-Puskesmas, and the national server, which knows the patients."""
-    with serving("tests.adapters.departments.puskesmas:app") as puskesmas, serving(FHIR) as national:
-        monkeypatch.setenv("EPUSKESMAS_URL", f"{puskesmas.url}/api/v1")
-        monkeypatch.setenv("EPUSKESMAS_KEY", KEY)
-        monkeypatch.setenv("SATUSEHAT_URL", f"{national.url}/fhir")
-        monkeypatch.setenv("SATUSEHAT_TOKEN_URL", f"{national.url}/oauth2/v1/accesstoken?grant_type=client_credentials")
-        monkeypatch.setenv("SATUSEHAT_CLIENT_ID", CLIENT)
-        monkeypatch.setenv("SATUSEHAT_CLIENT_SECRET", CLIENT_SECRET)
-        national.control_now("simpan", {"resourceType": "Organization", "id": "10000004", "name": "Dinkes Kota Kediri"})
-        for number in range(PATIENTS):
-            identifier = [{"system": "https://fhir.kemkes.go.id/id/nik", "value": _nik(number)}]
-            national.control_now("simpan", {"resourceType": "Patient", "identifier": identifier})
-        yield puskesmas, national
+def known(national: HttpServer) -> HttpServer:
+    """The national server, which knows the patients."""
+    for number in range(PATIENTS):
+        identifier = [{"system": "https://fhir.kemkes.go.id/id/nik", "value": _nik(number)}]
+        national.control_now("simpan", {"resourceType": "Patient", "identifier": identifier})
+    return national
 
 
 def _nik(number: int) -> str:
@@ -51,12 +40,10 @@ def dose(number: int, **changed: Any) -> dict[str, Any]:
 
 
 async def test_adapters_that_are_killed_lose_and_repeat_no_dose(
-    servers: tuple[HttpServer, HttpServer], tmp_path: Path
+    puskesmas: HttpServer, known: HttpServer, tmp_path: Path
 ) -> None:
-    puskesmas, national = servers
-
     async def resources() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await national.control("isi", "Immunization"))["resources"]
+        found: list[dict[str, Any]] = (await known.control("isi", "Immunization"))["resources"]
         return found
 
     async def arrived(count: int) -> bool:
@@ -69,7 +56,7 @@ async def test_adapters_that_are_killed_lose_and_repeat_no_dose(
             city.office((contract / "adapter.toml").read_text(), mapping.read_text() if mapping.exists() else "")
         await city.start()
         sending, taking = city.adapter(SENDS), city.adapter(TAKES)
-        await national.control("atur", {"fails_every": 9})  # 503, or it is done and the answer says 500
+        await known.control("atur", {"fails_every": 9})  # 503, or it is done and the answer says 500
         for ended in range(ROUNDS):
             for adapter in (sending, taking):
                 if not adapter.running:

@@ -22,6 +22,11 @@ CREATE TABLE bus_penerima (
     PRIMARY KEY (nik, program)
 );
 
+CREATE TABLE bus_wilayah (
+    kode_wilayah TEXT PRIMARY KEY, nama TEXT NOT NULL, tingkat TEXT NOT NULL, status TEXT, kode_pengganti TEXT, kode_bps TEXT,
+    event_id TEXT NOT NULL
+);
+
 CREATE VIEW pendataan_objek AS
 SELECT o.nomor_izin, o.jenis_izin, o.nama_usaha, o.kbli, o.kode_wilayah, o.nop,
        CASE WHEN o.nop IS NULL THEN 'perlu didata' WHEN o.berlaku THEN 'terdata' ELSE 'perlu ditinjau' END AS status
@@ -43,3 +48,9 @@ CREATE VIEW tagihan_pindah AS
 SELECT s.no_sppt, s.nop, s.tahun, s.nik, k.tanggal_pindah
 FROM sppt s JOIN bus_pindah_keluar k ON k.nik = s.nik
 WHERE s.status = 'terbit' AND k.event_id NOT IN (SELECT membatalkan FROM bus_pindah_batal);
+
+-- The first seven digits of a NOP are those of its district.
+CREATE VIEW wilayah_objek AS
+SELECT s.no_sppt, s.nop, w.kode_wilayah AS kode_kecamatan, w.nama AS kecamatan
+FROM sppt s JOIN bus_wilayah w ON w.kode_bps = substr(s.nop, 1, 7)
+WHERE coalesce(w.status, 'BERLAKU') = 'BERLAKU';

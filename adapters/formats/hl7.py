@@ -24,6 +24,7 @@ CHARSETS: Mapping[str, str] = {
     "ASCII": "ascii",
     **{f"8859/{part}": f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
     "UNICODE UTF-8": "utf-8",
+    "UNICODE": "utf-8",  # the table leaves its encoding open; a message whose delimiters are single bytes has this one
     "UTF-8": "utf-8",  # in no table, and written all the same
 }
 """Python's names of the character sets of table 0211."""

@@ -17,7 +17,7 @@ from adapters.connectors.hl7_frames import END, START
 from bus.ports import Rejection
 from tests.adapters.connectors.hl7_desk import WIB, desk, source
 from tests.adapters.connectors.hl7_device import adt, said
-from tests.adapters.connectors.hl7_published import ADMITTED, CHANGED, REGISTERED
+from tests.adapters.connectors.hl7_published import ADDED, ADMITTED, CHANGED, DISCHARGED, REGISTERED, UPDATED
 
 
 async def test_a_message_is_acknowledged_when_it_is_stored() -> None:
@@ -204,6 +204,7 @@ PUBLISHED = {
     "jenis": "PV1-2",
     "kunjungan": "PV1-19",
     "masuk": "PV1-44:time",
+    "keluar": "PV1-45:time",
     "dicatat": "EVN-2:time",
     "diagnosa": "DG1-3.2",
 }
@@ -256,8 +257,24 @@ PUBLISHED = {
                 "dicatat": datetime(2005, 1, 10, 4, 55, 2, tzinfo=WIB),
             },
         ),
+        (
+            DISCHARGED,
+            "13403893338056",
+            datetime(2010, 10, 21, 17, 6, tzinfo=WIB),
+            {
+                "no": "3333333333",
+                "nama": "FREDRICA SMITH",
+                "lahir": date(1965, 12, 13),
+                "kota": "MALTON",
+                "jenis": "I",
+                "kunjungan": "YOR123456",
+                "masuk": datetime(2010, 10, 20, 17, 16, tzinfo=WIB),
+                "keluar": datetime(2010, 10, 21, 17, 6, tzinfo=WIB),
+                "dicatat": datetime(2010, 10, 21, 17, 35, tzinfo=WIB),
+            },
+        ),
     ],
-    ids=["A01-2.5", "A04-2.5", "A08-2.3"],
+    ids=["A01-2.5", "A04-2.5", "A08-2.3", "A03-2.4"],
 )
 async def test_messages_that_others_have_published(
     send: Callable[[int, str], bytes], message: str, number: str, at: datetime, values: dict[str, Any]
@@ -269,6 +286,28 @@ async def test_messages_that_others_have_published(
     about = {"_pesan": message.split("|")[8][:7], "_waktu": at}
     assert (record.fault, record.at, record.key) == ("", at, values["no"])
     assert record.data == {**dict.fromkeys(PUBLISHED), **values, **about}
+
+
+@pytest.mark.parametrize(
+    ("message", "number", "kind"),
+    [(ADDED, "13403891320453338075", "ADT^A28"), (UPDATED, "134039113204538055", "ADT^A31")],
+    ids=["A28-2.4", "A31-2.4"],
+)
+async def test_published_messages_with_a_thirteenth_month(message: str, number: str, kind: str) -> None:
+    """Whoever wants the birth date refuses them; as a text it is read."""
+    text = {"no": "PID-3", "nama": "PID-5.2 PID-5.1", "lahir": "PID-7", "jenis": "PV1-2"}
+    answers, read = [], []
+    for fields in (text | {"lahir": "PID-7:date"}, text):
+        async with desk(fields=fields, key=["no"]) as open_desk:
+            client = await open_desk.client()
+            client.send(message)
+            read += (await open_desk.store()).records
+            answers.append(await client.says())
+            await client.close()
+
+    assert answers == [["AE", number, "PID-7: tanggal atau waktu tidak terbaca"], ["AA", number, ""]]
+    values = {"no": "3333333333", "nama": "FREDRICA SMITH", "lahir": "196513121515", "jenis": None}
+    assert {name: read[1].data[name] for name in ("_pesan", *values)} == {"_pesan": kind, **values}
 
 
 @pytest.mark.parametrize(

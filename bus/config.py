@@ -38,6 +38,9 @@ class Settings(BaseSettings):
         default="auto", description="auto, json or text; auto: text on a terminal, else JSON"
     )
     max_age_days: float = Field(default=30, gt=0, description="how long streams keep events")
+    decided_days: float = Field(
+        default=7, gt=0, description="how long a dead letter is kept that was decided; at most half of `max_age_days`"
+    )
     max_bytes: int = Field(default=1024**3, gt=0, description="size of an OPD's stream, bytes; the server reserves it")
     replicas: int = Field(default=1, ge=1, le=5, description="copies of each stream; 3 in a cluster")
     batch: int = Field(

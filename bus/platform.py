@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from bus.config import Settings
 from bus.contracts import Contract
 from bus.contracts.grants import consumers
 from bus.errors import AccessError, BusError, Unavailable
+from bus.observability import retention
 from bus.observability.index import Index
 from bus.observability.indexer import Indexer
 from bus.security import credentials, keys, trust
@@ -32,6 +34,7 @@ from bus.tasks import first
 
 WRITING = "write error"  #: in what a server says that has given up on a stream
 HEALTH = "$SYS.REQ.SERVER.PING.HEALTHZ"
+FORGET = 3_600.0  #: seconds between two looks for dead letters that were decided long enough ago
 LOOK = 30.0  #: seconds between two looks at the embedded server's health
 ROOM = 64 * 1024**2  #: bytes on its disk with which a server that is started anew has a chance
 
@@ -106,7 +109,7 @@ class Platform:
         self._settings, self._contracts, self._indexed = settings, contracts, indexed
         self._server = None if settings.nats_url else EmbeddedServer(settings.home)
         self._ops: Connection | None = None
-        self._indexing: asyncio.Task[None] | None = None
+        self._indexing: list[asyncio.Task[None]] = []
         self.index = Index(settings.home / "index.db")
 
     @property
@@ -131,15 +134,13 @@ class Platform:
         if self._indexed:
             self._ops = await connect(self._settings, self.url, Role.OPS)
             indexer = Indexer(self._ops, self.index, [subjects.stream(opd) for opd in _opds(self._contracts)])
-            self._indexing = asyncio.create_task(indexer.run())
+            self._indexing = [asyncio.create_task(indexer.run()), asyncio.create_task(self._forget())]
         return changes
 
     async def wait(self) -> None:
         """Waits until a part of the platform fails, and raises its error."""
         parts = [self._server.wait(), self._watch()] if self._server is not None else []
-        if self._indexing is not None:
-            parts.append(_ended(self._indexing))
-        await first(*parts)
+        await first(*parts, *map(_ended, self._indexing))
 
     async def _watch(self) -> None:
         """Looks after the embedded server. After a disk that was full it never tries to write to that stream again:
@@ -160,11 +161,25 @@ class Platform:
             if WRITING in wrong and shutil.disk_usage(self._settings.home).free > ROOM:
                 raise Unavailable(f"the server has stopped storing: {wrong}", hint="start `bus up` again")
 
+    async def _forget(self) -> None:
+        """Deletes dead letters that were decided long enough ago, as long as this process feeds the index."""
+        kept = retention.kept_for(self._settings)
+        while True:
+            if self.index.claim():
+                before = int((time.time() - kept.total_seconds()) * 1000)
+                try:
+                    async with administrator(self._settings, self.url) as connection:
+                        if count := await retention.forget_decided(connection, self.index, before):
+                            log.info("deleted dead letters that were decided", count=count)
+                except BusError as error:
+                    log.warning("dead letters that were decided are not deleted", error=str(error))
+            await asyncio.sleep(FORGET)
+
     async def stop(self) -> None:
         """Stops everything."""
-        if self._indexing is not None:
-            self._indexing.cancel()
-            await asyncio.gather(self._indexing, return_exceptions=True)
+        for task in self._indexing:
+            task.cancel()
+        await asyncio.gather(*self._indexing, return_exceptions=True)
         if self._ops is not None:
             await self._ops.close()
         if self._server is not None:

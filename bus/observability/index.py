@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from bus.observability import tables
 from bus.observability.rows import (
+    UNDECIDED,
     AppTotals,
     IndexedConsumer,
     IndexedEvent,
@@ -162,6 +163,11 @@ class Index:
         rows = [(r.letter, r.sequence, r.stored_ms, r.author, r.reason, r.discard) for r in redrives]
         self._write(stream, sequence, ("INSERT OR REPLACE INTO redrive VALUES (?, ?, ?, ?, ?, ?)", rows))
 
+    def forget(self, letter: IndexedLetter) -> None:
+        """Drops a dead letter that its stream no longer has, unless it was met again."""
+        with self._transaction():
+            self._db.execute("DELETE FROM dead_letter WHERE id = ? AND sequence = ?", (letter.id, letter.sequence))
+
     def set_consumers(self, stream: str, consumers: Iterable[IndexedConsumer]) -> None:
         """Replaces the provisioned consumers of a stream."""
         rows = [
@@ -269,6 +275,14 @@ class Index:
         """
         given = (app, app, place, place, event, event, beginning, beginning, beginning)
         return [_state(row) for row in self._db.execute(_LETTERS, (REDRIVE_STREAM, *given))]
+
+    def decided(self, before_ms: int) -> list[IndexedLetter]:
+        """Dead letters that were decided before a moment (Unix ms), and what was decided is done."""
+        return [
+            each.letter
+            for each in self.letters()
+            if each.redrive and each.state not in UNDECIDED and each.redrive.stored_ms < before_ms
+        ]
 
     # --- asking: sums
 

@@ -189,6 +189,24 @@ def test_a_redrive_may_be_known_before_its_dead_letter(index: Index) -> None:
     assert index.letters()[0].state == "redriven"
 
 
+def test_decided_dead_letters_are_found_and_forgotten(index: Index) -> None:
+    index.add_dead_letters("DLQ", 4, [letter(each) for each in ("aa", "bb", "cc", "dd")])
+    index.add_redrives("REDRIVE", 3, [redrive(each, stored_ms=2_000, discard=True) for each in ("aa", "bb", "cc")])
+    assert index.decided(5_000) == [], "nobody has settled the decisions"
+    index.add_receipts("RECEIPTS", 1, [applied(1, "discarded")])
+    assert [each.id for each in index.decided(2_000)] == []
+    decided = index.decided(2_001)
+    assert [each.id for each in decided] == ["aa", "bb", "cc"]
+    index.add_dead_letters("DLQ", 5, [letter("bb", sequence=5, stored_ms=3_000)])
+    for each in decided[:2]:
+        index.forget(each)
+    assert [(each.letter.id, each.state) for each in index.letters()] == [
+        ("cc", "discarded"),
+        ("dd", "open"),
+        ("bb", "open"),
+    ]
+
+
 def test_dead_letters_are_narrowed(index: Index) -> None:
     others = [letter("bb", app="dukcapil/siak", place="source-mutasi", event_id=""), letter("cc", event_id=f"{2:032x}")]
     index.add_dead_letters("DLQ", 3, [letter("aa"), *others])

@@ -21,9 +21,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error, MsgAlreadyAckdError
 
 from bus.broker import spans, wire
-from bus.broker.connection import NOT_FOUND, ApiError, Connection
+from bus.broker.connection import Connection
 from bus.broker.pull import Pull
-from bus.errors import BusError, ConfigError, Unavailable
+from bus.errors import BusError, Unavailable
 from bus.tasks import heeding
 
 NANOSECOND = 1_000_000_000
@@ -134,25 +134,12 @@ class Subscription:
         # Opened first: if the connection is lost meanwhile, this one shows it.
         pull = await Pull.open(self._connection, self._stream, self._durable)
         try:
-            return await self._reset(pull)
+            config = await pull.rewind()
         except BaseException:
             with contextlib.suppress(Error):  # else the client keeps it, and subscribes it anew at each connection
                 await pull.unsubscribe()
             raise
-
-    async def _reset(self, pull: Pull) -> Pull:
-        try:
-            info = await self._connection.api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
-            await self._connection.api(f"CONSUMER.RESET.{self._stream}.{self._durable}")
-        except ApiError as error:
-            if error.err_code in NOT_FOUND:
-                raise ConfigError(
-                    "this consumer does not exist",
-                    where=f"{self._stream}/{self._durable}",
-                    hint="an administrator runs `bus streams apply`",
-                ) from None
-            raise
-        self.ack_wait = info["config"]["ack_wait"] / NANOSECOND
+        self.ack_wait = config["ack_wait"] / NANOSECOND
         # FastStream makes no subscription of its own where there is one; its pull loop is replaced by ours.
         self._subscriber.subscription = pull
         return pull

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any, NamedTuple, Protocol, Self
@@ -30,6 +30,7 @@ from bus.broker.connection import (
     stream_full,
 )
 from bus.broker.direct import StoredMessage, last_message
+from bus.broker.history import read_again
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 from bus.headers import Headers
 
@@ -110,6 +111,13 @@ class Streams(Protocol):
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         """The last message on a subject."""
 
+    def again(
+        self, stream: str, subject: str, durable: str, *, first: int, last: int
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """Sequence and body of what was stored on a subject from one sequence to another, in order. ``durable`` names
+        the consumer that is provisioned for it.
+        """
+
     async def send(self, message: Message) -> Stored:
         """Stores one message."""
 
@@ -138,6 +146,16 @@ class Publisher:
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         """The last message on a subject, or None. Raises Unavailable, AccessError."""
         return await last_message(self._connection, stream, subject)
+
+    async def again(
+        self, stream: str, subject: str, durable: str, *, first: int, last: int
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """What was stored on a subject from one sequence to another, in order. Raises ConfigError, Unavailable,
+        AccessError.
+        """
+        async for message in read_again(self._connection, stream, durable, first=first, last=last):
+            if message.subject == subject:
+                yield message.sequence, message.body
 
     async def send(self, message: Message) -> Stored:
         """Stores one message. Raises ContractError (too large), AccessError, StreamFull, Unavailable."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from nats.aio.msg import Msg
@@ -20,7 +20,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
 
 from bus.broker import wire
-from bus.broker.connection import Connection
+from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.errors import ConfigError, Unavailable
 
 FILL = 0.012  #: seconds that a batch which is not full waits for more: a transaction and a receipt cost as much
@@ -39,6 +39,7 @@ class Pull:
     def __init__(self, connection: Connection, stream: str, durable: str, subscription: Subscription) -> None:
         self._connection, self._where, self._subscription = connection, f"{stream}/{durable}", subscription
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._info, self._reset = f"CONSUMER.INFO.{stream}.{durable}", f"CONSUMER.RESET.{stream}.{durable}"
         self._arrived = wire.arrivals(subscription)
         self._delivered = 0  #: the number of the latest delivery, counted by the server since the consumer's reset
         self.lost = False  #: deliveries went elsewhere, or into a connection that was lost: they never arrived here
@@ -65,6 +66,25 @@ class Pull:
         if messages and len(messages) < size:
             messages += await self._request({"batch": size - len(messages), "expires": int(FILL * 1e9)}, FILL + ANSWER)
         return messages if self._follow(messages) else []
+
+    async def rewind(self, first: int = 0) -> dict[str, Any]:
+        """Goes back to a sequence, or (0) to the consumer's ack floor, so that all that is unsettled comes again in
+        order; returns the consumer's configuration. Raises ConfigError where it does not exist, AccessError,
+        Unavailable.
+        """
+        try:
+            info = await self._connection.api(self._info)
+            await self._connection.api(self._reset, {"seq": first} if first else None)
+        except ApiError as error:
+            if error.err_code in NOT_FOUND:
+                raise ConfigError(
+                    "this consumer does not exist",
+                    where=self._where,
+                    hint="an administrator runs `bus streams apply`",
+                ) from None
+            raise
+        config: dict[str, Any] = info["config"]
+        return config
 
     async def unsubscribe(self) -> None:
         """Ends the inbox; a request that the server still has ends with it."""

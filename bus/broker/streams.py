@@ -87,13 +87,12 @@ def _stream(settings: Settings, name: str, filters: Sequence[str], **special: An
 
 def declared_consumer(grant: ConsumerGrant) -> dict[str, Any]:
     """The configuration of one durable consumer."""
+    settling = {"ack_policy": "explicit", "ack_wait": ACK_WAIT, "max_ack_pending": MAX_ACK_PENDING}
     return {
         "durable_name": grant.durable,
         "name": grant.durable,
-        "ack_policy": "explicit",
-        "ack_wait": ACK_WAIT,
+        **(settling if grant.settles else {"ack_policy": "none"}),
         "max_deliver": -1,  # attempts are counted by the engine, which dead-letters; the server would drop silently
-        "max_ack_pending": MAX_ACK_PENDING,
         "filter_subjects": list(grant.filters),
         "replay_policy": "instant",
     } | _start(grant.start)

@@ -23,8 +23,8 @@ class ConsumerGrant:
     """One durable consumer that one application may pull from.
 
     ``place`` is the subscription's name, or ``source-<name>`` for the redrive of a source's records; it names receipts
-    and dead letters too. ``subscribe`` is None for a source's redrive. ``start`` says where a consumer that does not
-    exist yet begins.
+    and dead letters too. ``subscribe`` is None for a source's. ``start`` says where a consumer that does not exist yet
+    begins. One that does not ``settle`` is for reading again what lies there.
     """
 
     app: AppName
@@ -34,6 +34,7 @@ class ConsumerGrant:
     filters: tuple[str, ...]
     subscribe: Subscribe | None
     start: Start
+    settles: bool = True
 
     @property
     def redrive(self) -> bool:
@@ -44,10 +45,10 @@ class ConsumerGrant:
 def consumers(contracts: Sequence[Contract]) -> list[ConsumerGrant]:
     """Every durable consumer that these contracts call for, in a stable order.
 
-    A subscription expands to one consumer per stream with a granted publisher, and one on ``REDRIVE``; so does each
-    source, without the former. A retired application consumes nothing; what it has published stays readable. A
-    subscription to a publisher that no contract here grants has no stream: that is for the lint to say. Raises
-    ConfigError where two would share a name.
+    A subscription expands to one consumer per stream with a granted publisher, and one on ``REDRIVE``; a source to one
+    on ``REDRIVE``, and one for its own cursors, by which another machine learns what this one remembers. A retired
+    application consumes nothing; what it has published stays readable. A subscription to a publisher that no contract
+    here grants has no stream: that is for the lint to say. Raises ConfigError where two would share a name.
     """
     granted: dict[tuple[str, str], ConsumerGrant] = {}
     for contract in contracts:
@@ -79,6 +80,11 @@ def source_place(source: str) -> str:
     return f"source-{subjects.token(source)}"
 
 
+def cursor_place(source: str) -> str:
+    """The place of a source's cursors, where they are read again."""
+    return f"cursor-{subjects.token(source)}"
+
+
 def _of_contract(contract: Contract, contracts: Sequence[Contract]) -> Iterator[ConsumerGrant]:
     if contract.stage == "retired":
         return
@@ -89,6 +95,7 @@ def _of_contract(contract: Contract, contracts: Sequence[Contract]) -> Iterator[
         yield _redrive(contract.name, subscribe.consumer, subscribe)
     for source in contract.source:
         yield _redrive(contract.name, source_place(source), None)
+        yield _cursors(contract.name, source)
 
 
 def _streams(subscribe: Subscribe, app: AppName, contracts: Sequence[Contract]) -> Mapping[str, tuple[str, ...]]:
@@ -103,3 +110,8 @@ def _streams(subscribe: Subscribe, app: AppName, contracts: Sequence[Contract]) 
 def _redrive(app: AppName, place: str, subscribe: Subscribe | None) -> ConsumerGrant:
     filters = (subjects.redrive(app, place),)
     return ConsumerGrant(app, place, REDRIVE_STREAM, subjects.durable(app, place), filters, subscribe, "all")
+
+
+def _cursors(app: AppName, source: str) -> ConsumerGrant:
+    place, filters = cursor_place(source), (subjects.cursor(app, source),)
+    return ConsumerGrant(app, place, app.stream, subjects.durable(app, place), filters, None, "all", settles=False)

@@ -2,10 +2,11 @@
 counter.
 
 It makes the same row the same event however often it is read: a re-saved spreadsheet is none, yesterday's full dump
-plus one row is one, A -> B -> A is three. It lies beside the adapter in SQLite and is rolled forward from the stored
-cursor after a crash between the storing of a batch and the writing of the ledger, since each cursor carries the
-entries of its batch. It knows the position of the last cursor, for a source that was off for longer than the stream
-keeps one.
+plus one row is one, A -> B -> A is three. It lies beside the adapter in SQLite; what is kept for good are the stored
+cursors, each of which carries the entries of its batch. From them it is rolled forward after a crash between the
+storing of a batch and the writing of the ledger, and made anew on another machine. Entries that no cursor of the last
+weeks carries are told again, a few each day. It knows the position of the last cursor, for a source that was off for
+longer than the stream keeps one.
 
 It holds digests, and of facts that a source may withdraw whom they are about: where a clerk had mistaken the person,
 the event about the first one is withdrawn when the row names another (UU 27/2022 art. 30: mended without delay).
@@ -22,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
+from time import time
 from typing import Any, NamedTuple, cast
 
 import structlog
@@ -38,6 +40,7 @@ CREATE TABLE IF NOT EXISTS refused (key BLOB PRIMARY KEY, content BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
+PARTS = 16  #: in which the entries are told again, within a third of the time for which a cursor is kept
 
 _NEITHER: Sequence[Any] = ({}, "")  #: told and refused, of an entry that has neither
 
@@ -97,7 +100,11 @@ class Ledger:
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
         self._sequence = -1  # of the last commit
         self._refuses = self._db.execute("SELECT count(*) FROM refused").fetchone()[0] > 0
+        self._empty = self._db.execute("SELECT 1 FROM entry LIMIT 1").fetchone() is None
         self.epoch = self._state("epoch") or self._reset()
+        if self._state("told again") is None:
+            self._remember("told again", str(time()))
+        self._told_again = float(self._state("told again") or 0)
 
     def resume(self, cursor: Mapping[str, Any] | None, sequence: int, source: str) -> Position | None:
         """Catches up with the stored cursor and returns its position, None where all begins anew: the stream knows no
@@ -110,14 +117,23 @@ class Ledger:
                 return cast(Position, expired["position"])
             self.epoch = self._reset()
             return None
-        known = int(self._state("sequence") or 0)
-        if cursor["epoch"] != self.epoch:
-            log.warning("the ledger is not the cursor's: rows without a watermark are emitted once more", source=source)
-        elif known < sequence and known != cursor["after"]:
-            log.warning("the ledger is behind the cursor: some rows may be emitted once more", source=source)
-        if known != sequence:
-            self.commit([Entry.load(values) for values in cursor["ledger"]], sequence, cursor)
+        if int(self._state("sequence") or 0) != sequence:
+            self.roll_forward(cursor, sequence)
         return cast(Position, cursor["position"])
+
+    def follows(self, cursor: Mapping[str, Any], sequence: int) -> bool:
+        """Whether it has all that is remembered up to a cursor, or up to the one before, whose entries that carries."""
+        known = int(self._state("sequence") or 0)
+        return bool(cursor["epoch"] == self.epoch) and (known >= sequence or known == cursor["after"])
+
+    def adopt(self, epoch: str) -> None:
+        """Goes on where another ledger was, in its epoch; "": in a new one, since not all of that is known."""
+        self.epoch = epoch or token_hex(8)
+        self._remember("epoch", self.epoch)
+
+    def roll_forward(self, cursor: Mapping[str, Any], sequence: int) -> None:
+        """Remembers what a stored cursor carries."""
+        self.commit([Entry.load(values) for values in cursor["ledger"]], sequence, cursor)
 
     def _expired(self) -> Mapping[str, Any] | None:
         """The last cursor, where it is so old that the stream has none any more."""
@@ -157,6 +173,7 @@ class Ledger:
         """Remembers the entries of a stored batch, whose ``cursor``, where it has a new one, is at ``sequence``."""
         if not entries and sequence == self._sequence:
             return
+        self._empty = self._empty and not entries
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)",
@@ -173,6 +190,41 @@ class Ledger:
         self._db.execute("COMMIT")
         self._sequence = sequence
 
+    def whole_from(self, sequence: int) -> int:
+        """From which cursor on the stored ones carry all of it, so that another ledger can be made of them; 0: from the
+        very first. ``sequence`` is the latest cursor's.
+        """
+        return sequence if self._empty else int(self._state("whole") or 0)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to tell some of it again: cursors are not kept for ever."""
+        return time() - self._told_again > self._keep.total_seconds() / 3 / PARTS
+
+    def part(self) -> list[Entry]:
+        """What is to be told again now."""
+        count = self._db.execute("SELECT count(*) FROM entry").fetchone()[0]
+        query = "SELECT key FROM entry WHERE key > ? ORDER BY key LIMIT ?"
+        keys = [row[0] for row in self._db.execute(query, (self._part_behind(), -(-count // PARTS)))]
+        return list(self.look(keys).values())
+
+    def told_again(self, part: Sequence[Entry], before: int) -> None:
+        """A part is stored behind the cursor at ``before``. After the last part it begins with the first."""
+        self._told_again = time()
+        last = max((entry.key for entry in part), default=b"")
+        more = self._db.execute("SELECT 1 FROM entry WHERE key > ? LIMIT 1", (last,)).fetchone() is not None
+        self._db.execute("BEGIN")
+        self._remember("told again", str(self._told_again))
+        if not self._part_behind():
+            self._remember("begun", str(before))
+        if not more:
+            self._remember("whole", self._state("begun") or "0")
+        self._remember("part behind", b85encode(last).decode() if more else "")
+        self._db.execute("COMMIT")
+
+    def _part_behind(self) -> bytes:
+        return b85decode(self._state("part behind") or "")
+
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
@@ -185,8 +237,10 @@ class Ledger:
         self._remember("epoch", epoch)
         self._remember("sequence", "0")
         self._remember("cursor", "null")
+        self._remember("whole", "0")
+        self._remember("part behind", "")
         self._db.execute("COMMIT")
-        self._sequence = 0
+        self._sequence, self._empty = 0, True
         return epoch
 
     def _state(self, name: str) -> str | None:

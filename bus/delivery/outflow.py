@@ -118,10 +118,28 @@ class Outflow:
 
     async def _open(self) -> None:
         state = await self._cursor.read()
+        if state is not None and not self._ledger.follows(state, self._cursor.sequence):
+            await self._recall(state)
         position = self._ledger.resume(state, self._cursor.sequence, self._name)
         self._written = asyncio.get_running_loop().time() - _age(state)
         await self._source.open(position)
         self._opened = True
+
+    async def _recall(self, state: Mapping[str, Any]) -> None:
+        """Remembers what the stored cursors carry: another instance, with a ledger of its own, has moved them, or this
+        one's ledger was lost.
+        """
+        whole, known, count = state.get("whole", 0), False, 0
+        async for sequence, earlier in self._cursor.earlier(whole):
+            if not count:
+                known = earlier["after"] == 0 or sequence == whole
+                self._ledger.adopt(state["epoch"] if known else "")
+            self._ledger.roll_forward(earlier, sequence)
+            count += 1
+        log.info("remembers what other instances have told", source=self._name, cursors=count)
+        if not known:
+            told = "some of what was told is kept no more: rows without a watermark are emitted once more"
+            log.warning(told, source=self._name)
 
     async def _step(self) -> None:
         """Reads and prepares a batch and begins to store it; waits until few enough are on their way."""
@@ -136,7 +154,7 @@ class Outflow:
                 storing = asyncio.create_task(self._transfer(batch, prepared, tuple(self._under_way)))
                 self._under_way.append(_UnderWay(storing, prepared))
                 await asyncio.sleep(0)  # it is sent before the next is prepared
-                if batch.more and batch.ahead:
+                if batch.more and batch.ahead and not self._ledger.due:
                     await self._stored(AHEAD)
                 else:
                     await self._stored()
@@ -251,6 +269,7 @@ class Outflow:
             state = {
                 "position": position if part is last else self._position(),
                 "epoch": self._ledger.epoch,
+                "whole": self._ledger.whole_from(self._cursor.sequence),
                 "ledger": [entry.dump() for entry in part.entries],
                 "at": now(),
                 "part": f"{number}/{len(parts)}",
@@ -281,6 +300,10 @@ class Outflow:
     async def _keep_cursor(self) -> None:
         if self._cursor.state is not None and asyncio.get_running_loop().time() - self._written > REWRITE:
             await self._store(Prepared().parts(), self._position())
+        if self._cursor.state is not None and self._ledger.due:
+            part, before = self._ledger.part(), self._cursor.sequence
+            await self._store(Prepared(entries=part).parts(), self._position())
+            self._ledger.told_again(part, before)
 
     async def _insist(self, attempt: Any) -> Any:
         """Repeats one storing until the server has taken it; what it stores has the same ids each time."""

@@ -34,8 +34,11 @@ log = structlog.get_logger(__name__)
 
 
 async def live_consumers(connection: Connection, stream: str) -> list[IndexedConsumer]:
-    """The durable consumers of a stream as they are now. Raises Unavailable (ApiError), AccessError."""
-    return [_consumer(stream, info) for info in await durable_consumers(connection, stream)]
+    """The durable consumers of a stream for which events wait, as they are now. Raises Unavailable (ApiError),
+    AccessError.
+    """
+    found = await durable_consumers(connection, stream)
+    return [_consumer(stream, info) for info in found if info["config"]["ack_policy"] != "none"]
 
 
 class Indexer:

@@ -14,6 +14,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -98,6 +99,7 @@ class Line:
 
     def __init__(self, application: SourceApplication, folder: Path, *, keep: bool = True) -> None:
         self._application, self._ledger_path = application, folder / "ledger"
+        self.keep = timedelta.max  #: how long a cursor is kept, as the ledger believes
         self.streams = MemoryStreams(keep=keep)
         self.health = PlaceHealth()
         publish = [
@@ -123,7 +125,7 @@ class Line:
 
     def process(self, source: Source | None = None) -> Process:
         """A process that is about to start."""
-        source, ledger = source or self._application.source(), Ledger(self._ledger_path)
+        source, ledger = source or self._application.source(), Ledger(self._ledger_path, keep=self.keep)
         mapper = Mapper(self._contract, "baris", CATALOGUE, Drafting(KeyTokens(b"uji")))
         cursor = Cursor(self.streams, APP, "baris")
         return Process(source, ledger, Outflow(APP, "baris", source, mapper, ledger, cursor, self.streams, self.health))

@@ -7,7 +7,7 @@ milliseconds; guarantees of the whole are proven on a real server.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from bus.broker.direct import StoredMessage
@@ -33,6 +33,7 @@ class MemoryStreams:
         self._keep = keep
         self._ids: set[str] = set()
         self._last: dict[str, StoredMessage] = {}
+        self._cursors: list[StoredMessage] = []
         self._sequence = 0
         self.events: list[Message] = []
         self.letters: list[DeadLetter] = []
@@ -48,6 +49,14 @@ class MemoryStreams:
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         """The last message on a subject."""
         return self._last.get(subject)
+
+    async def again(
+        self, stream: str, subject: str, durable: str, *, first: int, last: int
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """What was stored on a cursor's subject."""
+        for message in self._cursors:
+            if message.subject == subject and first <= message.sequence <= last:
+                yield message.sequence, message.body
 
     async def send(self, message: Message) -> Stored:
         """Stores one message."""
@@ -113,7 +122,10 @@ class MemoryStreams:
                 self._ids.add(message.id)
                 self.events.append(message)
             return Stored("memory", self._sequence)
-        self._last[message.subject] = StoredMessage(message.subject, message.body, message.headers, self._sequence, "")
+        stored = StoredMessage(message.subject, message.body, message.headers, self._sequence, "")
+        self._last[message.subject] = stored
+        if self._keep and kind == "opd":
+            self._cursors.append(stored)
         if kind == "dlq" and message.id not in self._ids:
             self._ids.add(message.id)
             self.letters.append(DeadLetter.parse(message.body))

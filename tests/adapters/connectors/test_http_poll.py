@@ -85,10 +85,6 @@ class TestWithoutWatermark(SourceContract):
     """The whole at each poll, pages by number, and with a password."""
 
     @pytest.fixture
-    def elsewhere(self, tmp_path: Path) -> Path:
-        return tmp_path  # rows without a mark are known by the ledger alone: both instances have it
-
-    @pytest.fixture
     def large(self) -> int:
         return 5_000
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from bus.testing.adapters import expected, replay
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
 from tests.adapters.departments.registry import LISTS, OPENSID, Registry, SqliteRegistry, ask, tables_of
+from tests.faults.city import City
 from tests.servers.server import Database
 
 SIAK = samples.folder("dukcapil/siak")
@@ -304,3 +308,56 @@ async def snapshot(office: Office, registry: Registry) -> None:
     counted = "SELECT COUNT(*), SUM(LENGTH(nik) <> 16), (SELECT COUNT(*) FROM tweb_keluarga) FROM tweb_penduduk"
     people, rejected, cards = (int(number) for number in (await ask(registry, counted))[0])
     await office.until(lambda: len(office.told(RECORDED)) == people - rejected and len(office.told(CARD)) == cards)
+
+
+async def test_another_machine_takes_over_what_this_one_has_told(database: SqliteRegistry, tmp_path: Path) -> None:
+    """A death is withdrawn that the first machine told, and a birth is not told again for another letter in a name."""
+    deaths = "SELECT id_pend FROM log_penduduk WHERE kode_peristiwa = 2 ORDER BY id_pend"
+    births = "SELECT id_pend FROM log_penduduk WHERE kode_peristiwa = 1 ORDER BY id_pend"
+    (dead,), *_ = database.sql(deaths)
+    (child,), *_ = database.sql(births)
+
+    async with City(tmp_path / "bus") as city:
+        city.office((SIAK / "adapter.toml").read_text(), (SIAK / "mapping.py").read_text())
+        await city.start()
+
+        def told(event: str, count: int) -> Callable[[], Awaitable[bool]]:
+            async def asked() -> bool:
+                return await city.published("dukcapil/siak", event) >= count
+
+            return asked
+
+        url = os.environ["SIAK_URL"]
+        first = city.adapter("dukcapil/siak", SIAK_URL=url)
+        second = city.adapter("dukcapil/siak", SIAK_URL=url, **city.elsewhere("dukcapil/siak"))
+        await first.start()
+        await city.until(told(DIED, 1), "the deaths of the samples are told")
+        await city.until(told(BORN, 1), "and the births")
+        await ask(
+            database,
+            "UPDATE tweb_penduduk SET status_dasar = 2 WHERE id = 1;"
+            "INSERT INTO log_penduduk (id_pend, kode_peristiwa, tgl_peristiwa) VALUES (1, 2, '2026-03-20 00:00:00')",
+        )
+        await city.until(told(DIED, 2), "another death is told")
+        births_told = await city.published("dukcapil/siak", BORN)
+        recorded = await city.published("dukcapil/siak", RECORDED)
+        await first.kill()
+
+        await second.start()
+        await city.until(lambda: second.count('"active"') == 1, "the second takes over")
+        await ask(
+            database,
+            f"UPDATE tweb_penduduk SET status_dasar = 1 WHERE id = {dead};"
+            f"DELETE FROM log_penduduk WHERE id_pend = {dead} AND kode_peristiwa = 2;"
+            f"UPDATE tweb_penduduk SET nama = 'CONTOH LAIN' WHERE id = {child}",
+        )
+        await city.until(told(REVIVED, 1), "the first death is withdrawn")
+        await city.until(told(RECORDED, recorded + 1), "the new name is told")
+        assert await city.published("dukcapil/siak", BORN) == births_told
+        [withdrawal] = [json.loads(each.body) for each in await city.events("dukcapil/siak", REVIVED)]
+        niks = {
+            each.headers["ce-id"]: json.loads(each.body)["nik"] for each in await city.events("dukcapil/siak", DIED)
+        }
+        assert niks[withdrawal["membatalkan"]] == withdrawal["nik"]
+        assert second.said("remembers what other instances have told")
+        assert await second.stop() == 0

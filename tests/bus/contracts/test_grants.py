@@ -87,12 +87,16 @@ def test_an_application_does_not_hear_its_own_echo() -> None:
     assert [stream for stream, _, _ in of(found, "dinsos/bansos")] == ["OPD_RSUD", "REDRIVE"]
 
 
-def test_a_source_has_a_redrive_consumer() -> None:
+def test_a_source_has_a_redrive_consumer_and_one_for_its_own_cursors() -> None:
     found = grants.consumers([contract("pajak/bank", source={"setoran_harian": {"connector": "file_drop"}})])
     assert of(found, "pajak/bank") == [
-        ("REDRIVE", "pajak_bank_source-setoran-harian", ("redrive.pajak.bank.source-setoran-harian",))
+        ("REDRIVE", "pajak_bank_source-setoran-harian", ("redrive.pajak.bank.source-setoran-harian",)),
+        ("OPD_PAJAK", "pajak_bank_cursor-setoran-harian", ("opd.pajak.bank.cursor.setoran-harian",)),
     ]
-    assert found[0].subscribe is None
+    assert [(each.subscribe, each.redrive, each.settles) for each in found] == [
+        (None, True, True),
+        (None, False, False),
+    ]
 
 
 def test_a_retired_application_consumes_nothing_and_stays_readable() -> None:
@@ -133,4 +137,4 @@ def test_names_that_look_alike_stay_apart() -> None:
             contract("a_b/c", source={"x": {"connector": "sql_poll"}}),
         ]
     )
-    assert len({each.durable for each in found}) == 2
+    assert len({each.durable for each in found}) == len(found) == 4

@@ -128,6 +128,49 @@ def test_without_marks_a_lost_ledger_begins_a_new_epoch(tmp_path: Path) -> None:
         assert one.version(record, entry(record, b"A", count=3)).text == f"{one.epoch}#4"
 
 
+def test_whose_cursor_it_follows(ledger: Ledger) -> None:
+    ledger.commit([], 7)
+    own = {"epoch": ledger.epoch, "after": 7}
+    assert ledger.follows(own, 9), "the cursor carries what is missing"
+    assert ledger.follows(own | {"after": 5}, 7)
+    assert not ledger.follows(own | {"after": 9}, 11), "what the one before carries is missing"
+    assert not ledger.follows(own | {"epoch": "another's"}, 9)
+    ledger.adopt("another's")
+    assert ledger.follows(own | {"epoch": "another's"}, 9)
+    ledger.adopt("")
+    assert ledger.epoch not in {"another's", own["epoch"], ""}
+
+
+def test_all_of_it_is_told_again_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bus.delivery.ledger.PARTS", 3)
+    entries = [entry(Record(str(number), {}), b"A") for number in range(8)]
+    with closing(Ledger(tmp_path / "ledger")) as ledger:
+        assert ledger.whole_from(5) == 5, "nothing is remembered that an earlier cursor carries"
+        ledger.commit(entries, 7)
+        assert ledger.whole_from(9) == 0
+        first = ledger.part()
+        ledger.told_again(first, 9)
+        assert ledger.whole_from(10) == 0
+    with closing(Ledger(tmp_path / "ledger")) as ledger:  # goes on where it was
+        second = ledger.part()
+        ledger.told_again(second, 11)
+        last = ledger.part()
+        ledger.told_again(last, 13)
+        assert ledger.whole_from(14) == 9, "the cursor behind which the first part lies"
+        assert [len(part) for part in (first, second, last)] == [3, 3, 2]
+        assert {each.key for part in (first, second, last) for each in part} == {each.key for each in entries}
+        assert ledger.part() == first
+        ledger.told_again(first, 15)
+        assert ledger.whole_from(16) == 9, "until it was told as a whole once more"
+
+
+def test_a_part_is_due_a_while_after_the_one_before(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "ledger", keep=timedelta(days=30))) as ledger:
+        assert not ledger.due
+    with closing(Ledger(tmp_path / "ledger", keep=timedelta(microseconds=1))) as ledger:
+        assert ledger.due
+
+
 def test_it_holds_no_identifiers(ledger: Ledger, tmp_path: Path) -> None:
     record = Record("3571010101800001", {"nik": "3571010101800001"})
     ledger.commit([entry(record, b"A")], 7)

@@ -113,6 +113,7 @@ def test_the_consumers_are_read_from_the_credential(tmp_path: Path) -> None:
         ("OPD_RSUD", "dukcapil_siak_kesehatan-kematian-tercatat-v1"),
         ("REDRIVE", "dukcapil_siak_kesehatan-kematian-tercatat-v1"),
         ("REDRIVE", "dukcapil_siak_source-mutasi"),
+        ("OPD_DUKCAPIL", "dukcapil_siak_cursor-mutasi"),
     ]
 
 

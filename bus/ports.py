@@ -94,6 +94,7 @@ class SourceState:
     position: str = ""  #: how far it was read, in the application's own terms ("0/16B3748", "binlog.000004:1532")
     waiting: int | None = None  #: records (of a folder: files) that wait to be stored; None: it cannot tell
     oldest: datetime | None = None  #: when the oldest of them was recorded; None: nothing waits, or it cannot tell
+    or_more: bool = False  #: so many are known to wait, and there may be more
 
 
 @dataclass(frozen=True, slots=True)

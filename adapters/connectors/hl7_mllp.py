@@ -35,6 +35,7 @@ from adapters.connectors.hl7_connections import Arrival, Bounds, Connection, Con
 from adapters.connectors.hl7_options import Hl7MllpConfig
 from adapters.connectors.hl7_records import Records
 from adapters.connectors.hl7_tls import ServerCertificates
+from adapters.connectors.left_out import left_out
 from adapters.formats.hl7 import CHARSETS
 from bus.config import secret
 from bus.errors import ConfigError
@@ -166,8 +167,11 @@ class Hl7Mllp:
         elif (first := self._coming.get(digest)) is not None:
             taken.first = first
         else:
-            self._coming[digest] = taken
-            taken.record = self._records.record(header, arrival.frame, digest, arrival.connection.peer)
+            record = self._records.record(header, arrival.frame, digest, arrival.connection.peer)
+            if left_out(self._config.skip, record.data.get):
+                taken.outcome = ACCEPTED
+            else:
+                self._coming[digest], taken.record = taken, record
         return taken
 
     def _remember(self, taken: _Taken) -> None:

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from adapters.connectors.hl7_tls import TlsConfig
+from adapters.connectors.left_out import Skip
 from adapters.formats.hl7 import CHARSETS, Malformed, Paths
 from bus.ports import ConnectorConfig
 
@@ -30,6 +31,7 @@ class Hl7MllpConfig(ConnectorConfig):
     key: tuple[str, ...] = Field(
         default=(), description="fields that name a record, not all of them empty; none: each message is its own"
     )
+    skip: Skip = Field(default_factory=dict)
     messages: tuple[str, ...] = Field(
         default=("ADT^A01", "ADT^A03", "ADT^A04", "ADT^A08", "ADT^A28", "ADT^A31"),
         description="what is taken; anything else is answered with AR",
@@ -47,8 +49,9 @@ class Hl7MllpConfig(ConnectorConfig):
     def _known(self) -> Self:
         if self.charset not in CHARSETS:
             raise ValueError(f"charset: there are {', '.join(CHARSETS)}")
-        if unknown := sorted(set(self.key) - self.fields.keys()):
-            raise ValueError(f"key names {', '.join(unknown)}, which is not in fields")
+        for option, names in (("key", self.key), ("skip", self.skip)):
+            if unknown := sorted(set(names) - self.fields.keys()):
+                raise ValueError(f"{option} names {', '.join(unknown)}, which is not in fields")
         try:
             Paths(self.fields, UTC)
         except Malformed as error:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, Protocol, Self
 
@@ -29,6 +30,7 @@ from adapters.connectors.http_paging import PagedConfig, Paging
 from adapters.connectors.http_records import Recent, Shape, found, items
 from adapters.connectors.http_since import Since
 from adapters.connectors.http_template import Template, below
+from adapters.connectors.left_out import Skip, left_out
 from bus.config import secret
 from bus.errors import ConfigError, Unavailable
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
@@ -41,11 +43,7 @@ class PollConfig(PagedConfig):
     key: tuple[str, ...] = Field(min_length=1, description="fields that name a record; never null")
     optional: tuple[str, ...] = Field(default=(), description="fields that a record may leave out: they are null then")
     parameters: Mapping[str, str | int] = Field(default_factory=dict, description="parameters of each request")
-    skip: Mapping[str, str | int | bool] = Field(
-        default_factory=dict,
-        examples=[{"sumber": "bus"}],
-        description='records with these values are left out: sumber = "bus"',
-    )
+    skip: Skip = Field(default_factory=dict)
     watermark: str | None = Field(default=None, description="field that grows with every change: a time or a number")
     since: str | None = Field(default=None, description="parameter that asks for what is newer than a watermark")
     overlap: float = Field(default=60, ge=0, description="seconds that a change may be late and still be seen")
@@ -199,11 +197,7 @@ class HttpPoll:
             self._since.finish(pages=reading.pages)
         else:
             reading.url, reading.last = onward, listed
-        return [self._shape.record(item) for item in listed if not self._skipped(item)]
-
-    def _skipped(self, item: Any) -> bool:
-        skip = self._config.skip
-        return bool(skip) and all(found(item, name) == value for name, value in skip.items())
+        return [self._shape.record(item) for item in listed if not left_out(self._config.skip, partial(found, item))]
 
     def _listed(self, reading: _Reading, answer: Answer, tag: _Tag | None) -> tuple[list[Any], Any, int]:
         """The records of an answer, its document, and how many records the page has."""

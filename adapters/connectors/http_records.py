@@ -114,7 +114,7 @@ class Recent:
         wait since they were read.
         """
         oldest = min((record.at or self._read for record in self._at_hand), default=None)
-        return SourceState(position, len(self._at_hand), oldest)
+        return SourceState(position, len(self._at_hand), oldest, or_more=bool(self._at_hand))
 
     def remember(self, records: Iterable[Record]) -> None:
         """They are stored."""

@@ -33,6 +33,7 @@ from pydantic import Field, model_validator
 
 from adapters.connectors.http_records import Shape, items
 from adapters.connectors.http_signature import SigningKey
+from adapters.connectors.left_out import Skip, left_out
 from bus.config import secret
 from bus.errors import ConfigError, Unavailable
 from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
@@ -69,11 +70,7 @@ class HttpWebhookConfig(ConnectorConfig):
         default=(), description="fields that tell a record's changes apart, in whichever call; none: the call does"
     )
     required: tuple[str, ...] = Field(default=(), description="fields that no record may leave out or empty")
-    skip: Mapping[str, str | int | bool] = Field(
-        default_factory=dict,
-        examples=[{"sumber": "bus"}],
-        description='records with these values are left out: sumber = "bus"',
-    )
+    skip: Skip = Field(default_factory=dict)
     watermark: str | None = Field(default=None, description="field with the time of the change")
     wait: float = Field(default=20, gt=0, description="seconds that a call may wait until it is stored")
     queue: int = Field(default=2_000, ge=1, description="records that may wait")
@@ -295,13 +292,9 @@ class HttpWebhook:
         for number, item in enumerate(listed):
             name = f"{identity}/{number}"
             record = self._record(item, name, name if identity else None)
-            if not self._skipped(record):
+            if not left_out(self._config.skip, record.data.get):
                 records[number + 1] = record
         return records, len(listed)
-
-    def _skipped(self, record: Record) -> bool:
-        skip = self._config.skip
-        return bool(skip) and all(record.data.get(name) == value for name, value in skip.items())
 
     def _record(self, item: Any, key: str, version: str | None) -> Record:
         record = self._shape.record(item, key=key, version=version)

@@ -30,6 +30,7 @@ import structlog
 from pydantic import Field, field_validator, model_validator
 
 from adapters.connectors.http_records import Shape
+from adapters.connectors.left_out import Skip, left_out
 from adapters.connectors.mqtt_records import Decoder, Topic
 from adapters.connectors.mqtt_stored import Stored
 from bus.config import secret
@@ -57,6 +58,7 @@ class MqttConfig(ConnectorConfig):
     value: str = Field(default="value", min_length=1, description="the field of a payload that is no object")
     payload: Literal["json", "text"] = Field(default="json", description="json, or text that is taken as it is")
     optional: tuple[str, ...] = Field(default=(), description="fields that a payload may leave out: they are null then")
+    skip: Skip = Field(default_factory=dict)
     watermark: str | None = Field(default=None, description="field with the time of the measurement")
     arrival: str | None = Field(
         default=None, min_length=1, description="field that gets the time of arrival, for sensors without a clock"
@@ -193,7 +195,8 @@ class Mqtt:
         records: list[Record] = []
         for message in taken:
             if message not in self._stored:
-                records += self._decoder.records(message)
+                found = self._decoder.records(message)
+                records += [each for each in found if not left_out(self._config.skip, each.data.get)]
         if not records:  # stored before, or nothing to store
             session.acknowledge(taken)
             return None
@@ -219,8 +222,9 @@ class Mqtt:
         all_here = session.unacknowledged < self._config.window and self._config.protocol == "5"
         return SourceState(
             position=f"{session.received} messages since it connected",
-            waiting=len(self._at_hand) + session.waiting if all_here else None,
+            waiting=len(self._at_hand) + session.waiting,
             oldest=self._at_hand[0].arrived if self._at_hand else session.oldest,
+            or_more=not all_here,
         )
 
     async def close(self) -> None:

@@ -253,12 +253,15 @@ class SqlCdc:
             self._reader.confirm(self._stored)
 
     async def state(self) -> SourceState:
-        """How far the log's changes are stored; where some are not, when the oldest was made."""
+        """How far the log's changes are stored; where some are not, when the oldest was made, and how many are here.
+        How many more there are a log does not tell.
+        """
         position = self._setup.shown(self._stored) if self._setup else ""
         if self._feed is None or (self._feed.at_rest and not self._in_hand):
             return SourceState(position, 0 if self._feed else None)
-        known = [each.at for batch in (*self._in_hand, *self._feed.waiting) for each in batch.records if each.at]
-        return SourceState(position, None, known[0] if known else self._stored_at)
+        here = [each for batch in (*self._in_hand, *self._feed.waiting) for each in batch.records]
+        oldest = next((each.at for each in here if each.at), self._stored_at)
+        return SourceState(position, len(here), oldest, or_more=True)
 
     async def reread(self, key: str) -> Record | None:
         """The row of that key as it is now."""

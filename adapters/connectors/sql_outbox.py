@@ -36,7 +36,7 @@ PURGE_EVERY = 3600.0  #: seconds
 CHECK_EVERY = 60.0  #: seconds between two looks whether all is there as it was installed
 COLUMNS = "id, watch, operation, payload, created_at"
 AT_ONCE = 1_000  #: rows deleted or searched
-COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
+COUNTED = 10_000  #: rows that are counted, of those that wait
 
 WatchName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=40)]
 
@@ -249,7 +249,8 @@ class SqlOutbox:
                 parameters = {f"w{place}": name for place, name in enumerate(names)}
                 unsent_since = list((await connection.execute(query, parameters)).scalars())
         position = f"{self._table} id {self._sent}" if self._sent else ""
-        return SourceState(position, len(unsent_since), _moment(unsent_since[0]) if unsent_since else None)
+        oldest = _moment(unsent_since[0]) if unsent_since else None
+        return SourceState(position, len(unsent_since), oldest, or_more=len(unsent_since) == COUNTED)
 
     async def close(self) -> None:
         """Closes the connections."""

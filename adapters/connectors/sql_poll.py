@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 HAVE_ZERO_DATES = {"mysql", "mariadb", "sqlite"}  #: where ``0000-00-00`` can stand in a column
 REMEMBERED = 20_000  #: rows whose last content is kept in memory, some 200 bytes each
-COUNTED = 10_000  #: rows that are counted, of those that wait; more are not told
+COUNTED = 10_000  #: rows that are counted, of those that wait
 REST = 4  #: a sweep is followed by a rest of so many times what it took of the database's time, or of ours
 
 
@@ -286,7 +286,8 @@ class SqlPoll:
             async with self._engine.connect() as connection:
                 waiting = list((await connection.execute(query, parameters)).scalars())
         position = text_of(self._stored[0]) if self._stored else ""
-        return SourceState(position, len(waiting), moment(waiting[0], self._zone) if waiting else None)
+        oldest = moment(waiting[0], self._zone) if waiting else None
+        return SourceState(position, len(waiting), oldest, or_more=len(waiting) == COUNTED)
 
     async def close(self) -> None:
         """Closes the connection."""

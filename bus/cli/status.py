@@ -148,7 +148,7 @@ def _sources(found: Standing) -> None:
         (
             place,
             says["position"],
-            says["waiting"],
+            f"{says['waiting']:,}+" if says["or_more"] else says["waiting"],
             output.age(output.milliseconds(says["oldest"])),
             output.age(output.milliseconds(says["last_problem_at"])),
             says["last_problem"],

@@ -29,6 +29,7 @@ class PlaceHealth:
     last_problem_at: str = ""
     position: str = ""  #: how far a source was read
     waiting: int | None = None  #: records that wait to be read out of a source; None: it cannot tell
+    or_more: bool = False  #: there may be more of them
     oldest: str = ""  #: when the oldest of them was recorded
 
     def reading(self) -> None:
@@ -42,7 +43,7 @@ class PlaceHealth:
 
     def stands(self, state: SourceState) -> None:
         """Notes how a source stands."""
-        self.position, self.waiting = state.position, state.waiting
+        self.position, self.waiting, self.or_more = state.position, state.waiting, state.or_more
         self.oldest = state.oldest.astimezone(UTC).isoformat(timespec="milliseconds") if state.oldest else ""
 
     def finished(self, done: int, rejected: int = 0) -> None:

@@ -324,3 +324,19 @@ async def test_published_messages_with_a_thirteenth_month(message: str, number: 
 def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         source(**options)
+
+
+async def test_what_the_bus_itself_sent_is_answered_and_left_out() -> None:
+    own, other = adt(1, "A", 1).replace("|ALAT|", "|BUS|"), adt(2, "B", 2)
+    fields = {"kunci": "PID-3(MR)", "nilai": "PID-5", "asal": "MSH-3"}
+    async with desk(fields=fields, skip={"asal": "BUS"}) as at:
+        client = await at.client()
+        client.send(own, other, own)
+        assert [record.data["kunci"] for record in (await at.store()).records] == ["2"]
+        assert [(await client.says())[:2] for _ in range(3)] == [["AA", "1"], ["AA", "2"], ["AA", "1"]]
+        await client.close()
+
+
+def test_what_is_left_out_is_told_by_a_field() -> None:
+    with pytest.raises(ValidationError, match="skip names asal, which is not in fields"):
+        source(skip={"asal": "BUS"})

@@ -16,10 +16,6 @@ from tests.servers.proxy import Proxy
 class TestMqtt(SourceContract):
     """mosquitto by MQTT 5, nats-server by 3.1.1."""
 
-    @pytest.fixture
-    def tells(self, request: pytest.FixtureRequest) -> set[str]:
-        return {"waiting", "oldest"} if "mosquitto" in request.node.name else {"oldest"}  # 3.1.1 knows no window
-
     @pytest_asyncio.fixture(params=["mosquitto", "nats_mqtt"])
     async def application(
         self, request: pytest.FixtureRequest, proxy: Callable[[str], Awaitable[Proxy]]

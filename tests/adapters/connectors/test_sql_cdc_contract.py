@@ -51,10 +51,6 @@ async def installed(of: type[LogOffice], request: pytest.FixtureRequest, proxy: 
 
 class TestSqlCdc(SourceContract):
     @pytest.fixture
-    def tells(self) -> set[str]:
-        return {"oldest"}  # a log does not tell how many changes are in it
-
-    @pytest.fixture
     def large(self) -> int:
         return 20_000
 
@@ -65,10 +61,6 @@ class TestSqlCdc(SourceContract):
 
 
 class TestQueriesOfSqlCdc(SourceContract):
-    @pytest.fixture
-    def tells(self) -> set[str]:
-        return {"oldest"}
-
     @pytest.fixture
     def large(self) -> int:
         return 40_000  # eight pages, of which it holds two

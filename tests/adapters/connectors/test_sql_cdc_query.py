@@ -218,7 +218,7 @@ async def test_it_tells_how_far_it_is_and_since_when_something_waits(own: Applic
         for batch in found:
             await opened.commit(batch, [])
         async with asyncio.timeout(PATIENCE):
-            while (idle := await opened.state()).waiting is None:
+            while (idle := await opened.state()).or_more:
                 await opened.read()
     assert busy.oldest
     assert abs(busy.oldest - before) < timedelta(seconds=30)

@@ -135,8 +135,8 @@ async def _office(kind: str, of: type[Office], request: pytest.FixtureRequest, p
 
 class TestSqlPoll(SourceContract):
     @pytest.fixture
-    def tells(self) -> set[str]:
-        return {"waiting"}  # its watermark is no time
+    def tells_since(self) -> bool:
+        return False  # its watermark is no time
 
     @pytest.fixture
     def large(self, application: Office) -> int:

@@ -59,11 +59,13 @@ async def test_an_owner_sees_who_applied_it_and_what_was_rejected(office: Office
 
 async def test_how_far_behind_a_source_is_and_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    says = {"position": "0/16B3748", "waiting": 4711, "oldest": hour_ago}
+    says = {"position": "0/16B3748", "waiting": 4711, "or_more": False, "oldest": hour_ago}
     says |= {"last_problem": ERROR, "last_problem_at": hour_ago}
-    status._sources(SimpleNamespace(instance=SimpleNamespace(places={"source-mutasi": says, "sub-lain": {}})))
+    places = {"source-mutasi": says, "sub-lain": {}, "source-penduduk": says | {"waiting": 10_000, "or_more": True}}
+    status._sources(SimpleNamespace(instance=SimpleNamespace(places=places)))
 
-    head, row = capsys.readouterr().out.strip().splitlines()[-2:]
+    head, row, more = capsys.readouterr().out.strip().splitlines()[-3:]
+    assert more.split()[:3] == ["source-penduduk", "0/16B3748", "10,000+"]
     assert [name for name in ("READ UP TO", "TO READ", "LAG", "LAST ERROR") if name not in head] == []
     assert row.split()[:3] == ["source-mutasi", "0/16B3748", "4,711"]
     assert row.count("1 h") == 2

@@ -147,8 +147,8 @@ class Adapter:
             self._add_source(name, source, connection, publisher, flows)
         for subscribe, reader, sink in self._subscriptions:
             self._add_subscription(subscribe, reader, sink, connection, publisher, flows)
-        flows.add("lease", lease.keep)
-        flows.add("connection", connection.lost)
+        flows.add("lease", lease.keep, helps=True)
+        flows.add("connection", connection.lost, helps=True)
         await flows.run(stopping)
 
     def _add_source(
@@ -170,8 +170,8 @@ class Adapter:
         )
         flows.add(place, outflow.run)
         redrive = SourceRedrive(self.app, place, outflow, publisher, self.health.place(place))
-        subscribing, name = self._subscribing(connection, place, redrive.handle, batch=10), f"redrive {place}"
-        flows.add(name, pulling(subscribing, partial(flows.works, name)))
+        subscribing, name = self._subscribing(connection, place, redrive.handle, batch=100), f"redrive {place}"
+        flows.add(name, pulling(subscribing, partial(flows.works, name)), helps=True)
 
     def _add_subscription(
         self,

@@ -7,7 +7,7 @@
     ├── AccessError          access         stop         permissions refuse it; waiting does not help
     ├── Rejected             rejected       dead-letter  the target understood and refused this one
     ├── Unavailable          unavailable    retry        a peer does not answer; nothing is wrong with the data
-    │   └── StreamFull       stream-full    retry        the stream discards new messages until consumers catch up
+    │   └── StreamFull       stream-full    retry        the stream takes no new messages until older ones expire
     └── Fenced               fenced         stand-by     another instance is the active one
 
 What an engine does follows from ``action`` alone. Messages carry what, where and what to do; they never carry personal
@@ -91,7 +91,7 @@ class Unavailable(BusError):
 
 
 class StreamFull(Unavailable):
-    """The stream is at its limit and discards new messages until it is read or enlarged."""
+    """The stream is at its limit and takes no new messages until older ones expire or it is enlarged."""
 
     code = "stream-full"
 

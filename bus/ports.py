@@ -97,6 +97,10 @@ class SourceState:
     or_more: bool = False  #: so many are known to wait, and there may be more
 
 
+OPERATION = "_operasi"  #: the pseudo column of a source that sees deletes: what the application did to the record
+DELETE = "delete"  #: there
+
+
 @dataclass(frozen=True, slots=True)
 class Sees:
     """What a source can see of its application; each connector states it and the conformance suite holds it to that."""

@@ -17,7 +17,7 @@ from pymysqlreplication.row_event import DeleteRowsEvent, RowsEvent, UpdateRowsE
 from adapters.connectors.cdc_binlog_rows import rows_of
 from adapters.connectors.cdc_binlog_values import Convert, key_texts, logged
 from adapters.connectors.cdc_gathering import Gathering
-from adapters.connectors.cdc_tables import INBOX, Operation, Row, Tracked, moved
+from adapters.connectors.cdc_tables import INBOX, Operation, Row, Tracked, moved, same
 from bus.errors import ConfigError
 
 EVENTS = [MariadbGtidEvent, QueryEvent, XidEvent, RotateEvent, WriteRowsEvent, UpdateRowsEvent, DeleteRowsEvent]
@@ -122,6 +122,8 @@ class Changes:
         if moved(tracked, old, new):
             self._add(tracked, old, "delete")
             self._add(tracked, new, "insert")
+        elif same(tracked, old, new):
+            self._gathering.pass_over()
         else:
             self._add(tracked, new, "update")
 

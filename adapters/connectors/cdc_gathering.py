@@ -80,6 +80,10 @@ class Gathering:
         """So many bytes of the transaction at hand have come, of changes that are wanted."""
         self._part_size += size
 
+    def pass_over(self) -> None:
+        """A change of nothing that anybody wants: it is counted alone."""
+        self._index += 1
+
     def add(self, tracked: Tracked, row: Row, operation: Operation, key: Callable[[], Sequence[str]]) -> None:
         """A change. ``key`` gives the texts of the row's key, as the snapshot orders by them."""
         self._index += 1

@@ -16,7 +16,7 @@ from psycopg2 import sql
 from adapters.connectors import cdc_pgoutput as pgoutput
 from adapters.connectors.cdc_gathering import Gathering
 from adapters.connectors.cdc_progress import numbers_of, visible_in
-from adapters.connectors.cdc_tables import INBOX, Operation, Row, Tracked, moved
+from adapters.connectors.cdc_tables import INBOX, Operation, Row, Tracked, moved, same
 
 VISIBLE = 5.0  #: seconds to wait at most: a server that commits once this reader confirms would wait for ever
 PAUSE = 0.005  #: seconds
@@ -136,6 +136,8 @@ class Changes:
         if moved(known.tracked, old, new):
             self._add(known, data, old, "delete")
             self._add(known, data, new, "insert")
+        elif same(known.tracked, old, new):
+            self._gathering.pass_over()
         else:
             self._add(known, data, new, "update")
 

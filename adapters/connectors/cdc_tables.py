@@ -134,6 +134,11 @@ def moved(tracked: Tracked, old: Mapping[str, Any] | None, row: Mapping[str, Any
     return old is not None and any(old[name] != row[name] for name in tracked.key)
 
 
+def same(tracked: Tracked, old: Mapping[str, Any] | None, row: Mapping[str, Any]) -> bool:
+    """Whether an update left all columns as they were that are read here. A row of a query has others as well."""
+    return old == row and not tracked.belongs_to
+
+
 def listed(names: Sequence[str]) -> str:
     """Names for an error's text."""
     return ", ".join(names)

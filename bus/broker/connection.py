@@ -313,8 +313,8 @@ def stream_full(error: dict[str, Any], where: str) -> StreamFull | None:
     """StreamFull where an answer says that a limit is reached, else None."""
     if "maximum" in str(error.get("description", "")) or error.get("err_code") in STORE_FULL:
         return StreamFull(
-            "the stream is full and discards new messages",
+            "the stream is full: new events wait where they come from",
             where=where,
-            hint="let consumers catch up, or raise max_bytes and run `bus streams apply`",
+            hint="raise max_bytes and run `bus streams apply`, or wait until older ones expire",
         )
     return None

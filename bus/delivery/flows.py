@@ -31,8 +31,6 @@ BEATS = 3  #: signs of life per ack_wait
 
 CEILING = 30.0  #: seconds until a flow that fails again and again is tried once more
 
-KEEPERS = frozenset(("lease", "connection"))  #: flows that do no work of their own
-
 Flow = Callable[[], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
@@ -51,12 +49,15 @@ class Flows:
     def __init__(self, app: AppName, health: Health) -> None:
         self._app, self._health = app, health
         self._flows: dict[str, Flow] = {}
+        self._helping: set[str] = set()
         self._stopped: dict[str, BusError] = {}
         self._at_end: list[Callable[[], None]] = []
 
-    def add(self, name: str, flow: Flow) -> None:
-        """A flow to run."""
+    def add(self, name: str, flow: Flow, *, helps: bool = False) -> None:
+        """A flow to run. One that only ``helps`` others is no reason to go on without them."""
         self._flows[name] = flow
+        if helps:
+            self._helping.add(name)
 
     def at_end(self, close: Callable[[], None]) -> None:
         """Something to close when all flows have ended."""
@@ -65,7 +66,8 @@ class Flows:
     async def run(self, stopping: asyncio.Event) -> None:
         """Runs all until ``stopping`` is set. Returns also when another instance has become the active one.
 
-        Raises the error of a flow where every flow has stopped.
+        Raises the error of a flow where every one has stopped that does not merely help others: who started this then
+        starts it again.
         """
         try:
             await first(stopping.wait(), together(*(self._guard(name, flow) for name, flow in self._flows.items())))
@@ -95,7 +97,7 @@ class Flows:
                 if error.action is not Action.RETRY:
                     log.error("stopped", app=str(self._app), place=name, error=str(error), code=error.code)  # noqa: TRY400
                     self._stopped[name] = error
-                    if len(self._stopped) >= len(self._flows) - len(KEEPERS):
+                    if self._stopped.keys() >= self._flows.keys() - self._helping:
                         raise
                     return
                 if monotonic() - begun > CEILING:

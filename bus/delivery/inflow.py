@@ -307,6 +307,8 @@ class Inflow:
             self._settled.add(items)
         if items:
             self._deaths.acquit([item.event.id for item in items])
+            if self._health.problem:
+                log.info("subscription goes on", consumer=self._consumer)
             self._health.finished(len(items))
             self._health.held = self._lanes.held
 

@@ -190,6 +190,11 @@ class Ledger:
         self._db.execute("COMMIT")
         self._sequence = sequence
 
+    @property
+    def empty(self) -> bool:
+        """Whether it remembers nothing."""
+        return self._empty
+
     def whole_from(self, sequence: int) -> int:
         """From which cursor on the stored ones carry all of it, so that another ledger can be made of them; 0: from the
         very first. ``sequence`` is the latest cursor's.

@@ -19,7 +19,7 @@ from bus.delivery.withdrawing import Withdrawing
 from bus.envelope import Event
 from bus.errors import ConfigError, ContractError, frames
 from bus.events import Catalogue, EventType, reasons
-from bus.ports import Record
+from bus.ports import DELETE, OPERATION, Record
 
 PREVIOUS = "$previous"  #: pseudo column: the id of the event that a correction withdraws
 
@@ -71,6 +71,7 @@ class _Entry:
         self.kind, self.changes = kind, entry.changes
         self.named = frozenset(columns.values()) | frozenset(entry.match) if columns else frozenset()  #: none: all
         self._match = {name: str(value) for name, value in entry.match.items()}
+        self._tells_deletes = not columns or OPERATION in self.named
         self._function = function
         self._validate = kind.model.__pydantic_validator__.validate_python  # without the method's own bookkeeping
         self._columns = columns
@@ -92,6 +93,9 @@ class _Entry:
         for name, wanted in self._match.items():
             if name not in row or str(row[name]) != wanted:
                 return None
+        # That a record is gone is another event than what it was: only who asks what was done to it is told.
+        if not self._tells_deletes and row.get(OPERATION) == DELETE:
+            return None
         try:
             data = self._function(self._with_previous(row, told) if self.kind.corrects else row)
             if data is None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -42,6 +42,8 @@ SLICE = 25  #: records that are prepared before others have their turn
 TURNS = 5  #: of the event loop that these get: as many as it takes to read an answer and to send what waited for it
 REWRITE = 86_400.0  #: seconds after which an unchanged cursor is written again, so that max_age spares it
 LOOK = 5.0  #: seconds between two questions how the source stands
+
+Reread = Callable[[str], Awaitable[Event | None]]  #: reads a record again, by its key
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +88,9 @@ class Outflow:
                 while True:
                     heed_cancellation()
                     await self._step()
-                    backoff.reset()
+                    if backoff.attempts:
+                        log.info("source goes on", source=self._name, after_attempts=backoff.attempts)
+                        backoff.reset()
             except BusError as error:
                 heed_cancellation()
                 if error.action is not Action.RETRY:
@@ -96,24 +100,29 @@ class Outflow:
             finally:
                 await to_the_end(self._let_go())
 
-    async def reread(self, key: str) -> Event | None:
-        """Reads one record again and publishes what it becomes now: the redrive of a dead record.
-
-        Returns its event, or None where nothing new came of it. Raises ContractError where it still does not fit, and
-        Unavailable while the source is away.
-        """
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[Reread]:
+        """Nothing else is read meanwhile, for the redrive of dead records. Raises Unavailable: the source is away."""
         async with self._turn:
             await self._rested()
             if not self._opened:
                 raise Unavailable("the source is not open at the moment", where=self._place)
-            record = await self._source.reread(key)
-            if record is None:
-                raise ContractError("the record is gone from its source", where=self._place)
-            prepared = await self._prepare([record])
-            if prepared.rejections:
-                raise ContractError(prepared.rejections[0].reason, where=self._place)
-            with self._sending(prepared.events) as tracestate:
-                await self._store(prepared.parts(tracestate), self._position())
+            yield self._reread
+
+    async def _reread(self, key: str) -> Event | None:
+        """Reads one record again and publishes what it becomes now.
+
+        Returns its event, or None where nothing new came of it. Raises ContractError where it still does not fit, and
+        Unavailable while the source is away.
+        """
+        record = await self._source.reread(key)
+        if record is None:
+            raise ContractError("the record is gone from its source", where=self._place)
+        prepared = await self._prepare([record])
+        if prepared.rejections:
+            raise ContractError(prepared.rejections[0].reason, where=self._place)
+        with self._sending(prepared.events) as tracestate:
+            await self._store(prepared.parts(tracestate), self._position())
         return prepared.events[-1] if prepared.events else None
 
     async def _open(self) -> None:

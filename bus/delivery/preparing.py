@@ -109,22 +109,31 @@ class Preparer:
             for record in records
         ]
         remembers = bool(self._mapper.withdrawing) or self._mapper.compares
-        keys = [key_of(record) if remembers or record.version is None else None for record in records]
+        looks = remembers or not self._ledger.empty or any(latest for latest in (prepared.latest, *unstored))
+        keys = [key_of(record) if looks or record.version is None else None for record in records]
         remembered = dict.fromkeys(key for key in keys if key is not None)
         known = self._ledger.look(remembered)
         for latest in unstored:
             known.update({key: latest[key] for key in remembered if key in latest})
         for record, key in zip(records, keys, strict=True):
-            if key is None:
-                self._take(record, prepared)
+            before = None if key is None else prepared.latest.get(key) or known.get(key)
+            if key is None or not (remembers or record.version is None):
+                self._take(record, before, prepared)
             else:
-                self._take_remembered(record, key, prepared.latest.get(key) or known.get(key), prepared)
+                self._take_remembered(record, key, before, prepared)
 
-    def _take(self, record: Record, prepared: Prepared) -> None:
-        """Adds what a record became whose version its source knows: nothing need be remembered of it."""
+    def _take(self, record: Record, before: Entry | None, prepared: Prepared) -> None:
+        """Adds what a record became whose version its source knows. Nothing need be remembered of it, unless it was
+        rejected once: a redrive, which knows no version, is to find what has become of it since.
+        """
         drafts, reason = self._drafts(record, {})
         if reason:
-            self._reject(record, reason, content_of_columns(self._mapper.columns(record)), prepared)
+            content = content_of_columns(self._mapper.columns(record))
+            self._reject(record, reason, content, prepared)
+            emitted = before.content if before else b""
+            prepared.remember(Entry(key_of(record), emitted, b"", before.count if before else 0, {}, content))
+        elif before is not None:
+            prepared.remember(replace(before, content=content_of(drafts), refused=b""))
         time = self._time_of(record)
         for draft in drafts:
             self._add_event(draft, record, record.version or "", time, prepared)

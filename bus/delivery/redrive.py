@@ -19,7 +19,7 @@ from bus.broker.wire import UNTRACED
 from bus.delivery import dead_letters
 from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.health import PlaceHealth
-from bus.delivery.outflow import Outflow
+from bus.delivery.outflow import Outflow, Reread
 from bus.delivery.reading import DEAD_LETTER, DISCARD, ORIGIN
 from bus.errors import Action, BusError, ContractError
 from bus.subjects import AppName
@@ -61,15 +61,16 @@ class SourceRedrive:
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
         """Settles requests to read a record again. One that still does not fit becomes a dead letter again."""
-        for incoming in incomings:
-            if DISCARD not in incoming.headers:
-                await self._reread(incoming)
-            await incoming.ack_sync()
+        async with self._outflow.resting() as reread:  # once for all: the source's reading waits for its poll
+            for incoming in incomings:
+                if DISCARD not in incoming.headers:
+                    await self._reread(incoming, reread)
+                await incoming.ack_sync()
 
-    async def _reread(self, incoming: Incoming) -> None:
+    async def _reread(self, incoming: Incoming, reread: Reread) -> None:
         key = json.loads(incoming.body)["key"]
         try:
-            event = await self._outflow.reread(key)
+            event = await reread(key)
         except BusError as error:
             if error.action is not Action.DEAD_LETTER:
                 raise

@@ -27,6 +27,7 @@ from bus.delivery.health import PlaceHealth
 from bus.delivery.ledger import Ledger
 from bus.delivery.mapping import Mapper
 from bus.delivery.outflow import Outflow
+from bus.envelope import Event
 from bus.errors import Fenced
 from bus.events.registry import KeyTokens
 from bus.ports import Batch, Rejection, Source
@@ -92,6 +93,11 @@ class Process:
     ledger: Ledger
     outflow: Outflow
     task: asyncio.Task[None] = field(init=False)
+
+    async def reread(self, key: str) -> Event | None:
+        """Reads a record again, as a redrive does."""
+        async with self.outflow.resting() as reread:
+            return await reread(key)
 
 
 class Line:

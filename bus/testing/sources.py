@@ -152,10 +152,12 @@ class SourceContract:
             await rounds(line)
             letter = line.streams.letters[0]
             with pytest.raises(ContractError):
-                await process.outflow.reread(letter.key)
+                await process.reread(letter.key)
             if application.source().sees.updates:
                 await application.write([(2, "diperbaiki")])
                 await until(lambda: line.values(2) == ["diperbaiki"])
+                with suppress(ContractError):  # it cannot be read again
+                    assert await process.reread(letter.key) is None, "it came by itself"
 
         assert Counter(line.emitted())["1", "baik"] == Counter(line.emitted())["3", "baik"] == 1
         assert len(line.streams.letters) == 1

@@ -39,7 +39,7 @@ def started(health: Health) -> Flows:
     """With the two that every adapter has."""
     flows = Flows(AppName("uji", "a"), health)
     for keeper in ("lease", "connection"):
-        flows.add(keeper, Waiting().failed)
+        flows.add(keeper, Waiting().failed, helps=True)
     return flows
 
 
@@ -81,6 +81,7 @@ async def test_all_that_stop_end_it() -> None:
     async def refused() -> None:
         raise AccessError("the database refuses")
 
-    flows.add("a", refused)
+    flows.add("source-a", refused)
+    flows.add("redrive source-a", Waiting().failed, helps=True)  # which works on, for nobody
     with pytest.raises(AccessError):
         await flows.run(asyncio.Event())

@@ -74,3 +74,16 @@ def test_a_dead_letter_has_the_columns_that_a_contract_names() -> None:
         "tanggal": ROW["tanggal"],
         "status": "lunas",
     }
+
+
+@pytest.mark.parametrize(
+    ("match", "told"),
+    [({}, 0), ({"_operasi": "delete"}, 1), ({"sebab": "Salah catat"}, 0)],
+    ids=["by nothing", "by the delete", "by a column"],
+)
+def test_of_a_deleted_record_only_who_asks_for_deletes_tells(match: dict[str, str], told: int) -> None:
+    """What it was is no news: the event of an insert would say that it is there."""
+    deaths = mapper(DIED, {"nik": "nik", "tanggal_meninggal": "tanggal"}, match=match)
+    assert len(deaths.map(Record("1", {**ROW, "_operasi": "delete"}), {})) == told
+    key_alone = Record("1", {"id": 7, "_operasi": "delete"})
+    assert not mapper(DIED, {"nik": "nik", "tanggal_meninggal": "tanggal"}).map(key_alone, {})

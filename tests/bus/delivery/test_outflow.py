@@ -9,16 +9,18 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from structlog.testing import capture_logs
 
 from bus.broker.publish import Message, Outgoing, Stored
 from bus.delivery import outflow
+from bus.delivery.health import PlaceHealth
+from bus.delivery.redrive import SourceRedrive
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 from bus.ports import Batch, Position, Record, Rejection, SourceState
-from bus.testing.lines import Line, Process, until
+from bus.testing.lines import APP, Line, Process, until
 from bus.testing.memory import MemoryStreams
 
 SIZE, BATCHES = 20, 4
@@ -223,7 +225,7 @@ async def test_a_redrive_beside_a_batch_on_its_way(tmp_path: Path, cancelled: bo
     process = line(tmp_path, streams).process(rows)
     running = asyncio.create_task(process.outflow.run())
     await rows.reading.wait()
-    redriving = asyncio.create_task(process.outflow.reread("0"))  # has its turn behind the first batch
+    redriving = asyncio.create_task(process.reread("0"))  # has its turn behind the first batch
     await asyncio.sleep(10 * rows.pause)
     if cancelled:
         redriving.cancel()
@@ -295,13 +297,13 @@ async def test_a_redrive_waits_for_a_source_that_is_away(tmp_path: Path) -> None
     """A connector that is not open calls for a person; the engine knows that it opens it again."""
     process = line(tmp_path, MemoryStreams()).process(Rows())
     with pytest.raises(Unavailable, match="not open at the moment"):
-        await process.outflow.reread("1")
+        await process.reread("1")
     async with working(process):
         await until(lambda: process.outflow._opened)
         with pytest.raises(ContractError, match="the record is gone"):
-            await process.outflow.reread("1")
+            await process.reread("1")
     with pytest.raises(Unavailable):
-        await process.outflow.reread("1")
+        await process.reread("1")
 
 
 class Dumps(Rows):
@@ -370,3 +372,81 @@ async def test_what_is_remembered_does_not_expire(tmp_path: Path, monkeypatch: p
     with capture_logs() as logs:
         assert await told(other, table | {"0": "b"}) == [("0", "b")]
     assert not [each for each in logs if each["log_level"] == "warning"]
+
+
+class Versioned(Rows):
+    """A source that knows its records' versions, but not where it reads one again."""
+
+    def __init__(self, *rows: dict[str, str]) -> None:
+        super().__init__()
+        self._rows, self.now = list(rows), rows[0]
+        self.looks = 0
+
+    async def read(self) -> Batch | None:
+        self.looks += 1
+        await asyncio.sleep(self.pause)
+        if not self._rows:
+            return None
+        self.read_up_to, self.now = self.read_up_to + 1, self._rows.pop(0)
+        return Batch([Record("1", self.now, version=str(self.read_up_to))], {"batch": self.read_up_to})
+
+    async def reread(self, key: str) -> Record | None:
+        return Record(key, self.now)
+
+
+GOOD, BETTER = {"kunci": "1", "nilai": "a"}, {"kunci": "1", "nilai": "b"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"kunci": "1"}, GOOD], ["a"]),
+        ([{"kunci": "1"}, GOOD, BETTER], ["a", "b"]),
+        ([{"kunci": "1"}, GOOD, {"kunci": "1"}, GOOD], ["a", "a"]),
+    ],
+    ids=["mended", "and changed", "and spoilt and mended"],
+)
+async def test_a_rejected_record_that_came_by_itself_is_not_told_again(
+    tmp_path: Path, rows: list[dict[str, str]], told: list[str]
+) -> None:
+    """Nor by a process that remembers only what is stored."""
+    made, source = line(tmp_path, MemoryStreams()), Versioned(*rows)
+    process = made.process(source)
+    async with working(process):
+        await until(lambda: len(source.committed) == len(rows))
+        assert await process.reread("1") is None
+    again = made.process(source)
+    async with working(again):
+        await until(lambda: again.outflow._opened)
+        assert await again.reread("1") is None
+        source.now = {"kunci": "1", "nilai": "c"}
+        assert (event := await again.reread("1")) is not None
+        assert json.loads(event.data)["nilai"] == "c"
+    assert [value for _, value in made.emitted()] == [*told, "c"]
+
+
+class Request:
+    """A request to read a record again."""
+
+    headers: ClassVar[dict[str, str]] = {}
+    sequence = 1
+
+    def __init__(self, key: str) -> None:
+        self.body, self.settled = json.dumps({"key": key}).encode(), False
+
+    async def ack_sync(self) -> None:
+        self.settled = True
+
+
+async def test_many_redrives_do_not_wait_for_a_look_each(tmp_path: Path) -> None:
+    streams, source = MemoryStreams(), Versioned(GOOD)
+    source.pause = 0.05
+    process = line(tmp_path, streams).process(source)
+    redrive = SourceRedrive(APP, "source-baris", process.outflow, streams, PlaceHealth())
+    requests = [Request(str(number)) for number in range(50)]
+    async with working(process):
+        await until(lambda: len(source.committed) == 1)
+        before = source.looks
+        await redrive.handle(cast(Any, requests))
+        assert source.looks - before < 10
+    assert all(each.settled for each in requests)

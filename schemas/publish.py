@@ -23,6 +23,10 @@ def publish(catalogue: Catalogue, folder: Path = FOLDER) -> list[Path]:
     faults = [f"{each.name}: {fault}" for each in due for fault in _faults(each, folder)]
     if faults:
         raise ConfigError("\n".join(faults), hint="undo the change, or declare a new major version of the event type")
+    corrected = {each.corrects for each in catalogue.values()}
+    facts = [each for each in due if each.kind == "fact" and not each.corrects]
+    if final := [each.label for each in facts if each.name not in corrected]:
+        raise ConfigError(f"{', '.join(final)}: a fact that nothing withdraws", hint="declare its @correction as well")
     paths = []
     for each in due:
         path = path_of(each, folder)

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 
@@ -44,9 +44,9 @@ class Renamed(EventData):
     keterangan: Annotated[Opsional[Teks], umum("Catatan")] = None
 
 
-def catalogue(model: type[EventData], version: str) -> Catalogue:
+def catalogue(model: type[EventData], version: str, kind: Literal["fact", "state"] = "state") -> Catalogue:
     """A catalogue of one type."""
-    event(NAME, kind="fact", key="nik", entity="nik", walidata=("dukcapil",), schema_version=version)(model)
+    event(NAME, kind=kind, key="nik", entity="nik", walidata=("dukcapil",), schema_version=version)(model)
     declared = event_type_of(model)
     assert declared is not None
     return Catalogue({NAME: declared})
@@ -87,6 +87,12 @@ def test_a_breaking_change_is_not_published(folder: Path) -> None:
     with pytest.raises(ConfigError, match="catatan: the field is gone or was renamed"):
         publish(catalogue(Renamed, "1.1"), folder)
     assert [path.name for path in folder.rglob("*.json")] == ["1.0.json"]
+
+
+def test_a_fact_is_not_published_without_its_correction(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a fact that nothing withdraws \(declare its @correction"):
+        publish(catalogue(First, "1.0", "fact"), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_versions_follow_each_other(folder: Path) -> None:

@@ -323,10 +323,14 @@ async def test_a_permit_and_its_revocation(
         assert len(issued()) == 2, "a permit that is valid again is not issued again"
 
 
-async def test_what_offices_keep_in_workbooks(
-    aid: Database, taxes: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_what_offices_keep_in_workbooks_and_exports(
+    aid: Database, taxes: Database, school_office: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ministry's list determines aid, which the tax office hears of; persons of a kelurahan's book, once each."""
+    """The ministry's list determines aid, which the tax office hears of; persons of a kelurahan's book, once each; and
+    pupils, out of DBF and CSV.
+    """
+    samples.dropped(tmp_path / "siswa", DAPODIK / "samples" / "siswa.dbf")
+    samples.dropped(tmp_path / "mutasi", DAPODIK / "samples" / "mutasi.csv")
     book = samples.dropped(tmp_path / "buku", BOOK / "samples" / "penduduk.xlsx")
     monkeypatch.setenv("BUKU_INDUK_FOLDER", str(book))
     samples.dropped(tmp_path / "dtsen", BANSOS / "samples" / "dtsen.xlsx")
@@ -337,7 +341,7 @@ async def test_what_offices_keep_in_workbooks(
 
         return asked
 
-    offices = (BANSOS, PAJAK, BOOK)
+    offices = (BANSOS, PAJAK, BOOK, DAPODIK)
     async with running(tmp_path / "bus", offices, here=offices) as city:
         determined = "SELECT program, periode FROM bus_penerima WHERE nik = '3571010508800001' ORDER BY program"
         rows = [("BPNT", "2026-TW1"), ("PKH", "2026-TW1")]
@@ -346,6 +350,9 @@ async def test_what_offices_keep_in_workbooks(
         await city.until(told("dinsos", "bansos", "sosial.bantuan.disalurkan.v1", 2), "it is handed out")
         back = "sosial.bantuan.disalurkan-dibatalkan.v1"
         await city.until(told("dinsos", "bansos", back, 1), "one is handed back")
+
+        await city.until(told("pendidikan", "dapodik", "pendidikan.siswa.terdaftar.v1", 3), "pupils are told")
+        await city.until(told("pendidikan", "dapodik", "pendidikan.siswa.pindah.v1", 2), "and who leaves")
 
         persons = partial(told, "kelurahan", "buku-induk", "kependudukan.buku-induk.tercatat.v1")
         await city.until(persons(5), "the book's persons are told")
@@ -356,7 +363,7 @@ async def test_what_offices_keep_in_workbooks(
         samples.dropped(book, tmp_path / "perbaikan.xlsx")
         await city.until((book / "done" / "perbaikan.xlsx").is_file, "the mended book is read")
         assert await persons(6)(), "of the book that was saved again only what changed"
-        assert len(await city.dead_letters()) == 7, "what is wrong in the samples, each once"
+        assert len(await city.dead_letters()) == 11, "what is wrong in the samples, each once"
 
 
 async def test_a_region_that_changes(taxes: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

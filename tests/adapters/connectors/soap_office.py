@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ class Office:
 
     def __init__(self, php: Php, door: Proxy, context: Context) -> None:
         self._php, self._url, self._context = php, door.url(php.url), context
-        self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
+        self.calm, self.suffered = door.calm, door.suffered
         self._door = door
         self._rows: dict[int, tuple[str, int]] = {}
         self._value, self._more = "nilai", dict[str, str]()
@@ -77,6 +78,12 @@ class Office:
 
     def sink(self, password: str = PASSWORD) -> Sink:
         return call(self._url, self._context, username="bus", password=password)
+
+    async def away(self) -> None:
+        await asyncio.to_thread(self._php.kill)
+
+    async def back(self) -> None:
+        await asyncio.to_thread(self._php.start)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

@@ -34,6 +34,16 @@ class ConnectorConfig(BaseModel):
 
     usual: ClassVar[tuple[str, ...]] = ()  #: options that may be left out and rarely are: a sample has them
 
+    @property
+    def known_columns(self) -> frozenset[str] | None:
+        """What a source's records have; None: the options do not say."""
+        return None
+
+    @property
+    def tells_updates(self) -> bool:
+        """Whether a source tells a row again that is changed, as far as the options say."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

@@ -45,6 +45,11 @@ class Hl7MllpConfig(ConnectorConfig):
     whole: float = Field(default=30, gt=0, description="seconds within which a message that has begun must end")
     quiet: float = Field(default=86_400, gt=0, description="seconds after which a silent connection is closed")
 
+    @property
+    def known_columns(self) -> frozenset[str]:
+        """What a record has."""
+        return frozenset(self.fields) | {"_pesan", "_waktu"}
+
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.charset not in CHARSETS:

@@ -7,7 +7,8 @@ long as they are set to; SQLite has none, there triggers keep one. What the bus 
 
 A record's data are the columns, ``_kejadian`` (the table's name in the contract) and ``_operasi`` (snapshot, insert,
 update, delete). A changed key is a delete of the old and an insert of the new one. A delete may have the key alone.
-TRUNCATE is not seen.
+TRUNCATE is not seen. An update that leaves all these columns as they were is no record where the log has the row of
+before (MariaDB, MySQL, PostgreSQL with REPLICA IDENTITY FULL); elsewhere ``changes`` keeps it from being told again.
 
 With a ``query`` the log tells which rows of the tables changed, and the rows of the query that these belong to are read
 as they are by then: a join, in one event. Then ``_operasi`` is update, or delete with the key's columns alone where the
@@ -24,6 +25,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import Field, model_validator
@@ -66,6 +68,19 @@ class SqlCdcConfig(ConnectorConfig):
     poll: float = Field(default=1.0, gt=0, description="seconds that a read waits for something new")
     batch: int = Field(default=900, ge=1, le=900, description="changes per batch")
     heartbeat: float = Field(default=60, gt=0, description="seconds of silence after which the position moves along")
+
+    @property
+    def known_columns(self) -> frozenset[str] | None:
+        """What a record has; None for a query, and where a primary key is the database's to name."""
+        if self.query or not all(table.key for table in self.tables.values()):
+            return None
+        columns = chain.from_iterable((*each.key, *each.columns, *each.where) for each in self.tables.values())
+        return frozenset(columns) | {"_kejadian", "_operasi"}
+
+    @property
+    def tells_updates(self) -> bool:
+        """Whether a row that is changed is told again."""
+        return True
 
     @model_validator(mode="after")
     def _is_one_form(self) -> SqlCdcConfig:

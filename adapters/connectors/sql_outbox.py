@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -53,6 +54,17 @@ class SqlOutboxConfig(ConnectorConfig):
     poll: float = Field(default=1.0, gt=0, description="seconds between two reads while there is nothing new")
     batch: int = Field(default=500, ge=1, le=10_000, description="rows per read")
     keep_days: float = Field(default=7, ge=0, description="how long sent rows are kept")
+
+    @property
+    def known_columns(self) -> frozenset[str]:
+        """What a record has."""
+        columns = chain.from_iterable(each.all_columns for each in self.watch.values())
+        return frozenset(columns) | {"_kejadian", "_operasi"}
+
+    @property
+    def tells_updates(self) -> bool:
+        """Whether a row that is changed is told again."""
+        return any("update" in each.on for each in self.watch.values())
 
 
 class SqlOutbox:

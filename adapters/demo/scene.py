@@ -71,7 +71,7 @@ class Demo:
             found = story.result()
             self._report(found)
             if not self._once:
-                self._view.reopen()
+                self._view.reopen(found)
                 self._view.tell(
                     "the bus stays up for `bus status`, `bus tail`, `bus dlq list` in a second terminal; Ctrl-C ends it"
                 )

@@ -19,6 +19,7 @@ from adapters.demo.audit import Audit, percentile
 
 LINES = 6  #: of what happened last
 FRAMES = 9  #: lines of titles and frames
+WIDE = 100  #: columns that the table of applications needs, with its frame
 PLAIN_WIDTH = 120  #: characters where there is no terminal
 PLAIN_EVERY = 5.0  #: seconds between two lines of progress where there is no terminal
 
@@ -69,8 +70,8 @@ class View(Protocol):
     def close(self) -> None:
         """Nothing more will happen, or not before it is opened again."""
 
-    def reopen(self) -> None:
-        """Something will happen again."""
+    def reopen(self, found: Audit) -> None:
+        """Something will happen again, after an audit."""
 
 
 class PlainView:
@@ -103,7 +104,7 @@ class PlainView:
     def close(self) -> None:
         """Nothing is open."""
 
-    def reopen(self) -> None:
+    def reopen(self, found: Audit) -> None:
         """Nothing was closed."""
 
 
@@ -117,7 +118,8 @@ class LiveView:
         self._told: deque[str] = deque(maxlen=LINES)
         self._rows: Sequence[Row] = ()
         self._stories: Sequence[Story] = ()
-        self.reopen()
+        self._verdict: Sequence[Text] = ()
+        self._open()
 
     def tell(self, what: str) -> None:
         """Adds it below the table."""
@@ -133,37 +135,58 @@ class LiveView:
         """Leaves the last picture on the screen."""
         self._live.stop()
 
-    def reopen(self) -> None:
-        """Begins a new picture below what was printed meanwhile."""
+    def reopen(self, found: Audit) -> None:
+        """Begins a new picture below what was printed meanwhile: what the audit has found stays in sight."""
         self._told.clear()
+        self._verdict = [_verdict(found)]
+        self._open()
+
+    def _open(self) -> None:
         self._live = Live(self._picture(), console=self._console, refresh_per_second=4)
         self._live.start()
 
     def _picture(self) -> Group:
-        stories, lines = self._flows(), [Text(line, no_wrap=True, overflow="ellipsis") for line in self._told]
         room = self._console.height - len(self._stories) - LINES - FRAMES
-        return Group(self._applications(room), stories, *lines)
+        if len(self._rows) > room or self._console.width < WIDE:
+            return self._small()
+        table = Table(title="Kota Kediri", title_justify="left", expand=False)
+        return Group(self._applications(table), self._flows(), *self._earlier(), *self._last(), *self._verdict)
+
+    def _small(self) -> Group:
+        """A line for each application; the stories under way alone, where there is no room for all."""
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        below = [*self._last(), *self._verdict]
+        room = max(0, self._console.height - len(self._rows) - 1 - len(below))
+        behind = [each for each in self._stories if each.arrived < each.expected]
+        told = self._stories if len(self._stories) <= room else behind[:room]
+        stories = Table.grid(padding=(0, 2, 0, 0))
+        stories.add_column(no_wrap=True)
+        for each in told:
+            stories.add_row(each.name, Text(f"{each.arrived} of {each.expected}", _color(each)))
+        earlier = deque(self._earlier(), maxlen=room - len(told))
+        return Group(self._applications(table), stories, *earlier, *below)
+
+    def _earlier(self) -> list[Text]:
+        return [Text(line, no_wrap=True, overflow="ellipsis") for line in list(self._told)[:-1]]
+
+    def _last(self) -> list[Text]:
+        """What happened last, in full: the lines that it takes."""
+        return [line for each in list(self._told)[-1:] for line in Text(each).wrap(self._console, self._console.width)]
 
     def _flows(self) -> Table:
         table = Table(box=box.SIMPLE, expand=False, show_edge=False)
         for name in ("what citizens feel", "expected", "arrived"):
             table.add_column(name, justify="left" if name.startswith("what") else "right")
         for each in self._stories:
-            behind = each.arrived < each.expected
-            table.add_row(each.name, str(each.expected), Text(str(each.arrived), "yellow" if behind else "green"))
+            table.add_row(each.name, str(each.expected), Text(str(each.arrived), _color(each)))
         return table
 
-    def _applications(self, room: int) -> Table:
-        """All of them, or where they do not fit on the screen those with which something is the matter."""
-        small = len(self._rows) > room
-        rows = [row for row in self._rows if row.waiting or row.restarts or not row.running or not small]
-        table = Table(title="Kota Kediri", title_justify="left", expand=False)
+    def _applications(self, table: Table) -> Table:
+        """A table with all of them."""
         for name in ("application", "published", "applied", "waiting", "oldest", "dead letters", "adapter"):
-            table.add_column(name, justify="left" if name in {"application", "adapter"} else "right")
-        for row in rows:
-            adapter = Text("running", "green") if row.running else Text("down", "bold red")
-            if row.restarts:
-                adapter.append(f", restarted {row.restarts}x", "yellow")
+            table.add_column(name, justify="left" if name in {"application", "adapter"} else "right", no_wrap=True)
+        for row in self._rows:
+            restarted = Text(f"restarted {row.restarts}x", "yellow") if row.restarts else Text("running", "green")
             table.add_row(
                 row.name,
                 str(row.published),
@@ -171,9 +194,19 @@ class LiveView:
                 Text(str(row.waiting), "yellow" if row.waiting else ""),
                 f"{row.oldest:.1f} s" if row.waiting else "",
                 Text(str(row.dead_letters), "red" if row.dead_letters else ""),
-                adapter,
+                restarted if row.running else Text("down", "bold red"),
             )
         return table
+
+
+def _color(story: Story) -> str:
+    return "yellow" if story.arrived < story.expected else "green"
+
+
+def _verdict(found: Audit) -> Text:
+    if found.ok:
+        return Text("nothing lost, nothing applied twice", "green")
+    return Text("the audit found faults", "bold red")
 
 
 def view(as_json: bool) -> tuple[Console, View]:
@@ -208,5 +241,4 @@ def report(console: Console, audit: Audit, first: float) -> None:
         "(what waited for the database of Dinsos and for the killed adapter included)",
         highlight=False,
     )
-    verdict = ("nothing lost, nothing applied twice", "green") if audit.ok else ("the audit found faults", "bold red")
-    console.print(Text(*verdict))
+    console.print(_verdict(audit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
@@ -12,12 +13,15 @@ from bus.errors import BusError
 
 if TYPE_CHECKING:
     from bus.broker.connection import Connection
+    from bus.cli.standing import City, Instance, Standing
     from bus.config import Settings
     from bus.contracts import Contract
 
 SKEW, BAD_SKEW = 1.0, 30.0  #: seconds between the clocks that warn, and that fail
 FULL, OVERFULL = 0.8, 0.98  #: shares of max_bytes
 SLOW = 300.0  #: seconds that an event may wait before it is worth a line
+AWAY = 300.0  #: seconds since a source last stored something after which its adapter is missed
+RESTART = 10.0  #: seconds in which an adapter that starts again is back
 SHOWN = 5
 
 
@@ -153,25 +157,76 @@ async def _applications(
     connection: Connection, settings: Settings, contracts: Sequence[Contract]
 ) -> AsyncIterator[Check]:
     """Each adapter's own word, what waits for it, and its dead letters."""
-    from bus.cli import asking, output, standing
+    from bus.cli import asking, standing
 
     retired = {str(each.name) for each in contracts if each.stage == "retired"}
+    named = {str(each.name) for each in contracts} - retired
     async with asking.indexed(settings, connection) as index:
         city = await standing.look(connection, index)
-        found = [city.of(app) for app in city.apps if app not in retired]
+        if city.totals.keys() - city.instances.keys() - retired:
+            await asyncio.sleep(RESTART)
+            city = await standing.look(connection, index)
+        found = [city.of(app) for app in sorted({*city.apps, *named} - retired)]
+    read = {each.app: await _last_read(connection, each.app) for each in found if each.instance is None}
+    never = [app for app, read_ms in read.items() if read_ms is None and not _has_run(settings, city, app)]
     for each in found:
-        name = f"adapter {each.app}"
-        if each.instance is None:
-            yield Check(name, "warn", "no instance is running", f"start it: bus run …/{each.app}")
-        elif each.instance.problems:
-            yield Check(name, "fail", "; ".join(each.instance.problems), f"`bus status {each.app}` shows more")
-        elif each.oldest_ms is not None and time.time() - each.oldest_ms / 1000 > SLOW:
-            waits = f"{each.pending:,} events wait, the oldest for {output.age(each.oldest_ms)}"
-            yield Check(name, "warn", waits, f"`bus status {each.app}` shows where")
-        else:
-            yield Check(name, "ok", f"active, heard {output.age(each.instance.said_ms)} ago")
+        if each.instance is not None:
+            yield _running(each, each.instance)
+        elif each.app not in never:
+            yield _missing(each, read[each.app])
+    if never:
+        hint = 'start each with `bus run`, or write stage = "retired" into its contract'
+        yield Check("never run", "warn", f"{', '.join(never)} {'has' if len(never) == 1 else 'have'} never run", hint)
     open_ = sum(each.totals.dead_letters for each in found)
     if open_:
         yield Check("dead letters", "warn", f"{open_:,} are open", "`bus dlq list` shows why")
     else:
         yield Check("dead letters", "ok", "none are open")
+
+
+async def _last_read(connection: Connection, app: str) -> int | None:
+    """When a source of an application last stored something (Unix ms); None where none ever has."""
+    from bus import subjects
+    from bus.broker.connection import NOT_FOUND, ApiError
+    from bus.subjects import AppName
+
+    name = AppName.parse(app)
+    try:
+        reply = await connection.api(f"STREAM.MSG.GET.{name.stream}", {"last_by_subj": subjects.cursors(name)})
+    except ApiError as error:
+        if error.err_code in NOT_FOUND:
+            return None
+        raise
+    return int(datetime.fromisoformat(reply["message"]["time"]).timestamp() * 1000)
+
+
+def _has_run(settings: Settings, city: City, app: str) -> bool:
+    """Whether an application has published or applied something, or its adapter was started from this home."""
+    from bus.subjects import AppName
+
+    return app in city.totals or (settings.home / "state" / AppName.parse(app).prefix).exists()
+
+
+def _running(each: Standing, instance: Instance) -> Check:
+    from bus.cli import output
+
+    name = f"adapter {each.app}"
+    if instance.problems:
+        return Check(name, "fail", "; ".join(instance.problems), f"`bus status {each.app}` shows more")
+    if each.oldest_ms is not None and time.time() - each.oldest_ms / 1000 > SLOW:
+        waits = f"{output.counted(each.pending, 'event')} waiting, the oldest for {output.age(each.oldest_ms)}"
+        return Check(name, "warn", waits, f"`bus status {each.app}` shows where")
+    return Check(name, "ok", f"active, heard {output.age(instance.said_ms)} ago")
+
+
+def _missing(each: Standing, read_ms: int | None) -> Check:
+    """An adapter without an instance that has had one. It fails where something is late by that."""
+    from bus.cli import output
+
+    name, what, hint = f"adapter {each.app}", "no instance is running", f"start it: bus run …/{each.app}"
+    if each.pending:
+        since = f", the oldest for {output.age(each.oldest_ms)}" if each.oldest_ms is not None else ""
+        return Check(name, "fail", f"{what}, and events wait for it: {each.pending:,}{since}", hint)
+    if read_ms is not None and time.time() - read_ms / 1000 > AWAY:
+        return Check(name, "fail", f"{what}, and what it publishes was last read {output.age(read_ms)} ago", hint)
+    return Check(name, "warn", what, hint)

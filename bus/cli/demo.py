@@ -47,7 +47,7 @@ async def _demo(settings: Settings, once: bool, as_json: bool) -> int:
     with _own_home(settings.home / "demo") as home, _log_to(home / "bus.log"):
         changed = {"home": home, "nats_url": None, "credential": None, "entity_key": None, "max_bytes": STREAM}
         own = settings.model_copy(update=changed)
-        city = _city()(home, once=once, as_json=as_json, environment=_shared(settings))
+        city = the_city()(home, once=once, as_json=as_json, environment=_shared(settings))
         platform = Platform(own, load_all(city.contracts))
         try:
             city.prepare()
@@ -70,7 +70,7 @@ async def _watched(day: Any, failing: Any, stopping: asyncio.Event) -> int:
     return int(await running_day)
 
 
-def _city() -> Any:
+def the_city() -> Any:
     """The class of the demo. Raises ConfigError where none is installed."""
     from bus.errors import ConfigError
 

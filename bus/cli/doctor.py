@@ -30,11 +30,22 @@ def doctor(
 
       bus doctor --json | jq '.[] | select(.level != "ok")'
     """
-    named = list(paths or ([DEPARTMENTS] if DEPARTMENTS.exists() else []))
-    running.run(context, _doctor, running.here(context, home), named, as_json)
+    running.run(context, _doctor, running.here(context, home), paths, as_json)
 
 
-async def _doctor(settings: Settings, paths: Sequence[Path], as_json: bool) -> int:
+def _as_it_runs(settings: Settings) -> tuple[Settings, Sequence[Path]]:
+    """The settings and the contracts that the bus of this home was started with: a demo has its own."""
+    from bus.cli.demo import STREAM, the_city
+    from bus.running import find
+
+    home = settings.home.absolute()
+    root = home.parent.parent  # `<root>/demo/<number>`
+    if any(each.what == "demo" and each.home == home for each in find(root)):
+        return settings.model_copy(update={"max_bytes": STREAM}), the_city().contracts
+    return settings, [DEPARTMENTS] if DEPARTMENTS.exists() else []
+
+
+async def _doctor(settings: Settings, paths: Sequence[Path] | None, as_json: bool) -> int:
     from dataclasses import asdict
 
     from bus.cli import checks, checks_bus, output
@@ -46,10 +57,11 @@ async def _doctor(settings: Settings, paths: Sequence[Path], as_json: bool) -> i
         if not as_json:
             _print(check)
 
+    settings, usual = _as_it_runs(settings)
     for check in checks.here(settings):
         tell(check)
     tell(await checks.tracing(settings))
-    contracts = _contracts(paths, tell)
+    contracts = _contracts(paths or usual, tell)
     async for check in checks_bus.all_of(settings, contracts):
         tell(check)
     if as_json:

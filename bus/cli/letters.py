@@ -104,12 +104,12 @@ async def _list(settings: Settings, wanted: tuple[str | None, str | None, bool],
     latest = shown[-limit:] if limit else shown
     output.table(
         "",
-        ["ID", "AT", "AGE", "APPLICATION", "PLACE", "WHERE", "REASON", "STATE"],
+        ["ID", "AT", "AGE", "APPLICATION", "+PLACE", "+WHERE", "+REASON", "STATE"],
         [
             (
                 each.letter.id[:10],
                 output.moment(each.letter.stored_ms),
-                output.age(each.letter.stored_ms),
+                output.about(each.letter.stored_ms),
                 each.letter.app,
                 each.letter.place,
                 each.letter.where,
@@ -122,7 +122,7 @@ async def _list(settings: Settings, wanted: tuple[str | None, str | None, bool],
     rest = f", {len(shown) - len(latest):,} older ones with --limit 0" if len(latest) < len(shown) else ""
     counts = Counter(each.state for each in shown)
     states = ", ".join(f"{counts[state]:,} {state}" for state in sorted(counts))
-    print(f"{len(shown):,} dead letter{'' if len(shown) == 1 else 's'}{f' ({states})' if states else ''}{rest}")
+    print(f"{output.counted(len(shown), 'dead letter')}{f' ({states})' if states else ''}{rest}")
     return 0
 
 

@@ -121,7 +121,7 @@ async def _redrive(settings: Settings, order: Order) -> int:
             print("no open dead letter is meant by this; `bus dlq list --all` shows what became of the others")
         messages, refused = await _messages(connection, chosen, order, author)
         if order.dry_run:
-            _preview(chosen, messages, refused, order.as_json)
+            _preview(chosen, messages, refused, order)
         else:
             await _send(connection, [message for _, message in messages], order)
             _report(messages, refused, order)
@@ -233,19 +233,20 @@ def _preview(
     chosen: Sequence[LetterState],
     messages: Sequence[tuple[LetterState, Message]],
     refused: Sequence[tuple[LetterState, str]],
-    as_json: bool,
+    order: Order,
 ) -> None:
     from bus.cli import output
 
-    if as_json:
+    if order.as_json:
         would = [{"id": state.letter.id, "subject": message.subject} for state, message in messages]
         output.document({"would_send": would, "cannot": [{"id": s.letter.id, "why": why} for s, why in refused]})
         return
     rows = [(s.letter.id[:10], s.letter.kind, m.subject, s.state, s.letter.reason) for s, m in messages]
     rows += [(s.letter.id[:10], s.letter.kind, "cannot be sent", s.state, why) for s, why in refused]
     if rows:
-        output.table("", ["ID", "KIND", "WOULD GO TO", "STATE", "REASON"], rows)
-    print(f"{len(messages):,} of {len(chosen):,} would be sent; nothing was (--dry-run)")
+        output.table("", ["ID", "KIND", "+WOULD GO TO", "STATE", "+REASON"], rows)
+    done = "discarded" if order.discard else "sent"
+    print(f"{len(messages):,} of {len(chosen):,} would be {done}; nothing was (--dry-run)")
 
 
 def _report(
@@ -264,4 +265,5 @@ def _report(
     for state, why in refused:
         print(f"{state.letter.id[:10]}  cannot be sent: {why}", file=sys.stderr)
     if messages:
-        print(f"{len(messages):,} sent; `bus dlq list --all` shows what becomes of them")
+        done = "to be discarded" if order.discard else "sent"
+        print(f"{len(messages):,} {done}; `bus dlq list --all` shows what becomes of them")

@@ -100,6 +100,14 @@ class Standing:
             return "no instance is running"
         return next(iter(self.instance.problems), "")
 
+    @property
+    def problems(self) -> list[str]:
+        """All that a person should know, place by place; the application is not named again, nor the place."""
+        if self.instance is None:
+            return ["no instance is running"]
+        found = {place: each["problem"] for place, each in self.instance.places.items() if each.get("problem")}
+        return [f"{place}: {without(self.app, place, problem)}" for place, problem in found.items()]
+
     def dump(self) -> dict[str, Any]:
         """For a script; times are Unix milliseconds."""
         return {
@@ -145,6 +153,11 @@ def receivers(city: City, app: str) -> list[Waiting]:
 def rejected(index: Index, app: str) -> list[LetterState]:
     """The dead letters of an application of which a person may have to decide, the latest first."""
     return [each for each in index.letters(app=app) if each.state in UNDECIDED][::-1]
+
+
+def without(app: str, place: str, problem: str) -> str:
+    """A problem without the application and the place that it begins with."""
+    return problem.removeprefix(f"{app} ").removeprefix(f"{place.replace('-', '.', 1)}: ")
 
 
 def _waiting(index: Index, consumer: IndexedConsumer) -> Waiting:

@@ -9,6 +9,8 @@ import typer
 from bus.cli import running
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bus.cli.standing import City, Standing, Waiting
     from bus.config import Settings
 
@@ -27,7 +29,7 @@ def status(
 
     Of one, what was read, published, applied and rejected.
 
-    LAG is the age of the oldest event that an application has not applied yet.
+    LAG is the age of the oldest event that an application has not applied yet, DEAD counts its dead letters.
 
     Examples:
 
@@ -71,22 +73,22 @@ def _all(city: City, as_json: bool) -> None:
         return
     output.table(
         "",
-        ["APPLICATION", "#PUBLISHED", "LAST", "#APPLIED", "#DEAD LETTERS", "#WAITING", "LAG", "ACTIVE", "PROBLEM"],
+        ["APPLICATION", "#PUBLISHED", "LAST", "#APPLIED", "#DEAD", "#WAITING", "LAG", "#PID"],
         [
             (
                 each.app,
                 each.totals.published,
-                output.age(each.totals.last_published_ms),
+                output.about(each.totals.last_published_ms),
                 each.totals.applied,
                 each.totals.dead_letters,
                 each.pending,
-                output.age(each.oldest_ms),
-                f"process {each.instance.pid}" if each.instance else "no",
-                each.problem,
+                output.about(each.oldest_ms),
+                str(each.instance.pid) if each.instance else None,
             )
             for each in found
         ],
     )
+    output.hanging((each.app, problem) for each in found for problem in each.problems)
 
 
 def _one(city: City, found: Standing, as_json: bool) -> None:
@@ -121,7 +123,7 @@ def _one(city: City, found: Standing, as_json: bool) -> None:
     if rejected:
         output.table(
             f"Rejected (the latest of {len(rejected):,}; `bus dlq show ID`)",
-            ["AT", "PLACE", "WHERE", "REASON", "ID", "STATE"],
+            ["AT", "+PLACE", "+WHERE", "+REASON", "ID", "STATE"],
             [
                 (output.moment(it.stored_ms), it.place, it.where, it.reason, it.id[:10], each.state)
                 for each in rejected[:SHOWN]
@@ -136,28 +138,36 @@ def _headline(found: Standing) -> None:
     who = found.instance
     says = f"active: process {who.pid}, heard {output.age(who.said_ms)} ago" if who else "no instance is running"
     print(f"{found.app}  {says}")
-    for problem in who.problems if who else ():
-        print(f"  problem  {problem}")
+    if who:
+        output.hanging(("  problem", problem) for problem in found.problems)
 
 
 def _sources(found: Standing) -> None:
     """How far each source was read, what waits to be read, and its latest error."""
-    from bus.cli import output
+    from bus.cli import output, standing
 
     rows = [
         (
             place,
             says["position"],
-            f"{says['waiting']:,}+" if says["or_more"] else says["waiting"],
+            _to_read(says),
             output.age(output.milliseconds(says["oldest"])),
             output.age(output.milliseconds(says["last_problem_at"])),
-            says["last_problem"],
+            standing.without(found.app, place, says["last_problem"]),
         )
         for place, says in sorted((found.instance.places if found.instance else {}).items())
         if place.startswith(SOURCE)
     ]
     if rows:
-        output.table("Sources", ["PLACE", "READ UP TO", "#TO READ", "LAG", "LAST ERROR", "WHAT"], rows)
+        output.table("Sources", ["PLACE", "+READ UP TO", "#TO READ", "LAG", "LAST ERROR", "+WHAT"], rows)
+
+
+def _to_read(says: Mapping[str, Any]) -> str | int | None:
+    """How many records wait in a source: more may have come where an error has kept it from being read since."""
+    waiting, unread = says["waiting"], says["problem"] and says["last_problem_at"] > says["last_read"]
+    if unread and not waiting:
+        return None
+    return f"{waiting:,}+" if unread or says["or_more"] else waiting
 
 
 def _places(found: Standing) -> None:
@@ -185,7 +195,7 @@ def _places(found: Standing) -> None:
             )
         )
     if rows:
-        columns = ["PLACE", "LAST READ", "LAST DONE", "#DONE", "#REJECTED", "#HELD", "#WAITING", "LAG"]
+        columns = ["PLACE", "+LAST READ", "+LAST DONE", "#DONE", "#REJECTED", "#HELD", "#WAITING", "+LAG"]
         output.table("Sources and subscriptions (counts since the start)", columns, rows)
 
 

@@ -87,7 +87,7 @@ def _key(index: Index, token: str, as_json: bool) -> int:
     if not found:
         return _nothing(f"nothing is known about the key (token {token})", as_json)
     output.table(
-        f"{len(found):,} events about the key (token {token})",
+        f"{output.counted(len(found), 'event')} about the key (token {token})",
         ["STORED", "EVENT TYPE", "PUBLISHER", "ID", "AS", "APPLIED BY", "NOT YET", "DEAD LETTERS"],
         [
             (

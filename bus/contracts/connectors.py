@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bus.contracts.faults import meant
-from bus.contracts.loader import explain
+from bus.contracts.loader import explain, unknown_key
 from bus.contracts.model import ConnectorTable
 from bus.errors import ConfigError
 from bus.ports import ConnectorConfig, Context
@@ -58,14 +58,7 @@ def configure(connector: type[Any], options: dict[str, Any], *, where: str = "",
     try:
         config: ConnectorConfig = connector.Config.model_validate(options)
     except ValidationError as error:
-        hint = next(
-            (
-                meant(str(fault["loc"][0]), connector.Config.model_fields, "adapters/README.md lists its options")
-                for fault in error.errors(include_input=False, include_url=False, include_context=False)
-                if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1
-            ),
-            "",
-        )
+        hint = unknown_key(error, connector.Config)
         raise ConfigError(explain(error, (key,) if key else ()), where=where, hint=hint) from None
     return config
 

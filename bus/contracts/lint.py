@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,8 +16,6 @@ from bus.events import Catalogue
 from bus.subjects import AppName, EventName
 
 __all__ = ["Fault", "check", "lint"]
-
-_UNWRITTEN = re.compile(r"<[^<>]+>")
 
 
 def check(paths: Iterable[Path], catalogue: Catalogue) -> list[Fault]:
@@ -47,7 +44,7 @@ def lint(contracts: Sequence[Contract], catalogue: Catalogue, connectors: Load =
         faults += _names(contract)
         faults += _unwritten(contract)
         faults += lint_publish.sources(contract, connectors)
-        faults += lint_publish.publishes(contract, catalogue)
+        faults += lint_publish.publishes(contract, catalogue, connectors)
         faults += lint_publish.emitted(contract)
         faults += lint_subscribe.subscriptions(contract, contracts, catalogue, connectors)
         if not (contract.publish or contract.subscribe):
@@ -88,7 +85,7 @@ def _unwritten(contract: Contract) -> Iterator[Fault]:
             texts.update(lint_options.texts(f"subscribe.{number}.to", subscribe.to.options))
     told = fault if contract.stage == "live" else note
     for key, text in texts.items():
-        if _UNWRITTEN.fullmatch(text):
+        if lint_options.UNWRITTEN.fullmatch(text):
             yield told(contract, key, f"{text} is still to be written", "a live contract says it")
 
 

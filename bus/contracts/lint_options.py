@@ -14,6 +14,8 @@ from bus.events import FORBIDDEN
 
 Load = Callable[[str], type[Any]]  #: a connector's class by name; raises ConfigError
 
+UNWRITTEN = re.compile(r"<[^<>]+>")  #: what a template left to be written
+
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
 _IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")

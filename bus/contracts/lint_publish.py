@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from bus import subjects
-from bus.contracts import lint_options
+from bus.contracts import connectors, lint_options
 from bus.contracts.faults import Fault, fault, meant, note, of_error
 from bus.contracts.lint_options import Load
 from bus.contracts.mapping_module import load_function
@@ -34,7 +34,7 @@ def sources(contract: Contract, load: Load) -> Iterator[Fault]:
         yield from lint_options.table(contract, key, table, load, "source")
 
 
-def publishes(contract: Contract, catalogue: Catalogue) -> Iterator[Fault]:
+def publishes(contract: Contract, catalogue: Catalogue, load: Load) -> Iterator[Fault]:
     """The faults of what the application emits."""
     for number, entry in enumerate(contract.publish):
         key = f"publish.{number}"
@@ -42,6 +42,7 @@ def publishes(contract: Contract, catalogue: Catalogue) -> Iterator[Fault]:
         if any(_same(entry, other) for other in contract.publish[:number]):
             yield fault(contract, key, "the same as one above: each row would be published twice", "remove one")
         yield from _event(contract, key, entry, catalogue)
+        yield from _records(contract, key, entry, catalogue, load)
 
 
 def _origin(contract: Contract, key: str, entry: Publish) -> Iterator[Fault]:
@@ -97,6 +98,39 @@ def _fields(contract: Contract, key: str, entry: Publish, kind: EventType) -> It
         if column == PREVIOUS and not kind.corrects:
             yield fault(contract, f"{key}.{field}", f"{PREVIOUS} is for corrections (…-dibatalkan) alone")
     yield from lint_options.forbidden(contract, key, (*mapped, *mapped.values()))
+
+
+def _records(contract: Contract, key: str, entry: Publish, catalogue: Catalogue, load: Load) -> Iterator[Fault]:
+    """Columns that its source's records do not have, and facts that these tell again, as far as its options know."""
+    table = contract.source.get(entry.source or "")
+    if table is None:
+        return
+    try:
+        options = connectors.configure(load(table.connector), table.options)
+    except ConfigError:
+        return  # reported by the lint of its options
+    if options.known_columns is not None:
+        yield from _columns(contract, key, entry, options.known_columns)
+    kind = catalogue.get(str(entry.event))
+    plain = not (isinstance(entry.map, str) or entry.match or entry.changes)
+    if kind and kind.kind == "fact" and plain and options.tells_updates:
+        fields = ", ".join(f'"{field}"' for field in kind.model.model_fields if field in kind.required)
+        yield note(
+            contract,
+            key,
+            "a row that is changed later is told as this fact once more",
+            f"name the fields that make it another one, for instance changes = [{fields}]",
+        )
+
+
+def _columns(contract: Contract, key: str, entry: Publish, columns: frozenset[str]) -> Iterator[Fault]:
+    told = note if lint_options.UNWRITTEN.fullmatch(entry.basis) else fault  # a template is still being written
+    named = {f"{key}.match.{column}": column for column in entry.match}
+    if not isinstance(entry.map, str):
+        named |= {f"{key}.map.{field}": column for field, column in entry.map.items() if column.strip()}
+    for place, column in named.items():
+        if column not in columns and column != PREVIOUS:
+            yield told(contract, place, f"source.{entry.source} has no column {column}", meant(column, columns))
 
 
 def _function(contract: Contract, key: str, reference: str) -> Iterator[Fault]:

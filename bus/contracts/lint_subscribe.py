@@ -50,7 +50,8 @@ def _publishers(contract: Contract, key: str, entry: Subscribe, contracts: Seque
         elif name not in known:
             yield note(contract, f"{key}.from", f"no contract of {name} here", "check it together with this one")
     if not entry.publishers and not granted - {str(contract.name)}:
-        yield note(contract, f"{key}.event", f"no contract here publishes {entry.event}", "nothing will arrive yet")
+        what = f"no contract that was named publishes {entry.event}"
+        yield note(contract, f"{key}.event", what, "check it together with its publisher; without one nothing arrives")
 
 
 def _target(contract: Contract, key: str, entry: Subscribe, kind: EventType, load: Load) -> Iterator[Fault]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from bus.contracts.faults import meant
 from bus.contracts.model import Contract
 from bus.errors import ConfigError
 
@@ -45,7 +47,7 @@ def load(path: Path) -> Contract:
     try:
         contract = Contract.model_validate({**document, "path": path})
     except ValidationError as error:
-        raise ConfigError(explain(error), where=str(path)) from None
+        raise ConfigError(explain(error), where=str(path), hint=unknown_key(error, Contract)) from None
     except ConfigError as error:
         raise ConfigError(error.what, where=str(path), hint=error.hint) from None
     return contract
@@ -87,6 +89,25 @@ def explain(error: ValidationError, prefix: Sequence[str] = ()) -> str:
         f"{'.'.join((*prefix, *map(str, fault['loc'])))}: {_words(fault['type'], fault['msg'])}"
         for fault in error.errors(include_input=False, include_url=False, include_context=False)
     )
+
+
+def unknown_key(error: ValidationError, model: type[BaseModel]) -> str:
+    """A hint for the first key that is unknown, in ``model`` or a table within it; "" where there is none."""
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        if fault["type"] == "extra_forbidden":
+            *above, key = map(str, fault["loc"])
+            return meant(key, _keys(model, above), "adapters/README.md lists its keys")
+    return ""
+
+
+def _keys(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """The keys of the table that lies at ``path`` in ``model``; on it are the names and numbers of entries, too."""
+    for part in path:
+        info = next((info for name, info in model.model_fields.items() if part in {name, info.alias}), None)
+        if info is not None:
+            tables = (info.annotation, *get_args(info.annotation))
+            model = next((each for each in tables if isinstance(each, type) and issubclass(each, BaseModel)), model)
+    return [info.alias or name for name, info in model.model_fields.items() if not info.exclude]
 
 
 def _words(kind: str, message: str) -> str:

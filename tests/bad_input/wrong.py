@@ -75,7 +75,7 @@ WRONG = [
         "publish.0.basis: Input should be a valid string",
     ),
     Wrong("missing", deaths().replace(BASIS, ""), "publish.0.basis: missing"),
-    Wrong("unknown", deaths().replace("map   =", "mapping ="), "publish.0.mapping: unknown key"),
+    Wrong("unknown", deaths().replace("map   =", "mapping ="), "publish.0.mapping: unknown key (did you mean map?)"),
     Wrong(
         "secret",
         deaths().replace("env:SIAK_URL", "postgresql://bus:rahasia-sekali@db/siak"),

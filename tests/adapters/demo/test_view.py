@@ -9,10 +9,10 @@ from rich.console import Console
 
 from adapters.demo import view
 from adapters.demo.audit import Account, Audit
-from adapters.demo.view import LiveView, PlainView, Row, report, stories
+from adapters.demo.view import LiveView, PlainView, Row, Story, report, stories
 
 ROWS = [
-    Row("dukcapil/siak", 120, 0, 0, 0.0, 3, running=False, restarts=1),
+    Row("dukcapil/siak", 120, 0, 0, 0.0, 3, running=True, restarts=1),
     Row("dinsos/bansos", 2, 90, 28, 3.4, 0, running=True, restarts=0),
 ]
 ACCOUNTS = (
@@ -23,9 +23,9 @@ GOOD = Audit(ACCOUNTS, 90, 0, 3, 0, 0, (100.0, 200.0, 900.0))
 BAD = Audit((Account("a birth reaches aid", "children on the list", 30, 1, 2, 0),), 89, 2, 3, 1, 0, ())
 
 
-def terminal() -> tuple[Console, io.StringIO]:
+def terminal(width: int = 120, height: int = 40) -> tuple[Console, io.StringIO]:
     text = io.StringIO()
-    return Console(file=text, force_terminal=True, width=120, height=40, color_system=None), text
+    return Console(file=text, force_terminal=True, width=width, height=height, color_system=None), text
 
 
 def plain() -> tuple[Console, io.StringIO]:
@@ -41,7 +41,7 @@ def test_the_table_shows_events_lag_with_age_and_dead_letters() -> None:
     live.close()
 
     shown = text.getvalue()
-    assert "down, restarted 1x" in shown
+    assert "restarted 1x" in shown
     assert [word.strip() for word in shown.rpartition("dinsos/bansos")[2].split("│")[1:7]] == [
         "2",
         "90",
@@ -54,15 +54,56 @@ def test_the_table_shows_events_lag_with_age_and_dead_letters() -> None:
     assert shown.rpartition("a birth reaches aid")[2].split()[:2] == ["30", "29"], "expected and arrived"
 
 
-def test_on_a_small_screen_stand_the_applications_with_which_something_is_the_matter() -> None:
-    text = io.StringIO()
-    console = Console(file=text, force_terminal=True, width=120, height=17, color_system=None)
+def picture(live: LiveView, console: Console) -> list[str]:
+    """The lines that stand on the screen now."""
+    return [line.rstrip() for line in "".join(each.text for each in console.render(live._picture())).splitlines()]
+
+
+def test_on_a_small_screen_each_application_has_a_line_and_the_verdict_stays() -> None:
+    console, _ = terminal(80, 24)
+    names = [f"satpolpp/penertiban{number:02}" for number in range(11)]
+    told = [Story(f"a flow of the city, number {number}, that citizens feel", 1_200, 1_200) for number in range(9)]
     live = LiveView(console)
-    live.show([*ROWS, Row("bppkad/pajak", 2, 2, 0, 0.0, 0, running=True, restarts=0)], stories(BAD))
+    live.reopen(GOOD)
+    live.show([Row(name, 1_200, 1_200, 0, 0.0, 3, running=True, restarts=1) for name in names], told)
+    live.tell("something that has no room any more")
+    live.tell("the bus stays up for `bus status`, `bus tail`, `bus dlq list` in a second terminal; Ctrl-C ends it")
     live.close()
 
-    last = text.getvalue().rpartition("Kota Kediri")[2]
-    assert ("dukcapil/siak" in last, "dinsos/bansos" in last, "bppkad/pajak" in last) == (True, True, False)
+    shown = picture(live, console)
+    assert len(shown) == 24
+    assert max(map(len, shown)) <= 80
+    assert [line.split()[0] for line in shown[1:12]] == names
+    assert all(line.endswith("restarted 1x") for line in shown[1:12])
+    assert all(line.endswith("1200 of 1200") for line in shown[12:21])
+    assert " ".join(shown[21:23]).endswith("in a second terminal; Ctrl-C ends it")
+    assert shown[23] == "nothing lost, nothing applied twice"
+
+
+def test_on_a_tiny_screen_stand_the_stories_that_are_under_way() -> None:
+    console, _ = terminal(80, 6)
+    live = LiveView(console)
+    live.tell("the counters open")
+    live.show(ROWS, [Story("done", 5, 5), Story("under way", 5, 3), Story("done too", 2, 2)])
+    live.close()
+
+    shown = picture(live, console)
+    assert [line.split()[0] for line in shown[1:3]] == ["dukcapil/siak", "dinsos/bansos"]
+    assert shown[3].split() == ["under", "way", "3", "of", "5"]
+    assert shown[4].endswith("the counters open")
+
+
+def test_what_happened_last_is_never_cut() -> None:
+    console, _ = terminal(120, 40)
+    live = LiveView(console)
+    live.show(ROWS, stories(GOOD))
+    live.tell("earlier " * 20 + "end")
+    live.tell("later " * 30 + "end")
+    live.close()
+
+    shown = "\n".join(picture(live, console))
+    assert shown.count("end") == 1
+    assert shown.endswith("end")
 
 
 def test_the_table_comes_back_after_the_audit() -> None:
@@ -72,11 +113,13 @@ def test_the_table_comes_back_after_the_audit() -> None:
     report(console, GOOD, 2.5)
     before = len(text.getvalue())
 
-    live.reopen()
+    live.reopen(GOOD)
     live.show(ROWS, stories(BAD))
     live.close()
 
-    assert "dinsos/bansos" in text.getvalue()[before:]
+    shown = text.getvalue()[before:]
+    assert "dinsos/bansos" in shown
+    assert "nothing lost, nothing applied twice" in shown
 
 
 def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import structlog
+from rich.console import Console
 
 from bus import config
 from bus.app import Adapter
+from bus.cli import output
 from bus.contracts import load_all
 from bus.events import Catalogue
 from bus.observability import logging
@@ -31,6 +34,13 @@ def quiet_logs() -> Iterator[None]:
         structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
         yield
     structlog.configure(**before)
+
+
+@pytest.fixture
+def on_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What commands print is as on a terminal of that width, without its colours."""
+    terminal = partial(Console, width=80, force_terminal=True, color_system=None)
+    monkeypatch.setattr(output, "console", partial(terminal, markup=False, highlight=False, emoji=False))
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

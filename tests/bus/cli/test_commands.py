@@ -208,6 +208,37 @@ def test_times_are_those_of_the_clock_on_the_wall_and_utc_for_scripts() -> None:
     assert output.age(1_000, now=61.0) == "1 min"
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(59, "59 s"), (200, "3 min"), (7_500, "2 h"), (349_200, "4 d")])
+def test_about_how_long_ago(seconds: int, text: str) -> None:
+    assert output.about(0, now=float(seconds)) == text
+    assert output.about(None) == "-"
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 events"), (1, "1 event"), (2_000, "2,000 events")])
+def test_counts(count: int, text: str) -> None:
+    assert output.counted(count, "event") == text
+
+
+def test_on_a_terminal_long_texts_go_below_their_row_and_ids_stay_whole(
+    on_80_columns: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, text = "satpolpp/penertiban-ketertiban-umum-dan-perlindungan-masyarakat", "why it is so " * 10
+    output.table("Title", ["APPLICATION", "#COUNT", "+WHERE", "+WHY"], [(name, 1_234, "here", text), (name, 1, "", "")])
+    title, head, long, *rows = map(str.rstrip, capsys.readouterr().out.splitlines())
+    assert (title, head.split(), long) == ("Title", ["APPLICATION", "COUNT"], "    WHERE · WHY")
+    assert [line.split() for line in rows if name in line] == [[name, "1,234"], [name, "1"]]
+    assert rows[1].startswith("    here · why it is so ")
+    assert all(len(line) <= 80 for line in rows)
+
+
+def test_on_a_terminal_a_table_that_fits_is_one(on_80_columns: None, capsys: pytest.CaptureFixture[str]) -> None:
+    output.table("", ["ID", "+WHY", "STATE"], [("1cb6660e12", "why it is so " * 8, "open")])
+    head, _, first, second, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["ID", "WHY", "STATE"]
+    assert first.split()[:2] == ["1cb6660e12", "why"]
+    assert second.split()[0] in {"why", "it", "is", "so"}
+
+
 def test_without_a_terminal_a_row_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     output.table("", ["NAME", "#COUNT"], [("x" * 200 + " [bold]", 1_234_567), (None, "")])
     lines = capsys.readouterr().out.splitlines()

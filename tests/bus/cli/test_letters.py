@@ -41,6 +41,17 @@ async def test_the_list_says_why_in_a_clerks_words_without_values(office: Office
     assert "35710101015500" not in text
 
 
+async def test_on_80_columns_ids_and_applications_can_be_copied(office: Office, on_80_columns: None) -> None:
+    found = await letters(office)
+    lines = (await office.bus("dlq", "list")).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for each in found:
+        [at] = [number for number, line in enumerate(lines) if line.startswith(f"{each['id'][:10]}  ")]
+        assert each["app"] in lines[at].split()
+        assert lines[at + 1].split()[0] == each["place"]
+        assert each["reason"] in " ".join(" ".join(lines[at + 1 : at + 3]).split())
+
+
 async def test_the_list_is_narrowed_by_application_and_place(office: Office) -> None:
     assert {each["app"] for each in await letters(office, "--app", "dinsos/bansos")} == {"dinsos/bansos"}
     assert {each["kind"] for each in await letters(office, "--place", "source-mutasi")} == {"record"}
@@ -105,7 +116,10 @@ async def test_a_repaired_application_applies_what_it_refused(office: Office) ->
 
 async def test_a_discarded_event_is_not_applied(office: Office) -> None:
     _, letter = await new_letter(office, "3571010101550041", REFUSED_ON)
-    await office.bus("dlq", "redrive", letter["id"], "--reason", "salah catat", "--discard")
+    would = await office.bus("dlq", "redrive", letter["id"], "--discard", "--dry-run")
+    assert "1 of 1 would be discarded" in would.stdout
+    told = await office.bus("dlq", "redrive", letter["id"], "--reason", "salah catat", "--discard")
+    assert told.stdout.startswith("1 to be discarded; ")
     discarded = await eventually(lambda: state(office, letter["id"]), lambda it: it["state"] == "discarded")
     assert discarded["redrive"]["discard"] is True
     assert (await office.json("where", letter["event_id"]))["follow_ups"] == []

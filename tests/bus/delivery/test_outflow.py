@@ -9,18 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
-from structlog.testing import capture_logs
 
 from bus.broker.publish import Message, Outgoing, Stored
 from bus.delivery import outflow
-from bus.delivery.health import PlaceHealth
-from bus.delivery.redrive import SourceRedrive
 from bus.errors import BusError, ContractError, Fenced, Unavailable
 from bus.ports import Batch, Position, Record, Rejection, SourceState
-from bus.testing.lines import APP, Line, Process, until
+from bus.testing.lines import Line, Process, until
 from bus.testing.memory import MemoryStreams
 
 SIZE, BATCHES = 20, 4
@@ -304,149 +301,3 @@ async def test_a_redrive_waits_for_a_source_that_is_away(tmp_path: Path) -> None
             await process.reread("1")
     with pytest.raises(Unavailable):
         await process.reread("1")
-
-
-class Dumps(Rows):
-    """A source that reads whole tables, and knows no versions: only the ledger tells what is new."""
-
-    def __init__(self, *dumps: dict[str, str]) -> None:
-        super().__init__()
-        self._dumps = list(dumps)
-
-    async def open(self, position: Position | None) -> None:
-        self.read_up_to = position["batch"] if position else 0
-
-    async def read(self) -> Batch | None:
-        if not self._dumps:
-            return None
-        self.read_up_to += 1
-        rows = [Record(key, {"kunci": key, "nilai": value}) for key, value in self._dumps.pop(0).items()]
-        return Batch(rows, {"batch": self.read_up_to})
-
-
-async def told(line: Line, *dumps: dict[str, str]) -> list[tuple[str, str]]:
-    """What becomes of whole tables, in a process of its own."""
-    rows, before = Dumps(*dumps), len(line.emitted())
-    committed = len(dumps)
-    async with working(line.process(rows)):
-        await until(lambda: len(rows.committed) == committed)
-    return line.emitted()[before:]
-
-
-async def test_another_machine_remembers_what_this_one_has_told(tmp_path: Path) -> None:
-    streams = MemoryStreams()
-    one, other = line(tmp_path / "one", streams), line(tmp_path / "other", streams)
-    assert await told(one, {"1": "a", "2": "a"}, {"1": "b", "2": "a"}) == [("1", "a"), ("2", "a"), ("1", "b")]
-    assert await told(other, {"1": "b", "2": "a", "3": "a"}) == [("3", "a")]
-    assert await told(one, {"1": "a", "2": "a", "3": "a"}) == [("1", "a")], "back again, which is a change too"
-    assert await told(one, {"3": "a"}) == []
-    assert await told(other, {"1": "a", "2": "c", "3": "a"}) == [("2", "c")]
-    assert len({message.id for message in streams.events}) == len(streams.events) == 6
-
-
-async def test_a_machine_that_cannot_remember_all_tells_it_once_more(tmp_path: Path) -> None:
-    streams = MemoryStreams()
-    one, other = line(tmp_path / "one", streams), line(tmp_path / "other", streams)
-    await told(one, {"1": "a", "2": "a"}, {"1": "b"})
-    del streams._cursors[0]  # it has expired
-    with capture_logs() as logs:
-        assert await told(other, {"1": "b", "2": "a"}) == [("2", "a")]
-    assert [each["log_level"] for each in logs if "kept no more" in each["event"]] == ["warning"]
-    assert len({message.id for message in streams.events}) == len(streams.events) == 4
-
-
-async def test_what_is_remembered_does_not_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told again, so that cursors which are still kept carry all of it."""
-    monkeypatch.setattr("bus.delivery.ledger.PARTS", 2)
-    streams = MemoryStreams()
-    one, other = line(tmp_path / "one", streams), line(tmp_path / "other", streams)
-    one.keep = timedelta(seconds=0.2)
-    table = {str(number): "a" for number in range(9)}
-
-    def whole() -> int:
-        return json.loads(streams._cursors[-1].body)["whole"]
-
-    async with working(one.process(Dumps(table))):
-        await until(lambda: bool(streams._cursors) and whole() > 1)
-    streams._cursors = [each for each in streams._cursors if each.sequence >= whole()]
-    with capture_logs() as logs:
-        assert await told(other, table | {"0": "b"}) == [("0", "b")]
-    assert not [each for each in logs if each["log_level"] == "warning"]
-
-
-class Versioned(Rows):
-    """A source that knows its records' versions, but not where it reads one again."""
-
-    def __init__(self, *rows: dict[str, str]) -> None:
-        super().__init__()
-        self._rows, self.now = list(rows), rows[0]
-        self.looks = 0
-
-    async def read(self) -> Batch | None:
-        self.looks += 1
-        await asyncio.sleep(self.pause)
-        if not self._rows:
-            return None
-        self.read_up_to, self.now = self.read_up_to + 1, self._rows.pop(0)
-        return Batch([Record("1", self.now, version=str(self.read_up_to))], {"batch": self.read_up_to})
-
-    async def reread(self, key: str) -> Record | None:
-        return Record(key, self.now)
-
-
-GOOD, BETTER = {"kunci": "1", "nilai": "a"}, {"kunci": "1", "nilai": "b"}
-
-
-@pytest.mark.parametrize(
-    ("rows", "told"),
-    [
-        ([{"kunci": "1"}, GOOD], ["a"]),
-        ([{"kunci": "1"}, GOOD, BETTER], ["a", "b"]),
-        ([{"kunci": "1"}, GOOD, {"kunci": "1"}, GOOD], ["a", "a"]),
-    ],
-    ids=["mended", "and changed", "and spoilt and mended"],
-)
-async def test_a_rejected_record_that_came_by_itself_is_not_told_again(
-    tmp_path: Path, rows: list[dict[str, str]], told: list[str]
-) -> None:
-    """Nor by a process that remembers only what is stored."""
-    made, source = line(tmp_path, MemoryStreams()), Versioned(*rows)
-    process = made.process(source)
-    async with working(process):
-        await until(lambda: len(source.committed) == len(rows))
-        assert await process.reread("1") is None
-    again = made.process(source)
-    async with working(again):
-        await until(lambda: again.outflow._opened)
-        assert await again.reread("1") is None
-        source.now = {"kunci": "1", "nilai": "c"}
-        assert (event := await again.reread("1")) is not None
-        assert json.loads(event.data)["nilai"] == "c"
-    assert [value for _, value in made.emitted()] == [*told, "c"]
-
-
-class Request:
-    """A request to read a record again."""
-
-    headers: ClassVar[dict[str, str]] = {}
-    sequence = 1
-
-    def __init__(self, key: str) -> None:
-        self.body, self.settled = json.dumps({"key": key}).encode(), False
-
-    async def ack_sync(self) -> None:
-        self.settled = True
-
-
-async def test_many_redrives_do_not_wait_for_a_look_each(tmp_path: Path) -> None:
-    streams, source = MemoryStreams(), Versioned(GOOD)
-    source.pause = 0.05
-    process = line(tmp_path, streams).process(source)
-    redrive = SourceRedrive(APP, "source-baris", process.outflow, streams, PlaceHealth())
-    requests = [Request(str(number)) for number in range(50)]
-    async with working(process):
-        await until(lambda: len(source.committed) == 1)
-        before = source.looks
-        await redrive.handle(cast(Any, requests))
-        assert source.looks - before < 10
-    assert all(each.settled for each in requests)

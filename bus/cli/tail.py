@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,6 +64,8 @@ async def _tail(settings: Settings, event_type: str | None, application: str | N
                 "no stream to read", where=str(app or subjects.stream_subjects("*")), hint="run `bus streams apply`"
             )
         stopping = running.stopping()
+        if sys.stdout.isatty() and not as_json:
+            print("waiting for events; Ctrl-C ends it", file=sys.stderr)
         arriving: asyncio.Queue[Incoming] = asyncio.Queue()
         reading = [asyncio.create_task(_read(connection, stream, wanted, arriving)) for stream in streams]
         showing = asyncio.create_task(_show(arriving, as_json))

@@ -108,7 +108,7 @@ class SourceState:
 
 
 OPERATION = "_operasi"  #: the pseudo column of a source that sees deletes: what the application did to the record
-DELETE = "delete"  #: there
+DELETE = "delete"  #: its value for a record that is gone
 
 
 @dataclass(frozen=True, slots=True)

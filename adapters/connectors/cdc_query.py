@@ -33,7 +33,7 @@ from adapters.connectors.sql import (
 )
 from adapters.connectors.sql_walk import Walk
 from bus.errors import ConfigError, Unavailable
-from bus.ports import Batch, Position, Record
+from bus.ports import OPERATION, Batch, Position, Record
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -267,7 +267,7 @@ class Looking:
         values = [row[name] for name in self._key]
         if None in values:
             raise ConfigError("a row has no key", where=self._where, hint="name columns that are never NULL as `key`")
-        data = {**row, "_operasi": "update"}
+        data = {**row, OPERATION: "update"}
         for name in self._dates:
             if isinstance(data[name], str):
                 data[name] = None
@@ -275,7 +275,7 @@ class Looking:
 
     def _delete(self, touched: Record) -> Record:
         values = [touched.data[name] for name in self._key]
-        data = {**dict(zip(self._key, values, strict=True)), "_operasi": "delete"}
+        data = {**dict(zip(self._key, values, strict=True)), OPERATION: "delete"}
         return Record(key_of(values), data, place=place_of(self._key, values), at=touched.at)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from adapters.connectors.sql import place_of, text_of
 from bus.errors import ConfigError
-from bus.ports import Record
+from bus.ports import OPERATION, Record
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -105,7 +105,7 @@ class Tracked:
             return Record("", {name: row[column] for name, column in self.belongs_to.items()}, at=at)
         values = [row[name] for name in self.key]
         place = place_of(self.key, values)
-        row["_kejadian"], row["_operasi"] = self.name, operation
+        row["_kejadian"], row[OPERATION] = self.name, operation
         return Record(self.key_of(values), row, version, "", place and f"{self.table} {place}", at)
 
 

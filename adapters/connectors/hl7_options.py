@@ -25,13 +25,13 @@ class Hl7MllpConfig(ConnectorConfig):
     tls: TlsConfig | None = Field(default=None, description="certificates: connections are encrypted then")
     fields: Mapping[str, str] = Field(
         min_length=1,
-        examples=[{"no_rm": "PID-3(MR).1", "lahir": "PID-7:date"}],
+        examples=[{"no_rm": "PID-3(MR).1", "lahir": "PID-7:date", "asal": "MSH-3"}],
         description='name = path: no_rm = "PID-3(MR).1"',
     )
     key: tuple[str, ...] = Field(
         default=(), description="fields that name a record, not all of them empty; none: each message is its own"
     )
-    skip: Skip = Field(default_factory=dict)
+    skip: Skip = Field(default_factory=dict, examples=[{"asal": "BUS"}])
     messages: tuple[str, ...] = Field(
         default=("ADT^A01", "ADT^A03", "ADT^A04", "ADT^A08", "ADT^A28", "ADT^A31"),
         description="what is taken; anything else is answered with AR",

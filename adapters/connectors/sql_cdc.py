@@ -36,7 +36,7 @@ from adapters.connectors.cdc_tables import Capture, TableName, Tracked, Watched
 from adapters.connectors.sql import key_of, quoted, row_by_key
 from bus.database import engine, errors
 from bus.errors import ConfigError
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
+from bus.ports import OPERATION, Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,7 +75,7 @@ class SqlCdcConfig(ConnectorConfig):
         if self.query or not all(table.key for table in self.tables.values()):
             return None
         columns = chain.from_iterable((*each.key, *each.columns, *each.where) for each in self.tables.values())
-        return frozenset(columns) | {"_kejadian", "_operasi"}
+        return frozenset(columns) | {"_kejadian", OPERATION}
 
     @property
     def tells_updates(self) -> bool:
@@ -295,7 +295,7 @@ class SqlCdc:
         with errors(self._where):
             async with self._engine.connect() as connection:
                 row = await row_by_key(connection, table, tracked.key, key_of(parts))
-        return Record(key, {**row, "_kejadian": name, "_operasi": "update"}) if row else None
+        return Record(key, {**row, "_kejadian": name, OPERATION: "update"}) if row else None
 
     async def close(self) -> None:
         """Ends the reading thread and closes the connections."""

@@ -27,7 +27,7 @@ from adapters.connectors.sql_outbox_installed import check
 from adapters.connectors.sql_outbox_watch import Watch
 from bus.database import engine, errors
 from bus.errors import ConfigError
-from bus.ports import Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
+from bus.ports import OPERATION, Batch, ConnectorConfig, Context, Position, Record, Rejection, Sees, SourceState
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
@@ -59,7 +59,7 @@ class SqlOutboxConfig(ConnectorConfig):
     def known_columns(self) -> frozenset[str]:
         """What a record has."""
         columns = chain.from_iterable(each.all_columns for each in self.watch.values())
-        return frozenset(columns) | {"_kejadian", "_operasi"}
+        return frozenset(columns) | {"_kejadian", OPERATION}
 
     @property
     def tells_updates(self) -> bool:
@@ -147,7 +147,7 @@ class SqlOutbox:
     def _record(self, number: int, watch: str, operation: str, payload: Any, created: Any) -> Record:
         values = json.loads(payload, parse_float=Decimal) if isinstance(payload, str) else payload
         key = key_of([watch, *(values.get(name) for name in self._config.watch[watch].key)])
-        data = {**values, "_kejadian": watch, "_operasi": operation}
+        data = {**values, "_kejadian": watch, OPERATION: operation}
         place = f"{self._table} id {number}"  # the outbox's own number: no identifier
         return Record(key, data, version=str(number), mark=text_of(created), place=place, at=_moment(created))
 
@@ -161,7 +161,7 @@ class SqlOutbox:
         if lost := [name for name in self._config.watch[watch].key if name not in record.data]:
             return record._replace(fault=f"kolom {', '.join(lost)} tidak ada ketika baris ini diubah")
         _, *parts = json.loads(record.key)
-        row = await self._row(connection, watch, parts) if record.data["_operasi"] != "delete" else None
+        row = await self._row(connection, watch, parts) if record.data[OPERATION] != "delete" else None
         return record._replace(data={**row, **record.data}) if row else record
 
     async def _row(self, connection: AsyncConnection, watch: str, parts: Sequence[str]) -> RowMapping | None:
@@ -225,13 +225,13 @@ class SqlOutbox:
         except (ValueError, TypeError):
             return None
         last = await self._last(watch, key)
-        if last and last.data["_operasi"] == "delete":
+        if last and last.data[OPERATION] == "delete":
             return last
         with errors(self._where):
             async with self._opened(self._reader).connect() as connection:
                 row = await self._row(connection, watch, parts)
-        operation = last.data["_operasi"] if last else "update"
-        return Record(key, {**row, "_kejadian": watch, "_operasi": operation}) if row else None
+        operation = last.data[OPERATION] if last else "update"
+        return Record(key, {**row, "_kejadian": watch, OPERATION: operation}) if row else None
 
     async def _last(self, watch: str, key: str) -> Record | None:
         """The newest row of the outbox with that key."""

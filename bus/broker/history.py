@@ -31,7 +31,8 @@ async def read_again(
             if not messages:
                 raise Unavailable("what was read before is not to be had now", where=f"{stream}/{durable}")
             for message in messages:
-                yield message
+                if message.sequence <= last:
+                    yield message
             reached = messages[-1].sequence
     finally:
         with contextlib.suppress(Error):

@@ -154,7 +154,7 @@ class Publisher:
         AccessError.
         """
         async for message in read_again(self._connection, stream, durable, first=first, last=last):
-            if message.subject == subject:
+            if message.subject == subject:  # whatever filter somebody gave the consumer
                 yield message.sequence, message.body
 
     async def send(self, message: Message) -> Stored:

@@ -22,9 +22,9 @@ Start = Literal["last", "all", "new"] | datetime
 class ConsumerGrant:
     """One durable consumer that one application may pull from.
 
-    ``place`` is the subscription's name, or ``source-<name>`` for the redrive of a source's records; it names receipts
-    and dead letters too. ``subscribe`` is None for a source's. ``start`` says where a consumer that does not exist yet
-    begins. One that does not ``settle`` is for reading again what lies there.
+    ``place`` is the subscription's name, ``source-<name>`` for the redrive of a source's records (both name receipts
+    and dead letters too), or ``cursor-<name>`` for a source's cursors. ``subscribe`` is None for a source's. ``start``
+    says where a consumer that does not exist yet begins. One that ``settles`` nothing is for reading again.
     """
 
     app: AppName

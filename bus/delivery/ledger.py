@@ -2,10 +2,10 @@
 counter.
 
 It makes the same row the same event however often it is read: a re-saved spreadsheet is none, yesterday's full dump
-plus one row is one, A -> B -> A is three. It lies beside the adapter in SQLite; what is kept for good are the stored
-cursors, each of which carries the entries of its batch. From them it is rolled forward after a crash between the
-storing of a batch and the writing of the ledger, and made anew on another machine. Entries that no cursor of the last
-weeks carries are told again, a few each day. It knows the position of the last cursor, for a source that was off for
+plus one row is one, A -> B -> A is three. It lies beside the adapter in SQLite, and in the stored cursors, each of
+which carries the entries of its batch. From them it is rolled forward after a crash between the storing of a batch and
+the writing of the ledger, and made anew on another machine. Since cursors are not kept for ever all entries are told
+again in time, a few each day. It knows the position of the last cursor, for a source that was off for
 longer than the stream keeps one.
 
 It holds digests, and of facts that a source may withdraw whom they are about: where a clerk had mistaken the person,
@@ -114,22 +114,35 @@ class Ledger:
         if cursor is None:
             if (expired := self._expired()) is not None:
                 log.warning("the cursor has expired: goes on where the ledger says", source=source, at=expired["at"])
+                self._remember("whole", self._state("sequence") or "0")  # gone, so that nobody takes the rest for all
+                self._remember("part behind", "")
                 return cast(Position, expired["position"])
             self.epoch = self._reset()
             return None
-        if int(self._state("sequence") or 0) != sequence:
+        if self.sequence != sequence:
             self.roll_forward(cursor, sequence)
         return cast(Position, cursor["position"])
 
     def follows(self, cursor: Mapping[str, Any], sequence: int) -> bool:
         """Whether it has all that is remembered up to a cursor, or up to the one before, whose entries that carries."""
-        known = int(self._state("sequence") or 0)
+        known = self.sequence
         return bool(cursor["epoch"] == self.epoch) and (known >= sequence or known == cursor["after"])
 
-    def adopt(self, epoch: str) -> None:
-        """Goes on where another ledger was, in its epoch; "": in a new one, since not all of that is known."""
+    @property
+    def sequence(self) -> int:
+        """Of the last cursor that it knows."""
+        return int(self._state("sequence") or 0)
+
+    def adopt(self, epoch: str, whole: int) -> None:
+        """Goes on where another ledger was, in its epoch; "": in a new one, since not all of that is known. What is
+        known, the cursors from ``whole`` on carry.
+        """
         self.epoch = epoch or token_hex(8)
+        self._db.execute("BEGIN")
         self._remember("epoch", self.epoch)
+        self._remember("whole", str(whole))
+        self._remember("part behind", "")
+        self._db.execute("COMMIT")
 
     def roll_forward(self, cursor: Mapping[str, Any], sequence: int) -> None:
         """Remembers what a stored cursor carries."""
@@ -186,6 +199,7 @@ class Ledger:
             self._db.executemany("INSERT INTO refused VALUES (?, ?)", [each for each in refused.items() if each[1]])
         self._remember("sequence", str(sequence))
         if cursor is not None:
+            self._remember("whole", str(cursor.get("whole", 0)))
             self._remember("cursor", json.dumps({"position": cursor["position"], "at": cursor["at"]}))
         self._db.execute("COMMIT")
         self._sequence = sequence

@@ -92,12 +92,14 @@ class Outflow:
                         log.info("source goes on", source=self._name, after_attempts=backoff.attempts)
                         backoff.reset()
             except BusError as error:
+                self._opened = False  # for a redrive too, as long as it pauses
                 heed_cancellation()
                 if error.action is not Action.RETRY:
                     self._health.failed(error)
                     raise
                 await self._pause(error, backoff)
             finally:
+                self._opened = False
                 await to_the_end(self._let_go())
 
     @asynccontextmanager
@@ -130,6 +132,8 @@ class Outflow:
         if state is not None and not self._ledger.follows(state, self._cursor.sequence):
             await self._recall(state)
         position = self._ledger.resume(state, self._cursor.sequence, self._name)
+        if state is not None and state["epoch"] != self._ledger.epoch:  # else the next opening would recall it again
+            await self._store(Prepared().parts(), position)
         self._written = asyncio.get_running_loop().time() - _age(state)
         await self._source.open(position)
         self._opened = True
@@ -138,17 +142,22 @@ class Outflow:
         """Remembers what the stored cursors carry: another instance, with a ledger of its own, has moved them, or this
         one's ledger was lost.
         """
-        whole, known, count = state.get("whole", 0), False, 0
-        async for sequence, earlier in self._cursor.earlier(whole):
-            if not count:
-                known = earlier["after"] == 0 or sequence == whole
-                self._ledger.adopt(state["epoch"] if known else "")
+        start = whole = state.get("whole", 0)
+        if state["epoch"] == self._ledger.epoch:
+            start = max(whole, self._ledger.sequence)
+        first, complete, count = 0, False, 0
+        async for sequence, earlier in self._cursor.earlier(start):
+            if not first:
+                first, complete = sequence, sequence == start or (start == 0 and earlier["after"] == 0)
             self._ledger.roll_forward(earlier, sequence)
             count += 1
         log.info("remembers what other instances have told", source=self._name, cursors=count)
-        if not known:
-            told = "some of what was told is kept no more: rows without a watermark are emitted once more"
-            log.warning(told, source=self._name)
+        if complete:
+            self._ledger.adopt(state["epoch"], whole)
+        else:
+            self._ledger.adopt("", first)
+            warning = "some of what was told is kept no more: rows without a watermark are emitted once more"
+            log.warning(warning, source=self._name)
 
     async def _step(self) -> None:
         """Reads and prepares a batch and begins to store it; waits until few enough are on their way."""
@@ -163,7 +172,7 @@ class Outflow:
                 storing = asyncio.create_task(self._transfer(batch, prepared, tuple(self._under_way)))
                 self._under_way.append(_UnderWay(storing, prepared))
                 await asyncio.sleep(0)  # it is sent before the next is prepared
-                if batch.more and batch.ahead and not self._ledger.due:
+                if batch.more and batch.ahead and not self._due:
                     await self._stored(AHEAD)
                 else:
                     await self._stored()
@@ -306,10 +315,15 @@ class Outflow:
     def _position(self) -> Position | None:
         return self._cursor.state["position"] if self._cursor.state else None
 
+    @property
+    def _due(self) -> bool:
+        """Whether some of the ledger is to be told again."""
+        return self._cursor.state is not None and self._ledger.due
+
     async def _keep_cursor(self) -> None:
         if self._cursor.state is not None and asyncio.get_running_loop().time() - self._written > REWRITE:
             await self._store(Prepared().parts(), self._position())
-        if self._cursor.state is not None and self._ledger.due:
+        if self._due:
             part, before = self._ledger.part(), self._cursor.sequence
             await self._store(Prepared(entries=part).parts(), self._position())
             self._ledger.told_again(part, before)

@@ -109,13 +109,16 @@ class Preparer:
             for record in records
         ]
         remembers = bool(self._mapper.withdrawing) or self._mapper.compares
-        looks = remembers or not self._ledger.empty or any(latest for latest in (prepared.latest, *unstored))
+        # Of records whose versions the source knows, those that were rejected once are remembered, and nothing else.
+        looks = remembers or not self._ledger.empty or any((prepared.latest, *unstored))
         keys = [key_of(record) if looks or record.version is None else None for record in records]
         remembered = dict.fromkeys(key for key in keys if key is not None)
         known = self._ledger.look(remembered)
         for latest in unstored:
             known.update({key: latest[key] for key in remembered if key in latest})
         for record, key in zip(records, keys, strict=True):
+            if key is None and prepared.latest:  # since one before it in this slice
+                key = key_of(record)  # noqa: PLW2901 - it is its own
             before = None if key is None else prepared.latest.get(key) or known.get(key)
             if key is None or not (remembers or record.version is None):
                 self._take(record, before, prepared)

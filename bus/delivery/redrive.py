@@ -61,11 +61,15 @@ class SourceRedrive:
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
         """Settles requests to read a record again. One that still does not fit becomes a dead letter again."""
-        async with self._outflow.resting() as reread:  # once for all: the source's reading waits for its poll
-            for incoming in incomings:
-                if DISCARD not in incoming.headers:
-                    await self._reread(incoming, reread)
+        asked = [incoming for incoming in incomings if DISCARD not in incoming.headers]
+        for incoming in incomings:
+            if incoming not in asked:
                 await incoming.ack_sync()
+        if asked:
+            async with self._outflow.resting() as reread:  # for all of them: each turn waits for one of its reads
+                for incoming in asked:
+                    await self._reread(incoming, reread)
+                    await incoming.ack_sync()
 
     async def _reread(self, incoming: Incoming, reread: Reread) -> None:
         key = json.loads(incoming.body)["key"]

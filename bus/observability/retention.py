@@ -7,17 +7,18 @@ over it (UU 27/2022 art. 43-44).
 from __future__ import annotations
 
 from datetime import timedelta
+from sys import maxsize
 
 from bus import subjects
-from bus.broker.connection import Connection
-from bus.broker.direct import message_at
+from bus.broker.connection import NOT_FOUND, ApiError, Connection
 from bus.config import Settings
 from bus.observability.index import Index
+from bus.subjects import AppName
 
 
 def kept_for(settings: Settings) -> timedelta:
-    """How long a decided dead letter is kept: in any case not as long as the decision, of which an index that is made
-    anew would not know.
+    """How long a decided dead letter is kept: shorter than its decision, of which an index that is made anew would not
+    know else.
     """
     return timedelta(days=min(settings.decided_days, settings.max_age_days / 2))
 
@@ -28,7 +29,20 @@ async def forget_decided(connection: Connection, index: Index, before_ms: int) -
     """
     letters = index.decided(before_ms)
     for letter in letters:
-        if await message_at(connection, subjects.DLQ_STREAM, letter.sequence) is not None:
-            await connection.api(f"STREAM.MSG.DELETE.{subjects.DLQ_STREAM}", {"seq": letter.sequence})
+        subject = subjects.dead_letter(AppName.parse(letter.app), letter.kind, letter.place, letter.id)
+        while (place := await _first_of(connection, subject)) <= letter.sequence:
+            await connection.api(f"STREAM.MSG.DELETE.{subjects.DLQ_STREAM}", {"seq": place})
         index.forget(letter)
     return len(letters)
+
+
+async def _first_of(connection: Connection, subject: str) -> int:
+    """Where the first copy of a dead letter lies: a record that is rejected again for the same reason has several."""
+    try:
+        wanted = {"seq": 1, "next_by_subj": subject}
+        reply = await connection.api(f"STREAM.MSG.GET.{subjects.DLQ_STREAM}", wanted)
+    except ApiError as error:
+        if error.err_code in NOT_FOUND:
+            return maxsize
+        raise
+    return int(reply["message"]["seq"])

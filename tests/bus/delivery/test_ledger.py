@@ -135,9 +135,9 @@ def test_whose_cursor_it_follows(ledger: Ledger) -> None:
     assert ledger.follows(own | {"after": 5}, 7)
     assert not ledger.follows(own | {"after": 9}, 11), "what the one before carries is missing"
     assert not ledger.follows(own | {"epoch": "another's"}, 9)
-    ledger.adopt("another's")
+    ledger.adopt("another's", 9)
     assert ledger.follows(own | {"epoch": "another's"}, 9)
-    ledger.adopt("")
+    ledger.adopt("", 9)
     assert ledger.epoch not in {"another's", own["epoch"], ""}
 
 

@@ -81,3 +81,31 @@ async def test_what_is_remembered_does_not_expire(tmp_path: Path, monkeypatch: p
     with capture_logs() as logs:
         assert await told(other, table | {"0": "b"}) == [("0", "b")]
     assert not [each for each in logs if each["log_level"] == "warning"]
+
+
+async def test_what_came_after_an_expired_cursor_is_not_taken_for_all(tmp_path: Path) -> None:
+    """The first cursor behind it has none before it, as the very first one."""
+    streams = MemoryStreams()
+    one, other = line(tmp_path / "one", streams), line(tmp_path / "other", streams)
+    await told(one, {"1": "a", "2": "a"})
+    streams._cursors.clear()
+    streams._last.clear()
+    one.keep = timedelta(microseconds=1)
+    assert await told(one, {"1": "b", "2": "a"}) == [("1", "b")], "it goes on where the ledger says"
+    one.keep = timedelta.max
+    with capture_logs() as logs:
+        assert await told(other, {"1": "a", "2": "a"}) == [("1", "a"), ("2", "a")]
+    assert [each["log_level"] for each in logs if "kept no more" in each["event"]] == ["warning"]
+    assert len({message.id for message in streams.events}) == len(streams.events) == 5, "none under the id of before"
+
+
+async def test_a_third_machine_follows_one_that_could_not_remember_all(tmp_path: Path) -> None:
+    """And what is not known is told once more by the first of them alone."""
+    streams = MemoryStreams()
+    machines = [line(tmp_path / name, streams) for name in ("one", "other", "third")]
+    await told(machines[0], {"1": "a", "2": "a"}, {"1": "b"})
+    del streams._cursors[0]
+    with capture_logs() as logs:
+        assert await told(machines[1], {"2": "a"}) == [("2", "a")]
+        assert await told(machines[2], {"1": "b", "2": "a"}) == []
+    assert [each["log_level"] for each in logs if "kept no more" in each["event"]] == ["warning"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 
 from bus.delivery.health import PlaceHealth
+from bus.delivery.reading import DISCARD
 from bus.delivery.redrive import SourceRedrive
+from bus.errors import Unavailable
 from bus.ports import Batch, Record
 from bus.testing.lines import APP, until
 from bus.testing.memory import MemoryStreams
@@ -71,11 +73,11 @@ async def test_a_rejected_record_that_came_by_itself_is_not_told_again(
 class Request:
     """A request to read a record again."""
 
-    headers: ClassVar[dict[str, str]] = {}
     sequence = 1
 
-    def __init__(self, key: str) -> None:
-        self.body, self.settled = json.dumps({"key": key}).encode(), False
+    def __init__(self, key: str, **headers: str) -> None:
+        self.headers, self.settled = headers, False
+        self.body = json.dumps({"key": key}).encode()
 
     async def ack_sync(self) -> None:
         self.settled = True
@@ -93,3 +95,52 @@ async def test_many_redrives_do_not_wait_for_a_look_each(tmp_path: Path) -> None
         await redrive.handle(cast(Any, requests))
         assert source.looks - before < 10
     assert all(each.settled for each in requests)
+
+
+async def test_a_record_that_is_mended_beside_its_rejection(tmp_path: Path) -> None:
+    """In one batch."""
+
+    class AtOnce(Versioned):
+        async def read(self) -> Batch | None:
+            if not self._rows:
+                return None
+            records = [Record("1", row, version=str(number)) for number, row in enumerate(self._rows)]
+            self.now = self._rows[-1]
+            self._rows.clear()
+            return Batch(records, {"batch": 1})
+
+    made, source = line(tmp_path, MemoryStreams()), AtOnce({"kunci": "1"}, GOOD)
+    process = made.process(source)
+    async with working(process):
+        await until(lambda: bool(source.committed))
+        assert await process.reread("1") is None
+    assert [value for _, value in made.emitted()] == ["a"]
+
+
+async def test_what_is_discarded_needs_no_source(tmp_path: Path) -> None:
+    process = line(tmp_path, MemoryStreams()).process(Versioned(GOOD))  # which nobody has opened
+    redrive = SourceRedrive(APP, "source-baris", process.outflow, MemoryStreams(), PlaceHealth())
+    discarded, again = Request("1", **{DISCARD: "true"}), Request("2")
+    with pytest.raises(Unavailable):
+        await redrive.handle(cast(Any, [again, discarded]))
+    assert (discarded.settled, again.settled) == (True, False)
+    process.ledger.close()
+
+
+async def test_nothing_is_read_again_while_a_source_recovers(tmp_path: Path) -> None:
+    class Ailing(Versioned):
+        ill = False
+
+        async def read(self) -> Batch | None:
+            if self.ill:
+                raise Unavailable("the database is away")
+            return await super().read()
+
+    source = Ailing(GOOD)
+    process = line(tmp_path, MemoryStreams()).process(source)
+    async with working(process):
+        await until(lambda: bool(source.committed))
+        source.ill = True
+        await until(lambda: not process.outflow._opened)
+        with pytest.raises(Unavailable, match="not open at the moment"):
+            await process.reread("1")

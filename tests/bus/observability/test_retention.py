@@ -8,7 +8,7 @@ import pytest
 
 from bus import config, subjects
 from bus.broker.connection import NOT_FOUND, ApiError, Connection
-from bus.broker.publish import Publisher
+from bus.broker.publish import Message, Publisher
 from bus.delivery import dead_letters, redrive
 from bus.delivery.dead_letters import DeadLetter
 from bus.observability.index import Index
@@ -35,6 +35,8 @@ async def test_what_was_decided_goes_and_what_is_open_stays(admin: Connection, t
     again = dead_letters.of_record(
         SIAK, "source-mutasi", key="dua", content=b"x", reason="-", where="", columns={}, limit=10_000, again=back.id
     )
+    first = letters[1].message()
+    await publisher.send(Message.of(first.subject, first.body, "the same, rejected once before"))
     await dead_letters.store(publisher, letters)
     for letter in (gone, back):
         await publisher.send(redrive.message_of(letter, author="-", reason="-"))

@@ -165,12 +165,12 @@ class Platform:
         """Deletes dead letters that were decided long enough ago, as long as this process feeds the index."""
         kept = retention.kept_for(self._settings)
         while True:
-            if self.index.claim():
-                before = int((time.time() - kept.total_seconds()) * 1000)
+            before = int((time.time() - kept.total_seconds()) * 1000)
+            if self.index.claim() and (letters := self.index.decided(before)):
                 try:
                     async with administrator(self._settings, self.url) as connection:
-                        if count := await retention.forget_decided(connection, self.index, before):
-                            log.info("deleted dead letters that were decided", count=count)
+                        await retention.forget(connection, self.index, letters)
+                    log.info("deleted dead letters that were decided", count=len(letters))
                 except BusError as error:
                     log.warning("dead letters that were decided are not deleted", error=str(error))
             await asyncio.sleep(FORGET)

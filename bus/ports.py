@@ -39,10 +39,9 @@ class ConnectorConfig(BaseModel):
         """What a source's records have; None: the options do not say."""
         return None
 
-    @property
-    def tells_updates(self) -> bool:
-        """Whether a source tells a row again that is changed, as far as the options say."""
-        return False
+    def operations(self, match: Mapping[str, object]) -> frozenset[str]:
+        """What may have been done to a source's records that have these values; none: the options do not say."""
+        return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,9 @@ class SourceState:
     or_more: bool = False  #: so many are known to wait, and there may be more
 
 
+PREVIOUS = "$previous"  #: pseudo column of a correction: the id of the event that it withdraws
 OPERATION = "_operasi"  #: the pseudo column of a source that sees deletes: what the application did to the record
-DELETE = "delete"  #: its value for a record that is gone
+UPDATE, DELETE = "update", "delete"  #: its values for a record that was changed, and for one that is gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args
 
 from pydantic import Field, model_validator
 
 from adapters.connectors.cdc_feed import Feed
 from adapters.connectors.cdc_progress import Progress
-from adapters.connectors.cdc_tables import Capture, TableName, Tracked, Watched
+from adapters.connectors.cdc_tables import Capture, Operation, TableName, Tracked, Watched
 from adapters.connectors.sql import key_of, quoted, row_by_key
 from bus.database import engine, errors
 from bus.errors import ConfigError
@@ -77,10 +77,9 @@ class SqlCdcConfig(ConnectorConfig):
         columns = chain.from_iterable((*each.key, *each.columns, *each.where) for each in self.tables.values())
         return frozenset(columns) | {"_kejadian", OPERATION}
 
-    @property
-    def tells_updates(self) -> bool:
-        """Whether a row that is changed is told again."""
-        return True
+    def operations(self, match: Mapping[str, object]) -> frozenset[str]:
+        """All of them."""
+        return frozenset(get_args(Operation))
 
     @model_validator(mode="after")
     def _is_one_form(self) -> SqlCdcConfig:

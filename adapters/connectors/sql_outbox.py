@@ -61,10 +61,9 @@ class SqlOutboxConfig(ConnectorConfig):
         columns = chain.from_iterable(each.all_columns for each in self.watch.values())
         return frozenset(columns) | {"_kejadian", OPERATION}
 
-    @property
-    def tells_updates(self) -> bool:
-        """Whether a row that is changed is told again."""
-        return any("update" in each.on for each in self.watch.values())
+    def operations(self, match: Mapping[str, object]) -> frozenset[str]:
+        """Those of the watch that ``_kejadian`` names, or of all."""
+        return frozenset(chain.from_iterable(w.on for n, w in self.watch.items() if match.get("_kejadian", n) == n))
 
 
 class SqlOutbox:

@@ -28,9 +28,23 @@ async def last_message(connection: Connection, stream: str, subject: str) -> Sto
     return await _get(connection, f"$JS.API.DIRECT.GET.{stream}.{subject}", b"")
 
 
+async def latest_message(connection: Connection, stream: str, subjects: str) -> StoredMessage | None:
+    """The last message on any of the subjects that a wildcard names, or None. Raises Unavailable, AccessError."""
+    return await _ask(connection, stream, {"last_by_subj": subjects})
+
+
+async def next_message(connection: Connection, stream: str, subject: str, *, after: int) -> StoredMessage | None:
+    """The first message on a subject behind a sequence, or None. Raises Unavailable, AccessError."""
+    return await _ask(connection, stream, {"seq": after + 1, "next_by_subj": subject})
+
+
 async def message_at(connection: Connection, stream: str, sequence: int) -> StoredMessage | None:
     """The message at a sequence, or None where it is gone. Raises Unavailable, AccessError."""
-    return await _get(connection, f"$JS.API.DIRECT.GET.{stream}", json.dumps({"seq": sequence}).encode())
+    return await _ask(connection, stream, {"seq": sequence})
+
+
+async def _ask(connection: Connection, stream: str, wanted: Mapping[str, object]) -> StoredMessage | None:
+    return await _get(connection, f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode())
 
 
 async def _get(connection: Connection, subject: str, body: bytes) -> StoredMessage | None:

@@ -187,17 +187,13 @@ async def _applications(
 async def _last_read(connection: Connection, app: str) -> int | None:
     """When a source of an application last stored something (Unix ms); None where none ever has."""
     from bus import subjects
-    from bus.broker.connection import NOT_FOUND, ApiError
+    from bus.broker.direct import latest_message
+    from bus.observability.indexer import unix_ms
     from bus.subjects import AppName
 
     name = AppName.parse(app)
-    try:
-        reply = await connection.api(f"STREAM.MSG.GET.{name.stream}", {"last_by_subj": subjects.cursors(name)})
-    except ApiError as error:
-        if error.err_code in NOT_FOUND:
-            return None
-        raise
-    return int(datetime.fromisoformat(reply["message"]["time"]).timestamp() * 1000)
+    found = await latest_message(connection, name.stream, subjects.cursors(name))
+    return unix_ms(found.time) if found else None
 
 
 def _has_run(settings: Settings, city: City, app: str) -> bool:

@@ -13,8 +13,8 @@ from bus.contracts.mapping_module import load_function
 from bus.contracts.model import Contract, Publish
 from bus.errors import ConfigError
 from bus.events import WITHDRAWS_FIELD, Catalogue, EventType
+from bus.ports import DELETE, OPERATION, PREVIOUS, UPDATE
 
-PREVIOUS = "$previous"  #: instead of a column: the id of the event that a correction withdraws
 RESERVED = "lease"  #: names a subject of its own beside the cursors
 
 
@@ -111,9 +111,14 @@ def _records(contract: Contract, key: str, entry: Publish, catalogue: Catalogue,
         return  # reported by the lint of its options
     if options.known_columns is not None:
         yield from _columns(contract, key, entry, options.known_columns)
+    if isinstance(entry.map, str):
+        return
+    operations = options.operations(entry.match)
+    if operations == {DELETE} and OPERATION not in {*entry.match, *entry.map.values()}:
+        hint = f'write match = {{ {OPERATION} = "{DELETE}" }}, if that is what it means'
+        yield fault(contract, f"{key}.map", "of a row that is deleted it tells nothing", hint)
     kind = catalogue.get(str(entry.event))
-    plain = not (isinstance(entry.map, str) or entry.match or entry.changes)
-    if kind and kind.kind == "fact" and plain and options.tells_updates:
+    if kind and kind.kind == "fact" and UPDATE in operations and not (entry.match or entry.changes):
         fields = ", ".join(f'"{field}"' for field in kind.model.model_fields if field in kind.required)
         yield note(
             contract,

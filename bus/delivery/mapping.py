@@ -19,9 +19,7 @@ from bus.delivery.withdrawing import Withdrawing
 from bus.envelope import Event
 from bus.errors import ConfigError, ContractError, frames
 from bus.events import Catalogue, EventType, reasons
-from bus.ports import DELETE, OPERATION, Record
-
-PREVIOUS = "$previous"  #: pseudo column: the id of the event that a correction withdraws
+from bus.ports import DELETE, OPERATION, PREVIOUS, Record
 
 log = structlog.get_logger(__name__)
 

@@ -61,11 +61,10 @@ class SourceRedrive:
 
     async def handle(self, incomings: Sequence[Incoming]) -> None:
         """Settles requests to read a record again. One that still does not fit becomes a dead letter again."""
-        asked = [incoming for incoming in incomings if DISCARD not in incoming.headers]
         for incoming in incomings:
-            if incoming not in asked:
+            if DISCARD in incoming.headers:
                 await incoming.ack_sync()
-        if asked:
+        if asked := [each for each in incomings if DISCARD not in each.headers]:
             async with self._outflow.resting() as reread:  # for all of them: each turn waits for one of its reads
                 for incoming in asked:
                     await self._reread(incoming, reread)

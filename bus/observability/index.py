@@ -42,7 +42,7 @@ FROM dead_letter d
 LEFT JOIN redrive r ON r.letter = d.id AND r.stored_ms >= d.stored_ms
                    AND r.sequence = (SELECT max(sequence) FROM redrive WHERE letter = d.id)
 WHERE (? IS NULL OR d.app = ?) AND (? IS NULL OR d.place = ?) AND (? IS NULL OR d.event_id = ?)
-  AND (? IS NULL OR (d.id >= ? AND d.id < ? || 'g'))
+  AND (? IS NULL OR (d.id >= ? AND d.id < ? || 'g')) AND (? IS NULL OR r.stored_ms < ?)
 ORDER BY d.stored_ms, d.sequence
 """
 PRUNED = 1_000  #: events dropped at once
@@ -268,21 +268,20 @@ class Index:
         place: str | None = None,
         event: str | None = None,
         beginning: str | None = None,
+        sent_before_ms: int | None = None,
     ) -> list[LetterState]:
         """Dead letters and what has become of them, the oldest first.
 
-        Of an application, a place or an event, or those whose ids begin so.
+        Of an application, a place or an event, those whose ids begin so, or that were sent again before a moment.
         """
-        given = (app, app, place, place, event, event, beginning, beginning, beginning)
+        sent = (sent_before_ms, sent_before_ms)
+        given = (app, app, place, place, event, event, beginning, beginning, beginning, *sent)
         return [_state(row) for row in self._db.execute(_LETTERS, (REDRIVE_STREAM, *given))]
 
     def decided(self, before_ms: int) -> list[IndexedLetter]:
         """Dead letters that were decided before a moment (Unix ms), and what was decided is done."""
-        return [
-            each.letter
-            for each in self.letters()
-            if each.redrive and each.state not in UNDECIDED and each.redrive.stored_ms < before_ms
-        ]
+        sent = self.letters(sent_before_ms=before_ms)
+        return [each.letter for each in sent if each.state not in UNDECIDED]
 
     # --- asking: sums
 

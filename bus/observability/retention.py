@@ -6,13 +6,15 @@ over it (UU 27/2022 art. 43-44).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from sys import maxsize
 
 from bus import subjects
-from bus.broker.connection import NOT_FOUND, ApiError, Connection
+from bus.broker.connection import Connection
+from bus.broker.direct import next_message
 from bus.config import Settings
 from bus.observability.index import Index
+from bus.observability.rows import IndexedLetter
 from bus.subjects import AppName
 
 
@@ -23,26 +25,17 @@ def kept_for(settings: Settings) -> timedelta:
     return timedelta(days=min(settings.decided_days, settings.max_age_days / 2))
 
 
-async def forget_decided(connection: Connection, index: Index, before_ms: int) -> int:
-    """Deletes the dead letters that were decided before a moment (Unix ms), in their stream and in the index, which
-    this process feeds; returns how many. ``connection`` is an administrator's. Raises Unavailable, AccessError.
+async def forget(connection: Connection, index: Index, letters: Sequence[IndexedLetter]) -> None:
+    """Deletes dead letters in their stream, and in the index, which this process feeds. ``connection`` is an
+    administrator's. Raises Unavailable, AccessError.
     """
-    letters = index.decided(before_ms)
     for letter in letters:
-        subject = subjects.dead_letter(AppName.parse(letter.app), letter.kind, letter.place, letter.id)
-        while (place := await _first_of(connection, subject)) <= letter.sequence:
-            await connection.api(f"STREAM.MSG.DELETE.{subjects.DLQ_STREAM}", {"seq": place})
+        subject, after = subjects.dead_letter(AppName.parse(letter.app), letter.kind, letter.place, letter.id), 0
+        # A record that is rejected again for the same reason has several copies.
+        while after < letter.sequence:
+            copy = await next_message(connection, subjects.DLQ_STREAM, subject, after=after)
+            if copy is None or copy.sequence > letter.sequence:
+                break
+            await connection.api(f"STREAM.MSG.DELETE.{subjects.DLQ_STREAM}", {"seq": copy.sequence})
+            after = copy.sequence
         index.forget(letter)
-    return len(letters)
-
-
-async def _first_of(connection: Connection, subject: str) -> int:
-    """Where the first copy of a dead letter lies: a record that is rejected again for the same reason has several."""
-    try:
-        wanted = {"seq": 1, "next_by_subj": subject}
-        reply = await connection.api(f"STREAM.MSG.GET.{subjects.DLQ_STREAM}", wanted)
-    except ApiError as error:
-        if error.err_code in NOT_FOUND:
-            return maxsize
-        raise
-    return int(reply["message"]["seq"])

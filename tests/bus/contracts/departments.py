@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from bus.contracts.lint import Fault, check
+from bus.events import Catalogue
+
 TAX = """\
 app     = "pajak"
 opd     = "bppkad"
@@ -63,3 +66,9 @@ def write(root: Path, name: str, contract: str, mapping: str = "") -> Path:
     if mapping:
         (folder / "mapping.py").write_text(mapping, encoding="utf-8")
     return folder / "adapter.toml"
+
+
+def faults(root: Path, catalogue: Catalogue, *, tax: str = TAX, aid: str = AID, mapping: str = HANDLER) -> list[Fault]:
+    write(root, "bppkad/pajak", tax)
+    write(root, "dinsos/bansos", aid, mapping)
+    return check([root], catalogue)

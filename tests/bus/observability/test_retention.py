@@ -13,7 +13,7 @@ from bus.delivery import dead_letters, redrive
 from bus.delivery.dead_letters import DeadLetter
 from bus.observability.index import Index
 from bus.observability.indexer import Indexer
-from bus.observability.retention import forget_decided, kept_for
+from bus.observability.retention import forget, kept_for
 from tests.bus.observability.conftest import SIAK, STREAMS
 
 
@@ -21,6 +21,13 @@ def rejected(key: str) -> DeadLetter:
     """The dead letter of a record."""
     values = {"key": key, "content": key.encode(), "reason": "-", "where": "", "columns": {"nama": f"Contoh {key}"}}
     return dead_letters.of_record(SIAK, "source-mutasi", **values, limit=10_000)  # type: ignore[arg-type]
+
+
+async def forgotten(connection: Connection, index: Index, before_ms: int) -> int:
+    """Deletes what was decided before a moment; returns how many."""
+    letters = index.decided(before_ms)
+    await forget(connection, index, letters)
+    return len(letters)
 
 
 async def in_the_stream(connection: Connection) -> list[str]:
@@ -52,10 +59,10 @@ async def test_what_was_decided_goes_and_what_is_open_stays(admin: Connection, t
         }
         decision = states[back.id].redrive
         assert decision is not None
-        assert await forget_decided(admin, index, decision.stored_ms) == 0, "not yet long enough ago"
+        assert await forgotten(admin, index, decision.stored_ms) == 0, "not yet long enough ago"
         place = states[back.id].letter.sequence
-        assert await forget_decided(admin, index, decision.stored_ms + 1) == 1, "of the other nobody knows what became"
-        assert await forget_decided(admin, index, decision.stored_ms + 1) == 0
+        assert await forgotten(admin, index, decision.stored_ms + 1) == 1, "of the other nobody knows what became"
+        assert await forgotten(admin, index, decision.stored_ms + 1) == 0
         assert {each.letter.id for each in index.letters()} == {gone.id, stays.id, again.id}
 
     assert await in_the_stream(admin) == sorted([gone.id, stays.id, again.id])
@@ -78,7 +85,7 @@ async def test_one_that_its_stream_has_lost_goes_too(admin: Connection, tmp_path
     with Index(tmp_path / "own.db") as index:
         assert await Indexer(admin, index, STREAMS).catch_up()
         await admin.api(f"STREAM.MSG.DELETE.{subjects.DLQ_STREAM}", {"seq": 1})
-        assert await forget_decided(admin, index, 2**60) == 1
+        assert await forgotten(admin, index, 2**60) == 1
         assert [each.letter.id for each in index.letters()] == [again.id]
 
 

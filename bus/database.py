@@ -84,8 +84,12 @@ def engine(
     except ImportError as error:
         raise _without_driver(kind, error, where) from None
     event.listen(made.sync_engine, "connect", partial(_prepare, kind, readonly, zone))
-    if kind == "sqlite" and not readonly:
-        event.listen(made.sync_engine, "begin", _begin_immediate)
+    if kind == "sqlite":
+        from bus.sqlite_connection import let_go
+
+        let_go(made)
+        if not readonly:
+            event.listen(made.sync_engine, "begin", _begin_immediate)
     return made
 
 
@@ -137,12 +141,8 @@ def _connect_options(kind: str, readonly: bool) -> dict[str, Any]:
     if kind == "postgresql":
         settings = {"application_name": "opd-bus"} | ({"default_transaction_read_only": "on"} if readonly else {})
         return {"timeout": CONNECT_TIMEOUT, "command_timeout": STATEMENT_TIMEOUT, "server_settings": settings}
-    if kind == "sqlite":
-        from bus.sqlite_connection import SqliteConnection
-
-        return {"timeout": CONNECT_TIMEOUT, "factory": SqliteConnection}
-    if kind == "mssql":
-        return {"timeout": CONNECT_TIMEOUT}  # of the login
+    if kind in {"sqlite", "mssql"}:
+        return {"timeout": CONNECT_TIMEOUT}  # mssql: of the login
     if kind == "oracle":
         return {"tcp_connect_timeout": CONNECT_TIMEOUT}
     return {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": STATEMENT_TIMEOUT}

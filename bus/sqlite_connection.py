@@ -1,18 +1,35 @@
-"""A connection to SQLite that lets go of the file when it is closed.
+"""Connections to SQLite that let go: of the file when they are closed, of their thread when the engine is disposed of.
 
 SQLite keeps a connection's locks until the last of its statements has ended, and Python's own ``close`` ends none since
 3.11. A query that is cancelled half-way lives on in the traceback of its cancellation, and would keep everybody else
 from writing until the garbage is collected.
+
+A connection's thread takes what it is told in turn, until it is told to stop. Where a closing is cancelled, SQLAlchemy
+lets it go on and stops the thread beside it: the closing would wait for ever for a thread that has ended, and the
+thread would answer an event loop that is closed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+import aiosqlite
+from sqlalchemy import event
+from sqlalchemy.util import await_only
 
-class SqliteConnection(sqlite3.Connection):
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+ENDING = 2  #: seconds that a thread has to end what it is at, which is interrupted
+
+
+class Statements(sqlite3.Connection):
     """The ``factory`` of ``sqlite3.connect``: knows what ``cursor`` has made (SQLAlchemy's only way), and closes it
     first.
     """
@@ -28,7 +45,55 @@ class SqliteConnection(sqlite3.Connection):
         return made
 
     def close(self) -> None:
-        """Ends the statements, then the connection."""
-        for each in list(self._cursors):
-            each.close()
+        """Ends the statements, then the connection, which may have been closed before."""
+        while self._cursors:
+            self._cursors.pop().close()
         super().close()
+
+
+class SqliteConnection(aiosqlite.Connection):
+    """A connection that is stopped once, however often it is told to; ``ending`` gets its thread then."""
+
+    def __init__(self, ending: list[Thread], database: str, **options: Any) -> None:
+        super().__init__(partial(sqlite3.connect, database, factory=Statements, **options), iter_chunk_size=64)
+        self._thread.daemon = True  # a process does not wait for a query that nobody waits for
+        self._ending = ending
+        self._told = False
+        self._stopped: asyncio.Future[Any] | None = None
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Interrupts what it is at and has it close; returns the future of that, one for everybody who asks."""
+        if not self._told:
+            self._told = True
+            self._ending[:] = [*(each for each in self._ending if each.is_alive()), self._thread]
+            self._interrupt()
+            self._stopped = super().stop()
+        return self._stopped
+
+    async def close(self) -> None:
+        """Interrupts what it is at, and closes."""
+        self._interrupt()
+        await super().close()
+
+    def _interrupt(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # its thread has just closed it
+                self._connection.interrupt()
+
+
+def let_go(engine: AsyncEngine) -> None:
+    """Has an engine make such connections, and wait for their threads when it is disposed of."""
+    ending: list[Thread] = []
+
+    def connect(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        options["async_creator_fn"] = partial(SqliteConnection, ending)
+
+    def disposed(_engine: object) -> None:
+        await_only(asyncio.to_thread(end))
+
+    def end() -> None:
+        for each in ending:
+            each.join(ENDING)
+
+    event.listen(engine.sync_engine, "do_connect", connect)
+    event.listen(engine.sync_engine, "engine_disposed", disposed)

@@ -75,6 +75,9 @@ class SourceApplication(Protocol):
     async def back(self) -> None:
         """It answers again."""
 
+    async def restart(self) -> None:
+        """The process that it runs in is killed, and started again. A folder or a file has none."""
+
     async def disturb(self) -> bool:
         """From now on answers come late and connections are cut now and then. False where there is no connection."""
 

@@ -4,8 +4,8 @@
         @pytest.fixture
         async def application(self, sqlite_url: str) -> AsyncIterator[SinkApplication]: ...
 
-It runs the engine itself over messages in memory, kills it at each step, takes the application away, and counts at
-both ends.
+It runs the engine itself over messages in memory, kills it at each step, kills the application, takes it away, cuts
+its connections, and counts at both ends.
 """
 
 from __future__ import annotations
@@ -129,6 +129,25 @@ class SinkContract:
         assert not target.streams.letters
         assert await self.applied(application) == Counter(each.id for each in (*first, *messages))
         assert await application.rows() == {f"k{number}": "sesudah" for number in range(50)}
+
+    async def test_the_application_is_killed_and_started_again(
+        self, application: SinkApplication, target: Target
+    ) -> None:
+        messages: list[MemoryMessage] = []
+        async with target.running() as inflow, asyncio.timeout(2 * PATIENCE):
+            restarting: asyncio.Task[None] | None = None
+            while restarting is None or not restarting.done():
+                if len(messages) == 80:
+                    restarting = asyncio.create_task(application.restart())
+                first = len(messages)
+                messages += numbered([(f"k{n}", f"isi {n}") for n in range(first, first + 40)], first=first + 1)
+                await inflow.handle(messages[first:])  # type: ignore[arg-type]
+            restarting.result()
+            await until(lambda: all(message.settled for message in messages))
+
+        assert await application.rows() == {f"k{number}": f"isi {number}" for number in range(len(messages))}
+        assert await self.applied(application) == Counter(each.id for each in messages)
+        assert not target.streams.letters
 
     async def test_what_its_owner_adds_disturbs_nothing(self, application: SinkApplication, target: Target) -> None:
         pairs = [(f"k{number}", f"isi {number}") for number in range(60)]

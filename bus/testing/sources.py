@@ -4,7 +4,7 @@
         @pytest.fixture
         async def application(self, sqlite_url: str) -> AsyncIterator[SourceApplication]: ...
 
-It runs the engine itself over streams in memory, kills it at each step, takes the application away, cuts its
+It runs the engine itself over streams in memory, kills it at each step, kills the application, takes it away, cuts its
 connections, and counts at both ends. ``LARGE_BACKLOG=1000000`` in the environment makes its large backlog so large.
 """
 
@@ -176,6 +176,25 @@ class SourceContract:
             await until(lambda: not line.health.problem)
 
         assert line.emitted() == [("1", "sebelum"), ("2", "sesudah")]
+        assert not line.streams.letters
+
+    async def test_the_application_is_killed_and_started_again(
+        self, application: SourceApplication, line: Line
+    ) -> None:
+        await application.write((key, "isi") for key in range(600))
+        async with line.running():
+            await until(lambda: line.streams.count >= 600)
+            line.streams.full = True  # what is read next is still in hand when the application dies
+            await application.write((key, "isi") for key in range(600, 1200))
+            await until(lambda: line.streams.refused > 0)
+            await application.restart()
+            line.streams.full = False
+            await application.write((key, "isi") for key in range(1200, 1300))
+            await until(lambda: line.streams.count >= 1300)
+            await until(lambda: not line.health.problem)
+            await rounds(line)
+
+        assert Counter(line.emitted()) == Counter((str(key), "isi") for key in range(1300))
         assert not line.streams.letters
 
     async def test_wrong_credentials_end_it_and_lose_nothing(self, application: SourceApplication, line: Line) -> None:

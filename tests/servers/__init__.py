@@ -12,6 +12,8 @@ Fixtures (``tests/servers/fixtures.py``, known to every test):
     proxy                 ``way = await proxy(url_or_port)``; then ``way.url(url)``, ``way.delay``, ``await way.cut()``,
                           ``await way.refuse()``, ``await way.accept()``, ``way.freeze()``, ``way.thaw()``
 
+An application that a test has written itself is a ``Program``: what it must not forget it has ``Kept``.
+
 Each pytest process has its own servers, started at their first use, so that a test may stop, kill and start them
 (``.server.stop()``, ``.kill()``, ``.start()``) without disturbing a parallel one. They listen on loopback only, as an
 unprivileged user, in a folder that goes away with them: also when the tests are killed, by the guard. Commits survive

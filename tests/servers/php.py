@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from shutil import which
 from typing import Any, ClassVar
 
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, speaks_http
 
 SCRIPTS = Path(__file__).parent / "soap"
 
@@ -47,10 +45,7 @@ class Php(Server):
         return [*program, "-S", f"{HOST}:{self.port}", *places]
 
     def answers(self) -> bool:
-        with suppress(OSError), socket.create_connection((HOST, self.port), timeout=5) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return connection.recv(4) == b"HTTP"
-        return False
+        return speaks_http(self.port)
 
     def describe(self, file: str, changes: Mapping[str, str]) -> None:
         """Changes a description that a service answers by; without changes it is as it was."""

@@ -14,6 +14,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -62,7 +63,7 @@ class Server(ABC):
     """
 
     scheme: ClassVar[str]
-    account: ClassVar[str]  #: the system user it runs as when the tests run as root
+    account: ClassVar[str]  #: the system user it runs as when the tests run as root; "": root
     gentle: ClassVar[signal.Signals]  #: stops it in order, without waiting for its clients
 
     def __init__(self, programs: Path) -> None:
@@ -124,6 +125,11 @@ class Server(ABC):
     def kill(self) -> None:
         """Ends it with SIGKILL, like a crash."""
         self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """A crash, and what a system does about it."""
+        self.kill()
+        self.start()
 
     def close(self) -> None:
         """Stops it for good and removes its folder."""
@@ -233,13 +239,21 @@ class DatabaseServer(Server):
 
 def _identity(account: str) -> tuple[int, int] | tuple[None, None]:
     """Root hands a server to its own user, since PostgreSQL refuses to run as root; anyone else keeps it."""
-    if os.geteuid() != 0:
+    if not account or os.geteuid() != 0:
         return None, None
     try:
         entry = pwd.getpwnam(account)
     except KeyError:
         entry = pwd.getpwnam("nobody")
     return entry.pw_uid, entry.pw_gid
+
+
+def speaks_http(port: int) -> bool:
+    """Whether whatever listens on a port of loopback answers a request of HTTP."""
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=5) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return connection.recv(4) == b"HTTP"
+    return False
 
 
 def free_port() -> int:

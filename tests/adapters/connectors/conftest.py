@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
+from tests.adapters.connectors.http_server import FHIR, HttpServer
 from tests.adapters.connectors.sql_application import KINDS, Application
 from tests.adapters.connectors.webhook_caller import SECRET
 
@@ -46,7 +46,7 @@ def webhook_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def http_process() -> Iterator[HttpServer]:
     """This process's application; tests take ``http_server``."""
-    with serving() as server:
+    with HttpServer().serving() as server:
         yield server
 
 
@@ -60,7 +60,7 @@ def http_server(http_process: HttpServer) -> HttpServer:
 @pytest.fixture(scope="session")
 def fhir_process() -> Iterator[HttpServer]:
     """This process's FHIR server; tests take ``fhir_server``."""
-    with serving(FHIR) as server:
+    with HttpServer(FHIR).serving() as server:
         yield server
 
 

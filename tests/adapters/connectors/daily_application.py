@@ -57,6 +57,9 @@ class Readers:
     def stranger(self) -> Sink | None:
         return None  # a folder asks for no credentials
 
+    async def restart(self) -> None:
+        """A folder is no process."""
+
     async def disturb(self) -> bool:
         return False
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.adapters.connectors.fhir_models import fault_of
+from tests.servers.kept import Kept
 
 CLIENT, CLIENT_SECRET = "kediri", "rahasia dinkes/ä"
 TYPES = ("Patient", "Encounter", "Condition", "Immunization", "Organization")
@@ -47,21 +47,19 @@ class Store:
     """The server's resources, and what a test has asked of it."""
 
     def __init__(self) -> None:
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.executescript("""
-            CREATE TABLE resource (
+        self.kept = Kept("""
+            CREATE TABLE IF NOT EXISTS resource (
                 type TEXT, id TEXT, version INTEGER, updated REAL, body TEXT, PRIMARY KEY (type, id));
-            CREATE INDEX by_time ON resource (type, updated, id);
-            CREATE TABLE identifier (
+            CREATE INDEX IF NOT EXISTS by_time ON resource (type, updated, id);
+            CREATE TABLE IF NOT EXISTS identifier (
                 type TEXT, system TEXT, value TEXT, id TEXT, PRIMARY KEY (type, system, value, id)) WITHOUT ROWID;
-            CREATE INDEX by_id ON identifier (type, id);
+            CREATE INDEX IF NOT EXISTS by_id ON identifier (type, id);
         """)
+        self.db = self.kept.db
         self.number = 0
         self.tokens: set[str] = set()
         self.life: Any = "3599"
         self.requests: list[str] = []
-        self.heard: list[str] = []
-        self.writes: list[str] = []
         self.refused: str | None = None
         self.waits: list[str] = []  # the Retry-After of the answers to come, 429
         self.adds = False  # an element more to each resource
@@ -77,6 +75,12 @@ class Store:
         self.value = "nilai"  # a Patient's name has it as its text; otherwise it has none
         self.more: dict[str, Any] = {}  # that each Patient has who is written
         self.races = 0  # writes of others between the look and the write to come
+        vars(self).update(self.kept.values())
+
+    def set(self, **values: Any) -> None:
+        """Has other values from now on."""
+        self.kept.set(**values)
+        vars(self).update(values)
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
         row = self.db.execute("SELECT body FROM resource WHERE type = ? AND id = ?", (kind, name)).fetchone()
@@ -104,11 +108,13 @@ class Store:
         added = {"active": True} if self.adds else {}
         stored = {**resource, **added, "id": name, "meta": meta}
         row = (kind, name, meta["versionId"], round(updated, 3), json.dumps(stored))
-        self.db.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)", row)
-        self.db.execute("DELETE FROM identifier WHERE type = ? AND id = ?", (kind, name))
         named = [(kind, i.get("system", ""), i["value"], name) for i in stored.get("identifier", ()) if "value" in i]
-        self.db.executemany("INSERT OR REPLACE INTO identifier VALUES (?, ?, ?, ?)", named)
-        self.writes += _events(stored)
+        with self.kept.whole():
+            self.db.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)", row)
+            self.db.execute("DELETE FROM identifier WHERE type = ? AND id = ?", (kind, name))
+            self.db.executemany("INSERT OR REPLACE INTO identifier VALUES (?, ?, ?, ?)", named)
+            self.kept.add("writes", *_events(stored))
+            self.kept.set(number=self.number)
         return stored
 
     def find(self, kind: str, token: str) -> list[str]:
@@ -173,7 +179,7 @@ async def of_type(request: Request) -> Response:
     if request.method == "GET":
         return _search(request, kind)
     resource = _body(kind, await request.body())
-    store.heard += _events(resource)
+    store.kept.add("heard", *_events(resource))
     condition = request.headers.get("If-None-Exist") if store.heeds_conditions else None
     if store.own_rule and any(store.find(kind, f"{i['system']}|{i['value']}") for i in resource["identifier"]):
         raise Outcome(400, "duplicate", "20002")
@@ -200,7 +206,7 @@ def _identifier(query: str) -> str:
 
 
 def _updated(request: Request, kind: str, resource: dict[str, Any], name: str) -> Response:
-    store.heard += _events(resource)
+    store.kept.add("heard", *_events(resource))
     current = store.get(kind, name)
     if store.races and current:
         store.races -= 1
@@ -283,12 +289,13 @@ async def control(request: Request) -> Response:
     given = json.loads(await request.body() or b"null")
     match request.path_params["what"]:
         case "kosong":
+            store.kept.clear()
+            store.kept.close()
             store = Store()
         case "tulis" | "tulis-awal":
-            store.db.execute("BEGIN")
-            for key, value in given:
-                store.put(_patient(key, value), f"k{key}", ago=5 if request.url.path.endswith("awal") else 0)
-            store.db.execute("COMMIT")
+            with store.kept.whole():
+                for key, value in given:
+                    store.put(_patient(key, value), f"k{key}", ago=5 if request.url.path.endswith("awal") else 0)
         case "simpan":
             store.put(given, given.get("id", ""))
         case "hapus":
@@ -296,14 +303,12 @@ async def control(request: Request) -> Response:
         case "cabut":
             store.tokens.clear()
         case "atur":
-            for name, value in given.items():
-                setattr(store, name, value)
+            store.set(**given)
         case "isi":
             bodies = store.db.execute("SELECT body FROM resource WHERE type = ? ORDER BY updated, id", (given,))
             return JSONResponse({"resources": [json.loads(body) for (body,) in bodies]})
-    return JSONResponse(
-        {"requests": store.requests, "heard": store.heard, "writes": store.writes, "rows": store.rows()}
-    )
+    told = {name: store.kept.lines(name) for name in ("heard", "writes")}
+    return JSONResponse({"requests": store.requests, **told, "rows": store.rows()})
 
 
 def _patient(key: Any, value: str) -> dict[str, Any]:

@@ -145,6 +145,11 @@ class Device(AtOnce):
     def stranger(self) -> Source | None:
         return None  # MLLP knows no credentials; certificates have tests of their own
 
+    async def restart(self) -> None:
+        """What a killed process leaves: its connections end in the midst of a message, and it has its outbox."""
+        await self._stop()
+        self._begin()
+
     async def disturb(self) -> bool:
         self._disturbed = True
         return True
@@ -162,15 +167,21 @@ class Device(AtOnce):
         self._silent = False
 
     async def close(self) -> None:
-        if self._calling:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
+        await self._stop()
         self._outbox.close()
 
     def _keep(self, message: str) -> None:
         self._outbox.append(message.encode())
+        self._begin()
+
+    def _begin(self) -> None:
         if self._calling is None or self._calling.done():
             self._calling = asyncio.create_task(self._call())
+
+    async def _stop(self) -> None:
+        if self._calling:
+            self._calling.cancel()
+            await asyncio.gather(self._calling, return_exceptions=True)
 
     async def _call(self) -> None:
         while self._outbox:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sqlite3
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from math import inf
@@ -20,6 +19,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+from tests.servers.kept import Kept
 
 CLIENT, CLIENT_SECRET = "dinkes", "kunci:rahasia/ä"
 USER, PASSWORD = "petugas", "sandi:rahasia/ä"
@@ -36,12 +37,16 @@ class Token:
 
 
 class Store:
-    """The application's own data."""
+    """The application's own data. It forgets tokens and what it is about to do wrong where it is killed, and no row."""
 
     def __init__(self) -> None:
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.execute("CREATE TABLE baris (kunci INTEGER PRIMARY KEY, nilai TEXT, urutan INTEGER)")
-        self.db.execute("CREATE INDEX menurut_urutan ON baris (urutan, kunci)")
+        self.kept = Kept("""
+            CREATE TABLE IF NOT EXISTS baris (kunci INTEGER PRIMARY KEY, nilai TEXT, urutan INTEGER);
+            CREATE INDEX IF NOT EXISTS menurut_urutan ON baris (urutan, kunci);
+            CREATE TABLE IF NOT EXISTS diterima (kunci TEXT PRIMARY KEY, tempat INTEGER, nilai TEXT);
+            CREATE TABLE IF NOT EXISTS dijawab (peristiwa TEXT PRIMARY KEY);
+        """)
+        self.db = self.kept.db
         self.number = 100
         self.tokens: dict[str, Token] = {}  # by the header that has it
         self.given = 0  # tokens
@@ -49,10 +54,6 @@ class Store:
         self.ends: float = inf  # seconds, and requests, after which it is refused whatever was said
         self.uses: float = inf
         self.requests: list[str] = []
-        self.received: dict[str, tuple[int, str]] = {}  # key -> its event's place, and value
-        self.answered: dict[str, int] = {}  # idempotency key -> status
-        self.heard: list[str] = []
-        self.writes: list[str] = []
         self.refused: str | None = None
         self.adds = False  # answers with a field more
         self.gone = 0  # the status of whoever asks for a door that is no more
@@ -62,17 +63,23 @@ class Store:
         self.waits: list[str] = []  # the Retry-After of the answers to come, 503
         self.value = "nilai"  # what it is called
         self.more: dict[str, Any] = {}  # that each row has
+        vars(self).update(self.kept.values())
+
+    def set(self, **values: Any) -> None:
+        """Has other values from now on."""
+        self.kept.set(**values)
+        vars(self).update(values)
 
     def write(self, rows: list[tuple[int, str]], number: int | None = None) -> None:
-        self.db.execute("BEGIN")
-        for key, value in rows:
-            old = self.db.execute("SELECT nilai FROM baris WHERE kunci = ?", (key,)).fetchone()
-            if old == (value,):
-                continue
-            self.number += number is None
-            row = (key, value, self.number if number is None else number)
-            self.db.execute("INSERT OR REPLACE INTO baris VALUES (?, ?, ?)", row)
-        self.db.execute("COMMIT")
+        with self.kept.whole():
+            for key, value in rows:
+                old = self.db.execute("SELECT nilai FROM baris WHERE kunci = ?", (key,)).fetchone()
+                if old == (value,):
+                    continue
+                self.number += number is None
+                row = (key, value, self.number if number is None else number)
+                self.db.execute("INSERT OR REPLACE INTO baris VALUES (?, ?, ?)", row)
+            self.kept.set(number=self.number)
 
     def rows(self, since: int, limit: int, offset: int) -> list[dict[str, Any]]:
         query = "SELECT kunci, nilai, urutan FROM baris WHERE urutan >= ? ORDER BY urutan, kunci LIMIT ? OFFSET ?"
@@ -81,6 +88,27 @@ class Store:
     def shown(self, row: tuple[int, str, int]) -> dict[str, Any]:
         """A row as others see it."""
         return dict(zip(("kunci", self.value, "urutan"), row, strict=True)) | self.more
+
+    def take(self, rows: list[dict[str, Any]]) -> bool:
+        """What others push, all or nothing: each event once, an older one never over a newer one. False where a value
+        is forbidden; such an event is not kept, since it may be allowed later.
+        """
+        forbidden = self.refused is not None and self.refused in {row["nilai"] for row in rows}
+        with self.kept.whole():
+            if len(rows) == 1 or not forbidden:  # of a list that is refused nobody knows which of them was heard
+                self.kept.add("heard", *(row["peristiwa"] for row in rows))
+            if not forbidden:
+                for row in rows:
+                    self._apply(**row)
+        return not forbidden
+
+    def _apply(self, kunci: str, nilai: str, peristiwa: str, urutan: int) -> None:
+        if not self.db.execute("INSERT OR IGNORE INTO dijawab VALUES (?)", (peristiwa,)).rowcount:
+            return
+        newest = self.db.execute("SELECT tempat FROM diterima WHERE kunci = ?", (kunci,)).fetchone()
+        if newest is None or urutan >= newest[0]:
+            self.db.execute("INSERT OR REPLACE INTO diterima VALUES (?, ?, ?)", (kunci, urutan, nilai))
+            self.kept.add("writes", peristiwa)
 
 
 store = Store()
@@ -203,32 +231,19 @@ async def large(_request: Request) -> Response:
 
 
 async def receive(request: Request) -> Response:
-    """What others push: each idempotency key once, an older event never over a newer one."""
+    """What others push: a row with its event in the headers, or a list of rows that have it beside them."""
     if store.gone:
         return Response(status_code=store.gone)
     store.count += 1
     fault = store.fails_every and store.count % store.fails_every == 0
     if fault and store.count % 2:
         return Response(status_code=503, headers={"Retry-After": "0"})
-    status = _apply(request.headers, json.loads(await request.body()))
+    document, headers = json.loads(await request.body()), request.headers
+    alone = {"peristiwa": headers["Idempotency-Key"], "urutan": headers.get("ce-sequence")}
+    taken = store.take([row | {"urutan": int(row["urutan"])} for row in document.get("baris", [document | alone])])
     if fault:  # applied, and the answer says otherwise
         return Response(status_code=500)
-    added = {"nomor": len(store.writes)} if store.adds else {}
-    return JSONResponse({"pesan": "terlarang"} if status == 422 else added, status)
-
-
-def _apply(headers: Any, row: dict[str, Any]) -> int:
-    event, place = headers["Idempotency-Key"], int(headers["ce-sequence"])
-    store.heard.append(event)
-    if event in store.answered:
-        return store.answered[event]
-    if store.refused is not None and row["nilai"] == store.refused:
-        return 422  # not kept: it may be allowed later
-    store.answered[event] = 200
-    if place >= store.received.get(row["kunci"], (0, ""))[0]:
-        store.received[row["kunci"]] = (place, row["nilai"])
-        store.writes.append(event)
-    return 200
+    return JSONResponse({"nomor": store.count} if store.adds else {}) if taken else JSONResponse({"pesan": "-"}, 422)
 
 
 async def control(request: Request) -> Response:
@@ -237,6 +252,8 @@ async def control(request: Request) -> Response:
     given = json.loads(await request.body() or b"null")
     match request.path_params["what"]:
         case "kosong":
+            store.kept.clear()
+            store.kept.close()
             store = Store()
         case "tulis":
             store.write(given)
@@ -247,10 +264,11 @@ async def control(request: Request) -> Response:
         case "cabut":
             store.tokens.clear()
         case "atur":
-            for name, value in given.items():
-                setattr(store, name, value)
-    seen = {"requests": store.requests, "tokens": store.given, "heard": store.heard, "writes": store.writes}
-    return JSONResponse({**seen, "rows": {key: value for key, (_, value) in store.received.items()}})
+            store.set(**given)
+    seen = {"requests": store.requests, "tokens": store.given}
+    told = {name: store.kept.lines(name) for name in ("heard", "writes")}
+    rows = dict(store.db.execute("SELECT kunci, nilai FROM diterima").fetchall())
+    return JSONResponse({**seen, **told, "rows": rows})
 
 
 app = Starlette(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -34,6 +35,9 @@ class HttpOffice:
     def __init__(self, server: HttpServer, door: Proxy, **options: Any) -> None:
         self._server, self._door, self.url, self._options = server, door, door.url(server.url), options
         self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._server.restart)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from tests.servers.server import HOST
+from tests.servers.program import Program
+from tests.servers.server import HOST, speaks_http
 
 APPLICATION = "tests.adapters.connectors.http_application:app"
 FHIR = "tests.adapters.connectors.fhir_application:app"
 
 
-class HttpServer:
+class HttpServer(Program):
     """The running application, and what a test does to it."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.url = f"http://{HOST}:{port}"
+    scheme: ClassVar[str] = "http"
+
+    def __init__(self, application: str = APPLICATION) -> None:
+        super().__init__()
+        self._application = application
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://{HOST}:{self.port}"
+
+    def module(self) -> Sequence[str]:
+        options = ["--log-level", "error", "--no-access-log", "--timeout-graceful-shutdown", "1"]
+        return ["uvicorn", self._application, "--host", HOST, "--port", str(self.port), *options]
+
+    def answers(self) -> bool:
+        return speaks_http(self.port)
 
     async def control(self, what: str, given: Any = None) -> dict[str, Any]:
         """Does something to the application, past everything that stands between it and the bus; returns what it
@@ -38,23 +49,3 @@ class HttpServer:
         with urllib.request.urlopen(request, timeout=60) as answer:
             seen: dict[str, Any] = json.load(answer)
         return seen
-
-
-@contextmanager
-def serving(application: str = APPLICATION) -> Iterator[HttpServer]:
-    """An application on a free port of loopback."""
-    with socket.create_server((HOST, 0), backlog=512) as listening:
-        # uvicorn does not know a socket that it is given for one of TCP: a small answer would wait 40 ms.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        command = [sys.executable, "-m", "uvicorn", application, "--log-level", "error", "--no-access-log"]
-        command += ["--timeout-graceful-shutdown", "1"]
-        process = subprocess.Popen(
-            [*command, "--fd", str(listening.fileno())], pass_fds=(listening.fileno(),), stdin=subprocess.DEVNULL
-        )
-        port = listening.getsockname()[1]
-        try:
-            # Connections wait in the backlog until it has started.
-            yield HttpServer(port)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)

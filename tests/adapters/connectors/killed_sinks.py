@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ import pytest
 
 from tests.adapters.connectors import mail_server
 from tests.adapters.connectors.daily_application import Readers
-from tests.adapters.connectors.hl7_receiver import receiving
+from tests.adapters.connectors.hl7_receiver import Receiver
 from tests.adapters.connectors.mail_server import MailServer
+from tests.servers.kept import Kept
 from tests.servers.openssh import SftpFolder
 from tests.servers.php import Php
 from tests.servers.server import HOST, Database
@@ -132,7 +132,7 @@ class Mailbox(Application):
         self._answers = asyncio.Event()
 
     async def begin(self) -> None:
-        self._server = await self._stack.enter_async_context(mail_server.serving())
+        self._server = await self._stack.enter_async_context(mail_server.serving(Kept()))
         self._server.when_received = self._received
         self.to = f"""
 [subscribe.to]
@@ -145,7 +145,7 @@ columns   = {{ kunci = "no_akta", nilai = "nik" }}
 """
 
     async def _received(self) -> None:
-        self._mails.add(message_from_bytes(self._server.contents[-1])["Message-ID"])
+        self._mails.add(self._server.received[-1]["Message-ID"])
         if self._enough is not None and self.count() >= self._enough:
             await self._answers.wait()
 
@@ -161,7 +161,7 @@ columns   = {{ kunci = "no_akta", nilai = "nik" }}
         self._enough, self._answers = count, asyncio.Event()
 
     def repeated(self) -> int:
-        return len(self._server.contents) - self.count()
+        return len(self._server.received) - self.count()
 
     async def end(self) -> None:
         await self._stack.aclose()
@@ -175,7 +175,7 @@ class Hospital(Application):
     def __init__(self) -> None:
         super().__init__()
         self._stack = AsyncExitStack()
-        self._receiver = self._stack.enter_context(receiving())
+        self._receiver = self._stack.enter_context(Receiver().serving())
         self.to = f"""
 [subscribe.to]
 connector = "hl7_send"
@@ -199,7 +199,8 @@ segments  = ["EVN||{{$time}}", "PID|1||{{no_akta}}||{{nik}}", "ZBS|{{$sequence}}
         self._receiver.control(enough=count)
 
     def repeated(self) -> int:
-        return int(self._seen()["repeated"])
+        seen = self._seen()
+        return len(seen["heard"]) - len(seen["writes"])
 
     async def end(self) -> None:
         await self._stack.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from zoneinfo import ZoneInfo
 from adapters.connectors.smtp_send import SmtpSend, SmtpSendConfig
 from bus.ports import Context, Sink
 from bus.subjects import AppName
-from tests.adapters.connectors.mail_server import USER, MailServer, events
+from tests.adapters.connectors.mail_server import USER, MailProgram, MailServer, events
+from tests.servers.kept import Kept
 from tests.servers.proxy import Proxy
 from tests.servers.server import HOST
 
@@ -28,8 +30,9 @@ class Readers:
     program shows, which knows a mail by its Message-ID.
     """
 
-    def __init__(self, server: MailServer, way: Proxy, digest: bool) -> None:
-        self._server, self._way, self._digest = server, way, digest
+    def __init__(self, program: MailProgram, way: Proxy, digest: bool) -> None:
+        self._program, self._way, self._digest = program, way, digest
+        self._server = MailServer(Kept(folder=program.folder))
         self.away, self.back, self.calm, self.suffered = way.refuse, way.accept, way.calm, way.suffered
 
     def sink(self, **options: Any) -> Sink:
@@ -53,17 +56,24 @@ class Readers:
         return [event["kode"] for mail in self._server.received for event in events(mail)]
 
     async def refuse(self, value: str | None) -> None:
-        self._server.forbidden = value
+        self._server.tell(forbidden=value)
 
     async def extend(self) -> None:
-        self._server.taken = "250-2.0.0 taken\r\n250 2.0.0 queued as 4711"
+        self._server.tell(taken="250-2.0.0 taken\r\n250 2.0.0 queued as 4711")
 
     async def withdraw(self) -> None:
-        self._server.answers[TO] = "550 5.1.1 no such mailbox"
+        self._server.tell(answers={TO: "550 5.1.1 no such mailbox"})
 
     async def restore(self) -> None:
-        self._server.answers.clear()
+        self._server.tell(answers={})
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._program.restart)
 
     async def disturb(self) -> bool:
         await self._way.disturb()
         return True
+
+    async def close(self) -> None:
+        self._server.kept.clear()
+        self._server.kept.close()

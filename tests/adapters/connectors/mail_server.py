@@ -1,52 +1,62 @@
-"""A real mail server for tests (aiosmtpd), and the people who read its mails. It lives in the test's event loop."""
+"""A real mail server for tests (aiosmtpd), and the people who read its mails."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from email import message_from_bytes
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from email import message_from_string
 from email.message import Message
-from typing import Any
+from typing import Any, ClassVar
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from tests.servers.kept import Kept
+from tests.servers.program import Program
 from tests.servers.server import HOST
 
 USER, PASSWORD = "bus", "sandi-uji"
 
 
 class MailServer:
-    """What it was sent, and what it is told to answer."""
+    """What it was sent, and what it is told to answer: kept where another process may look at it, and tell it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Kept) -> None:
+        self.kept = kept
         self.port = 0
-        self.contents: list[bytes] = []
-        self.forbidden: str | None = None  #: mails with this text are refused for good
-        self.answers: dict[str, str] = {}  #: a recipient -> how it is answered
-        self.busy: list[str] = []  #: answers to the next mails, before they are taken
-        self.taken = "250 OK"  #: the answer to a mail that it took
         self.users: list[str] = []  #: who logged in
         self.when_received: Callable[[], Awaitable[None]] | None = None
+
+    def tell(self, **what: Any) -> None:
+        """``forbidden``: mails with this text are refused for good; ``answers``: by recipient, how it is answered;
+        ``busy``: the answers to the next mails, before they are taken; ``taken``: the answer to a mail that it took.
+        """
+        self.kept.set(**what)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
-        if address in self.answers:
-            return self.answers[address]
+        answers = self.kept.values().get("answers", {})
+        if address in answers:
+            return str(answers[address])
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        if self.busy:
-            return self.busy.pop(0)
-        if self.forbidden and self.forbidden.encode() in envelope.content:
-            return f"554 5.7.1 {self.forbidden} refused"
-        self.contents.append(envelope.content)
+        told = self.kept.values()
+        if busy := told.get("busy"):
+            self.kept.set(busy=busy[1:])
+            return str(busy[0])
+        content = envelope.content.decode("ascii")
+        if (forbidden := told.get("forbidden")) and forbidden in content:
+            return f"554 5.7.1 {forbidden} refused"
+        self.kept.add("mails", content)
         if self.when_received:
             await self.when_received()
-        return self.taken
+        return str(told.get("taken", "250 OK"))
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         """Whether a user may log in."""
@@ -58,7 +68,7 @@ class MailServer:
     @property
     def received(self) -> list[Message]:
         """Every mail that it took."""
-        return [message_from_bytes(content) for content in self.contents]
+        return [message_from_string(content) for content in self.kept.lines("mails")]
 
     def mailbox(self) -> list[Message]:
         """The mails as a mail program shows them: those of one Message-ID are one."""
@@ -89,20 +99,49 @@ def events(mail: Message) -> list[Mapping[str, str]]:
 
 @asynccontextmanager
 async def serving(
-    *, context: ssl.SSLContext | None = None, implicit: bool = False, login: bool = False
+    kept: Kept,
+    *,
+    port: int = 0,
+    context: ssl.SSLContext | None = None,
+    implicit: bool = False,
+    login: bool = False,
 ) -> AsyncIterator[MailServer]:
-    """The server; with a context it does STARTTLS, or TLS from the first byte on."""
-    server, loop = MailServer(), asyncio.get_running_loop()
+    """The server in this event loop; with a context it does STARTTLS, or TLS from the first byte on."""
+    server, loop = MailServer(kept), asyncio.get_running_loop()
     options: dict[str, Any] = {"hostname": HOST, "loop": loop, "enable_SMTPUTF8": False}
     if context is not None and not implicit:
         options |= {"tls_context": context, "require_starttls": True}
     if login:
         secured = context is not None  # who demands a login without TLS is warned by aiosmtpd: it is offered only
         options |= {"authenticator": server.authenticate, "auth_required": secured, "auth_require_tls": secured}
-    listening = await loop.create_server(lambda: SMTP(server, **options), HOST, 0, ssl=context if implicit else None)
+    ssl_context = context if implicit else None
+    listening = await loop.create_server(lambda: SMTP(server, **options), HOST, port, ssl=ssl_context)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
         listening.close()
         await listening.wait_closed()
+
+
+class MailProgram(Program):
+    """The server in a process of its own, with a login."""
+
+    scheme: ClassVar[str] = "smtp"
+
+    def module(self) -> Sequence[str]:
+        return [__name__, str(self.port)]
+
+    def answers(self) -> bool:
+        with suppress(OSError), socket.create_connection((HOST, self.port), timeout=5) as connection:
+            return connection.recv(3) == b"220"
+        return False
+
+
+async def _main(port: int) -> None:
+    async with serving(Kept(), port=port, login=True):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(int(sys.argv[1])))

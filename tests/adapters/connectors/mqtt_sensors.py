@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections.abc import Iterable
@@ -60,6 +61,9 @@ class Sensors(AtOnce, Columns):
 
     def stranger(self) -> Source | None:
         return self.source(password="salah", client_id=f"asing-{self._root}")
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._server.restart)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

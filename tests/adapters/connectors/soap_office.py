@@ -62,7 +62,7 @@ class Office:
 
     def __init__(self, php: Php, door: Proxy, context: Context) -> None:
         self._php, self._url, self._context = php, door.url(php.url), context
-        self.calm, self.suffered = door.calm, door.suffered
+        self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
         self._door = door
         self._rows: dict[int, tuple[str, int]] = {}
         self._value, self._more = "nilai", dict[str, str]()
@@ -79,11 +79,8 @@ class Office:
     def sink(self, password: str = PASSWORD) -> Sink:
         return call(self._url, self._context, username="bus", password=password)
 
-    async def away(self) -> None:
-        await asyncio.to_thread(self._php.kill)
-
-    async def back(self) -> None:
-        await asyncio.to_thread(self._php.start)
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._php.restart)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

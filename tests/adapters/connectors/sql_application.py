@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import threading
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from bus.database import engine
 from bus.ports import Batch, Context, Position, Record
 from bus.subjects import AppName
 from tests.servers.proxy import Proxy
+from tests.servers.server import Database, Server
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 WIB = ZoneInfo("Asia/Jakarta")
@@ -39,15 +39,22 @@ TYPES = {
 class Application:
     """The application's own side of its database: plain connections without the bus."""
 
-    def __init__(self, kind: str, url: str) -> None:
-        self.kind, self.url = kind, url
+    def __init__(self, kind: str, url: str, server: Server | None = None) -> None:
+        self.kind, self.url, self.server = kind, url, server
         self.engine: AsyncEngine = engine(url, where="test")
 
     @classmethod
     def of(cls, kind: str, request: pytest.FixtureRequest) -> Application:
         """On a fresh database of that kind."""
-        fixture = request.getfixturevalue("sqlite_url" if kind == "sqlite" else kind)
-        return cls(kind, fixture if kind == "sqlite" else fixture.url)
+        if kind == "sqlite":
+            return cls(kind, request.getfixturevalue("sqlite_url"))
+        database: Database = request.getfixturevalue(kind)
+        return cls(kind, database.url, database.server)
+
+    async def restart(self) -> None:
+        """Its server is killed and started again; SQLite is no process."""
+        if self.server:
+            await asyncio.to_thread(self.server.restart)
 
     async def run(self, *statements: str) -> None:
         """One transaction. ``{moment}`` and ``{serial}`` stand for the database's types."""
@@ -128,13 +135,6 @@ class Door:
             holder.execute("ROLLBACK")
 
         return cls(own.url, hold, let_go)
-
-
-async def let_threads_end() -> None:
-    """Waits for the thread of a SQLite connection that failed: it still has something to say to the event loop."""
-    for thread in threading.enumerate():
-        if "_connection_worker_thread" in thread.name:
-            await asyncio.to_thread(thread.join)
 
 
 async def read_all(source: SqlPoll | SqlOutbox, *, commit: bool = True) -> list[Batch]:

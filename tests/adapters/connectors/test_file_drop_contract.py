@@ -44,6 +44,9 @@ class Office(AtOnce, Columns):
     def stranger(self) -> Source | None:
         return None
 
+    async def restart(self) -> None:
+        """A folder is no process."""
+
     async def disturb(self) -> bool:
         return False
 

@@ -28,7 +28,7 @@ from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP, NAME, BarisBerubah
 from tests.adapters.connectors.hl7_desk import certify
-from tests.adapters.connectors.hl7_receiver import Receiver, receiving
+from tests.adapters.connectors.hl7_receiver import Receiver
 from tests.servers.proxy import Proxy
 
 CONTEXT = Context(AppName("rsud", "alat"), "kirim", Path(), ZoneInfo("Asia/Jakarta"))
@@ -99,6 +99,9 @@ class Office:
     async def restore(self) -> None:
         self._receiver.control(gone=False)
 
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._receiver.restart)
+
     async def disturb(self) -> bool:
         await self._door.disturb()
         return True
@@ -106,13 +109,13 @@ class Office:
 
 @pytest.fixture(scope="module")
 def hospital() -> Iterator[Receiver]:
-    with receiving() as receiver:
+    with Receiver().serving() as receiver:
         yield receiver
 
 
 @pytest.fixture
 def receiver(hospital: Receiver) -> Receiver:
-    hospital.control(kosong=True)
+    hospital.clear()
     return hospital
 
 

@@ -1,5 +1,6 @@
 """sftp_drop in the conformance suite of sources, against a real SSH server."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from zoneinfo import ZoneInfo
 
@@ -53,10 +54,13 @@ class Bank(AtOnce, Columns):
         await self.write([(key + 1000, "lain")])  # a file without the row: it says nothing of it
 
     async def away(self) -> None:
-        self._folder.server.kill()
+        await self._way.refuse()
 
     async def back(self) -> None:
-        self._folder.server.start()
+        await self._way.accept()
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._folder.server.restart)
 
     async def disturb(self) -> bool:
         await self._way.disturb()

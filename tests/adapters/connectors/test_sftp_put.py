@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,13 @@ class Fetchers(Readers):
         return self.sink(user_key=f"file:{self._sftp.server.folder / 'stranger'}")
 
     async def away(self) -> None:
-        self._sftp.server.kill()
+        await self._way.refuse()
 
     async def back(self) -> None:
-        self._sftp.server.start()
+        await self._way.accept()
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._sftp.server.restart)
 
     async def disturb(self) -> bool:
         await self._way.disturb()

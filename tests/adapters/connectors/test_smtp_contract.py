@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import ClassVar
 
 import pytest
@@ -13,8 +13,14 @@ from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP
 from bus.testing.targets import MemoryMessage, Target, numbered
 from tests.adapters.connectors.mail_office import Readers
-from tests.adapters.connectors.mail_server import PASSWORD, serving
+from tests.adapters.connectors.mail_server import PASSWORD, MailProgram
 from tests.servers.proxy import Proxy
+
+
+@pytest.fixture(scope="module")
+def mail_program() -> Iterator[MailProgram]:
+    with MailProgram().serving() as program:
+        yield program
 
 
 class MailContract(SinkContract):
@@ -24,16 +30,16 @@ class MailContract(SinkContract):
 
     @pytest_asyncio.fixture
     async def application(
-        self, proxy: Callable[[int], Awaitable[Proxy]], monkeypatch: pytest.MonkeyPatch
+        self,
+        mail_program: MailProgram,
+        proxy: Callable[[int], Awaitable[Proxy]],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> AsyncIterator[SinkApplication]:
         monkeypatch.setenv("BUS_TEST_PASSWORD", PASSWORD)
         monkeypatch.setenv("BUS_TEST_WRONG_PASSWORD", "bukan-sandinya")
-        async with serving(login=True) as server:
-            yield Readers(server, await proxy(server.port), digest=self.digest)
-
-    @pytest.fixture
-    def filling(self) -> str:
-        return ""  # the mailbox, which keeps all of it, is in this process
+        readers = Readers(mail_program, await proxy(mail_program.port), digest=self.digest)
+        yield readers
+        await readers.close()
 
     async def test_an_older_event_overwrites_no_newer_one(self, application: Readers, target: Target) -> None:  # type: ignore[override]
         await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))

@@ -21,13 +21,14 @@ from bus.ports import Delivery, Sink
 from bus.testing.targets import Target, numbered
 from tests.adapters.connectors.mail_office import SENDER, TO, Readers, send
 from tests.adapters.connectors.mail_server import PASSWORD, USER, MailServer, events, serving, text
+from tests.servers.kept import Kept
 from tests.servers.proxy import Proxy
 from tests.servers.server import HOST
 
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[MailServer]:
-    async with serving() as mail_server:
+    async with serving(Kept()) as mail_server:
         yield mail_server
 
 
@@ -116,7 +117,7 @@ async def test_the_engine_sends_digests_and_isolates_a_refused_event(server: Mai
             return send(server.port, digest=True)
 
     target = Target(Digests(), tmp_path)
-    server.forbidden = "terlarang"
+    server.tell(forbidden="terlarang")
     messages = numbered([(f"k{number}", "terlarang" if number == 7 else "isi") for number in range(40)])
     await target.deliver(messages)
     assert [message.sequence for message in messages if message.settled == "term"] == [8]
@@ -171,13 +172,13 @@ async def test_a_mail_goes_to_all_recipients_or_to_none(
 ) -> None:
     sink = send(server.port, to=[TO, OTHER])
     await sink.open()
-    server.answers[OTHER] = answer
+    server.tell(answers={OTHER: answer})
     with pytest.raises(error) as caught:
         await sink.apply([delivery()], None)
     assert told in str(caught.value)
     assert "@" not in str(caught.value)
     assert server.received == []
-    server.answers.clear()
+    server.tell(answers={})
     await sink.apply([delivery()], None)
     await sink.close()
     assert [mail["To"] for mail in server.received] == [f"{TO}, {OTHER}"]
@@ -187,7 +188,7 @@ async def test_a_mail_goes_to_all_recipients_or_to_none(
 async def test_what_the_server_says_to_a_mail(server: MailServer, answer: str, error: type[BusError]) -> None:
     sink = send(server.port)
     await sink.open()
-    server.busy = [answer]
+    server.tell(busy=[answer])
     with pytest.raises(error, match=rf"\({answer[:3]}\)"):
         await sink.apply([delivery()], None)
     await sink.apply([delivery()], None)
@@ -223,7 +224,7 @@ async def test_starttls_and_login(certificate: Path, context: ssl.SSLContext, mo
         "password": "env:BUS_TEST_PASSWORD",
         "to": ["env:BUS_TEST_TO"],
     }
-    async with serving(context=context, login=True) as server:
+    async with serving(Kept(), context=context, login=True) as server:
         await apply(send(server.port, **options), delivery())
         assert server.users == [USER]
         assert server.received[0]["To"] == f"{TO}, {OTHER}"
@@ -239,7 +240,7 @@ async def test_starttls_and_login(certificate: Path, context: ssl.SSLContext, mo
 
 
 async def test_tls_from_the_first_byte_on(certificate: Path, context: ssl.SSLContext) -> None:
-    async with serving(context=context, implicit=True) as server:
+    async with serving(Kept(), context=context, implicit=True) as server:
         await apply(send(server.port, tls="implicit", ca=str(certificate)), delivery())
         with pytest.raises(AccessError, match="does not prove itself by a certificate that is trusted"):
             await apply(send(server.port, tls="implicit"), delivery(2))

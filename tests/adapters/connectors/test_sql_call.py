@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from adapters.connectors.sql_call import SqlCall, SqlCallConfig
 from bus.errors import AccessError, ConfigError, Rejected, Unavailable
-from tests.adapters.connectors.sql_application import CONTEXT, WIB, Application, let_threads_end
+from tests.adapters.connectors.sql_application import CONTEXT, WIB, Application
 from tests.adapters.connectors.upsert_office import Jenis, delivery
 
 NIK = "3571010101010001"
@@ -252,4 +252,3 @@ async def test_a_database_that_is_away(tmp_path: Any) -> None:
     sink = SqlCall(SqlCallConfig(url=f"sqlite:///{tmp_path / 'tidak' / 'ada.db'}", statement="SELECT :nik"), CONTEXT)
     with pytest.raises(Unavailable):
         await sink.open()
-    await let_threads_end()

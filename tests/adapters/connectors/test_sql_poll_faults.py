@@ -12,7 +12,6 @@ from tests.adapters.connectors.sql_application import (
     TABLE,
     Application,
     fill,
-    let_threads_end,
     read_all,
     read_until,
 )
@@ -82,7 +81,7 @@ async def test_a_sqlite_file_that_is_missing_is_not_made(tmp_path: Path) -> None
     with pytest.raises(Unavailable, match="SQLITE_CANTOPEN"):
         await source.open(None)
     assert not os.listdir(tmp_path)
-    await let_threads_end()
+    await source.close()
 
 
 async def test_a_database_that_goes_away_and_comes_back(mariadb: object, postgresql: object) -> None:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from bus.database import engine
 from bus.errors import AccessError, BusError, ConfigError, Unavailable
 from bus.ports import Delivery
-from tests.adapters.connectors.sql_application import Application, let_threads_end
+from tests.adapters.connectors.sql_application import Application
 from tests.adapters.connectors.upsert_office import (
     COLUMNS,
     TABLE,
@@ -112,7 +112,4 @@ async def test_a_database_that_is_away(application: Application, tmp_path: Any) 
     with pytest.raises(Unavailable) as caught:
         await upsert(Application(application.kind, away)).open()
     assert isinstance(caught.value, BusError)
-    if application.kind == "sqlite":
-        await application.engine.dispose()
-        await let_threads_end()
     assert engine(away, where="x").dialect.name in {"sqlite", "postgresql", "mysql", "mariadb"}

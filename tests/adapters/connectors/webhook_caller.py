@@ -75,6 +75,11 @@ class Office(AtOnce, Columns):
     async def write_oversized(self, key: int) -> None:
         await self.write([(key, "x" * 1_500_000)])
 
+    async def restart(self) -> None:
+        """What a killed process leaves: its connections end in the midst of a call, and it has its outbox."""
+        await self._stop()
+        self._begin()
+
     async def disturb(self) -> bool:
         self._disturbed = True
         return True
@@ -95,8 +100,16 @@ class Office(AtOnce, Columns):
         for start in range(0, len(changed), CALL):
             body = json.dumps({"data": changed[start : start + CALL]})
             self._outbox.append(f"msg_{next(self._numbers)}\n{body}".encode())
+        self._begin()
+
+    def _begin(self) -> None:
         if self._calling is None or self._calling.done():
             self._calling = asyncio.create_task(self._call_out())
+
+    async def _stop(self) -> None:
+        if self._calling:
+            self._calling.cancel()
+            await asyncio.gather(self._calling, return_exceptions=True)
 
     async def _call_out(self) -> None:
         while self._outbox:
@@ -134,7 +147,5 @@ class Office(AtOnce, Columns):
     async def close(self) -> None:
         for proxy in self._proxies.values():
             await proxy.refuse()
-        if self._calling:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
+        await self._stop()
         self._outbox.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET
-from tests.adapters.connectors.http_server import FHIR, HttpServer, serving
+from tests.adapters.connectors.http_server import FHIR, HttpServer
 from tests.adapters.departments import desk, samples
 from tests.adapters.departments.desk import Desk
 from tests.adapters.departments.puskesmas import KEY
@@ -49,7 +49,7 @@ def hospital(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
 @pytest.fixture(scope="module")
 def national_process() -> Iterator[HttpServer]:
     """The national server for health records, in a process of its own."""
-    with serving(FHIR) as server:
+    with HttpServer(FHIR).serving() as server:
         yield server
 
 
@@ -69,7 +69,7 @@ def national(national_process: HttpServer, monkeypatch: pytest.MonkeyPatch) -> H
 @pytest.fixture
 def puskesmas(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
     """The community health centre's application in a process of its own."""
-    with serving("tests.adapters.departments.puskesmas:app") as server:
+    with HttpServer("tests.adapters.departments.puskesmas:app").serving() as server:
         monkeypatch.setenv("EPUSKESMAS_URL", f"{server.url}/api/v1")
         monkeypatch.setenv("EPUSKESMAS_KEY", KEY)
         yield server

@@ -19,7 +19,7 @@ from bus.testing.adapters import expected
 from schemas.kesehatan import PasienTerdaftar
 from tests.adapters.connectors.hl7_device import Client
 from tests.adapters.connectors.hl7_published import ADMITTED, CHANGED, REGISTERED
-from tests.adapters.connectors.hl7_receiver import Receiver, receiving
+from tests.adapters.connectors.hl7_receiver import Receiver
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.departments import samples
 from tests.adapters.departments.city import running
@@ -104,7 +104,7 @@ async def test_what_becomes_of_messages_that_others_have_published(port: int, tm
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """The gateway of the bedside devices."""
-    with receiving() as receiver:
+    with Receiver().serving() as receiver:
         monkeypatch.setenv("ALAT_ALAMAT", f"{HOST}:{receiver.port}")
         receiver.control(code="AA")
         yield receiver

@@ -11,7 +11,7 @@ import pytest
 
 from bus.broker.publish import Message
 from bus.testing.adapters import expected, replay
-from tests.adapters.connectors.http_server import HttpServer, serving
+from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.departments import samples
 from tests.adapters.departments.office import Office
 from tests.adapters.departments.puskesmas import KEY
@@ -28,7 +28,7 @@ MOTHER, CHILD = "3571014508950002", "3571011503260001"
 @pytest.fixture(scope="module")
 def process() -> Iterator[HttpServer]:
     """e-Puskesmas in a process of its own."""
-    with serving("tests.adapters.departments.puskesmas:app") as server:
+    with HttpServer("tests.adapters.departments.puskesmas:app").serving() as server:
         yield server
 
 

@@ -134,7 +134,7 @@ async def test_the_bedside_knows_whom_the_hospital_registers_and_the_nation_whom
     visit = "3571015/2026/03/15/000201"
 
     async def is_at_the_bedside() -> bool:
-        return "000201" in (await asyncio.to_thread(gateway.control))["last"]
+        return "000201" in gateway.control()["last"]
 
     def recorded_as(status: str) -> Callable[[], Awaitable[bool]]:
         """Whether the national record has the visit with a status."""

@@ -14,6 +14,9 @@ its way: other subscriptions bring it, and between them there is no order. Then 
 - `patch`: its elements alone are replaced, the rest stays (JSON Patch): a withdrawal sets `status`. Rejected where the
   resource is missing, with the same patience.
 
+With `bundle` what different keys wait for goes together in one Bundle of type `batch`, and the server answers each. A
+patch has no place in one. SATUSEHAT describes Bundles of type `transaction` alone: leave it out there.
+
 The last two look first: what a newer event of the same publisher wrote stays, and what changes between the look and the
 write (`If-None-Exist`, `If-Match`) is looked at again. For that `meta.source` has a mark with the event's place; by it
 `fhir_rest` knows what the bus wrote. A server that drops it is written in the order of each key all the same.
@@ -32,6 +35,7 @@ from yarl import URL
 
 from adapters.connectors import fhir
 from adapters.connectors.event_attributes import OF_EVENT, values_of
+from adapters.connectors.fhir_bundle import Bundles
 from adapters.connectors.fhir_template import Codes, ResourceTemplate, escaped, fields_in, is_conditional
 from adapters.connectors.http import Answer, HttpClient, HttpConfig
 from adapters.connectors.http_records import found
@@ -66,6 +70,9 @@ class FhirPushConfig(HttpConfig):
     only_with: tuple[str, ...] = Field(
         default=(), description="fields without which there is nothing to write: the event is passed over"
     )
+    bundle: bool = Field(
+        default=False, description="sends what different keys wait for together, for a server that takes a batch Bundle"
+    )
     patience: float = Field(default=30, ge=0, description="seconds that an event waits for what it refers to")
     codes: Codes = Field(
         default_factory=dict,
@@ -90,6 +97,7 @@ class FhirPush:
         self._config = config
         self._where = f"{context.app} {context.name}"
         self._client = HttpClient(config, self._where)
+        self._server: HttpClient | Bundles = self._client
         self._template = ResourceTemplate(config.resource, config.codes, self._where)
         self._type: str = config.resource["resourceType"]
         self._missed: dict[str, float] = {}  #: when something was missing first, by the event's id
@@ -107,6 +115,8 @@ class FhirPush:
         await self._client.open()
         base = self._client.address(secret(self._config.url, where=f"{self._where}.url"))
         self._base = base.with_path(base.path.rstrip("/") + "/")
+        if self._config.bundle:
+            self._server = Bundles(self._client, self._base, self._where)
 
     async def apply(self, deliveries: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
         """Writes the events in their order. Raises Rejected, Unavailable, AccessError, ConfigError."""
@@ -184,7 +194,7 @@ class FhirPush:
         if version:
             headers["If-Match"] = f'W/"{version}"'
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str).encode()
-        return await self._client.send(method, url, headers=headers, body=body)
+        return await self._server.send(method, url, headers=headers, body=body)
 
     async def _current(self, token: str) -> Mapping[str, Any] | None:
         """The resource of an identifier; None where there is none."""
@@ -231,7 +241,7 @@ class FhirPush:
         return Rejected(told, where=self._where)
 
     async def _search(self, url: URL, kind: str) -> list[Mapping[str, Any]]:
-        answer = await self._client.get(url, headers=fhir.ACCEPT)
+        answer = await self._server.get(url, headers=fhir.ACCEPT)
         answer.check(self._where)
         bundle = answer.json(self._where)
         if found(bundle, "resourceType") != "Bundle":
@@ -241,6 +251,8 @@ class FhirPush:
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._server is not self._client:
+            await self._server.close()
         await self._client.close()
 
 

@@ -1,13 +1,19 @@
-"""Calls an application's REST interface, one event at a time.
+"""Calls an application's REST interface: a request for each event, or one for many.
 
 `url` may hold fields (`https://siswa.example/siswa/{nisn}`). The body is JSON: all visible fields, or what `body`
 names, dots making objects (`"siswa.nisn" = "nisn"`). Each request has `Idempotency-Key` (the event's id), the
 attributes of CloudEvents' HTTP binding, and `ce-sequence`: the event's place in its publisher's stream, higher is
 newer. With `signing_secret` it is signed by Standard Webhooks.
+
+With `records` a request has a list of events, each as `body` says, and the application takes all of them or none: a 4xx
+is met with ever shorter lists, until the one that it refuses is alone. A list has an `Idempotency-Key` of its own and
+may come again in other company: what tells the events apart is their `$id` in `body`, what tells their order
+`$sequence`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -17,8 +23,8 @@ from pydantic import Field, model_validator
 from pydantic_core import to_jsonable_python
 from yarl import URL
 
-from adapters.connectors.event_attributes import OF_EVENT, values_of
-from adapters.connectors.http import GONE, HttpClient, HttpConfig
+from adapters.connectors.event_attributes import OF_EVENT, SEQUENCE, values_of
+from adapters.connectors.http import GONE, Answer, HttpClient, HttpConfig
 from adapters.connectors.http_records import put
 from adapters.connectors.http_signature import SigningKey
 from adapters.connectors.http_template import Template, below, names_in, place_in_host
@@ -38,7 +44,13 @@ class HttpPushConfig(HttpConfig):
     body: Mapping[str, str] | None = Field(
         default=None,
         examples=[{"id": "$id", "nomor": "$key"}],
-        description="path = field, or $id, $time, $source, $subject, $type of the event; none: each field by its name",
+        description="path = field, or $id, $time, $source, $subject, $type, $sequence of the event; "
+        "none: each field by its name",
+    )
+    records: str | None = Field(
+        default=None,
+        examples=["data"],
+        description="many events in a request: the path of their list in the body; empty: it is the list",
     )
     constants: Mapping[str, str | int | float | bool] = Field(
         default_factory=dict, description='path = value, sent with every event: status = "batal"'
@@ -53,6 +65,15 @@ class HttpPushConfig(HttpConfig):
             raise ValueError("the host of `url` holds no field")
         return self
 
+    @model_validator(mode="after")
+    def _fit_for_lists(self) -> Self:
+        if self.records is not None:
+            if names_in(self.url + self.path) or self.method == "DELETE":
+                raise ValueError("with `records` one address takes all events, by POST, PUT or PATCH")
+            if "$id" not in (self.body or {}).values():
+                raise ValueError("with `records` the `body` names $id: the application knows by it what it had before")
+        return self
+
 
 class HttpPush:
     """A sink over a REST interface."""
@@ -64,13 +85,13 @@ class HttpPush:
         self._where = f"{context.app} {context.name}"
         self._client = HttpClient(config, self._where)
         self.database: str | None = None
-        self.atomic = False
+        self.atomic = config.records is not None
 
     @staticmethod
     def needs(config: HttpPushConfig) -> frozenset[str]:
         """The fields that a subscription must let through; `bus check` asks for them."""
         sources = frozenset((config.body or {}).values()) | names_in(config.url + config.path)
-        return frozenset(source for source in sources if source not in OF_EVENT)
+        return sources - OF_EVENT.keys() - {SEQUENCE}
 
     async def open(self) -> None:
         """Reads address and secrets. Raises ConfigError; the application is met with the first event."""
@@ -83,30 +104,46 @@ class HttpPush:
 
     async def apply(self, deliveries: Sequence[Delivery], transaction: Any) -> Sequence[FollowUp]:
         """Sends the events in their order. Raises Rejected, Unavailable, AccessError, ConfigError."""
+        if self._config.records is not None:
+            await self._send_list(deliveries, self._config.records)
+            return ()
         for delivery in deliveries:
             await self._send(delivery)
         return ()
 
+    async def _send_list(self, deliveries: Sequence[Delivery], path: str) -> None:
+        listed: Any = [self._document(each, as_json(each)) for each in deliveries]
+        document: dict[str, Any] = {}
+        if path:
+            put(document, path, listed, f"{self._where}.records")
+        identity = _identity([each.event.id for each in deliveries])
+        answer = await self._request(identity, self._url({}), {"Idempotency-Key": identity}, document or listed)
+        answer.check(self._where, rejects=True)
+
     async def _send(self, delivery: Delivery) -> None:
         values = as_json(delivery)
-        url = self._url(values)
-        body = self._body(delivery, values)
-        headers = _attributes(delivery)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        if self._signing:
-            headers |= self._signing.headers(delivery.event.id, body or b"", time.time())
-        answer = await self._client.send(self._config.method, url, headers=headers, body=body)
+        answer = await self._request(
+            delivery.event.id, self._url(values), _attributes(delivery), self._document(delivery, values)
+        )
         if self._config.method == "DELETE" and self._template.names and answer.status in GONE:
             return  # it is gone already, by an attempt whose answer was lost or by somebody else
         answer.check(self._where, rejects=True, of_one=bool(self._template.names))
+
+    async def _request(self, identity: str, url: URL, headers: dict[str, str], document: Any) -> Answer:
+        body = None
+        if document is not None:
+            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            headers["Content-Type"] = "application/json"
+        if self._signing:
+            headers |= self._signing.headers(identity, body or b"", time.time())
+        return await self._client.send(self._config.method, url, headers=headers, body=body)
 
     def _url(self, values: Mapping[str, Any]) -> URL:
         if missing := self._template.names - values.keys():
             raise ConfigError(f"`url` names {min(missing)}, which is not in `fields`", where=self._where)
         return self._template.filled(values)
 
-    def _body(self, delivery: Delivery, values: Mapping[str, Any]) -> bytes | None:
+    def _document(self, delivery: Delivery, values: Mapping[str, Any]) -> dict[str, Any] | None:
         if self._config.method == "DELETE" and self._config.body is None and not self._config.constants:
             return None
         named = self._config.body if self._config.body is not None else {name: name for name in delivery.values()}
@@ -117,7 +154,7 @@ class HttpPush:
             put(document, path, values[source], f"{self._where}.body")
         for path, value in self._config.constants.items():
             put(document, path, value, f"{self._where}.constants")
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return document
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -127,7 +164,16 @@ class HttpPush:
 def as_json(delivery: Delivery) -> dict[str, Any]:
     """What addresses and bodies may name, as JSON has it: the visible fields, and the event's own attributes."""
     values: dict[str, Any] = to_jsonable_python(values_of(delivery))
-    return values
+    return values | {SEQUENCE: _sequence(delivery)}
+
+
+def _sequence(delivery: Delivery) -> str:
+    return f"{delivery.version:0{DIGITS}}"
+
+
+def _identity(event_ids: Sequence[str]) -> str:
+    """What names a list of events: the same for the same ones."""
+    return hashlib.blake2b(",".join(event_ids).encode(), digest_size=16).hexdigest()
 
 
 def _attributes(delivery: Delivery) -> dict[str, str]:
@@ -141,5 +187,5 @@ def _attributes(delivery: Delivery) -> dict[str, str]:
         "ce-type": event.type,
         "ce-subject": event.subject,
         "ce-time": event.time,
-        "ce-sequence": f"{delivery.version:0{DIGITS}}",
+        "ce-sequence": _sequence(delivery),
     }

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from adapters.connectors.event_attributes import OF_EVENT, SEQUENCE
-from adapters.connectors.http_push import DIGITS, as_json
+from adapters.connectors.http_push import as_json
 from adapters.connectors.http_records import found
 from adapters.connectors.soap import SoapClient, SoapConfig
 from bus.config import secret
@@ -84,7 +84,7 @@ class SoapCall:
         return ()
 
     def _arguments(self, delivery: Delivery) -> dict[str, Any]:
-        values = as_json(delivery) | {SEQUENCE: f"{delivery.version:0{DIGITS}}"}
+        values = as_json(delivery)
         named = self._config.body if self._config.body is not None else {name: name for name in delivery.values()}
         if missing := set(named.values()) - values.keys():
             raise ConfigError(f"`body` names {min(missing)}, which is not in `fields`", where=self._where)

@@ -75,6 +75,7 @@ class Store:
         self.value = "nilai"  # a Patient's name has it as its text; otherwise it has none
         self.more: dict[str, Any] = {}  # that each Patient has who is written
         self.races = 0  # writes of others between the look and the write to come
+        self.bundles = 0  # the status of whoever sends one; none: it takes them
         vars(self).update(self.kept.values())
 
     def set(self, **values: Any) -> None:
@@ -271,6 +272,46 @@ async def of_one(request: Request) -> Response:
     return _updated(request, kind, patched, name)
 
 
+async def of_bundle(request: Request) -> Response:
+    """A batch: each of its requests is answered by itself; as a whole it is refused where one cannot be read."""
+    if store.bundles:
+        raise Outcome(store.bundles, "not-supported")
+    entries = json.loads(await request.body())["entry"]
+    if any("resourceType" not in entry.get("resource", {"resourceType": ""}) for entry in entries):
+        raise Outcome(400, "structure")
+    answers = [await _answered(request, entry) for entry in reversed(entries)]  # in an order of its own
+    listed = [_told(answer) for answer in reversed(answers)]
+    return JSONResponse({"resourceType": "Bundle", "type": "batch-response", "entry": listed})
+
+
+async def _answered(bundle: Request, entry: dict[str, Any]) -> Response:
+    asked = entry["request"]
+    path, _, query = asked["url"].partition("?")
+    kind, _, name = path.partition("/")
+    conditions = {"ifNoneExist": b"if-none-exist", "ifMatch": b"if-match"}
+    headers = [(header, asked[name].encode()) for name, header in conditions.items() if name in asked]
+    body = json.dumps(entry.get("resource")).encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    scope = {**bundle.scope, "method": asked["method"], "query_string": query.encode(), "headers": headers}
+    request = Request({**scope, "path_params": {"kind": kind, "name": name}}, receive)
+    try:
+        return await (of_one if name else of_type)(request)
+    except Outcome as outcome:
+        return outcome.answer
+
+
+def _told(answer: Response) -> dict[str, Any]:
+    document = json.loads(bytes(answer.body))
+    part = "outcome" if document["resourceType"] == "OperationOutcome" else "resource"
+    response: dict[str, Any] = {"status": f"{answer.status_code} -"}
+    return (
+        {"response": response | {"outcome": document}} if part == "outcome" else {part: document, "response": response}
+    )
+
+
 async def token(request: Request) -> Response:
     """OAuth2 as SATUSEHAT has it: the kind of grant in the address, client and secret in the form."""
     form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
@@ -353,6 +394,7 @@ def _within(call: Any) -> Any:
 
 app = Starlette(
     routes=[
+        Route("/fhir", _within(of_bundle), methods=["POST"]),
         Route("/fhir/{kind}", _within(of_type), methods=["GET", "POST"]),
         Route("/fhir/{kind}/{name}", _within(of_one), methods=["GET", "PUT", "PATCH"]),
         Route("/oauth2/v1/accesstoken", token, methods=["POST"]),

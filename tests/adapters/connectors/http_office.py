@@ -98,10 +98,10 @@ class HttpOffice:
         await self._server.control("atur", {"gone": 0})
 
 
-def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7) -> Delivery:
+def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7, event_id: str = "e" * 32) -> Delivery:
     """An event on its way into a target."""
     event = Event(
-        id="e" * 32,
+        id=event_id,
         source=APP.ce_source,
         type=NAME.ce_type,
         subject="abcdefghijklmnop",

@@ -72,6 +72,26 @@ class TestFhirUpdate(StateContract):
         return SinkOffice(fhir_server, door, mode="update", identifier=f"{KEY}|{{kunci}}")
 
 
+class TestFhirCreateInBundles(SinkContract):
+    """Facts, several in a request."""
+
+    @pytest.fixture
+    def large(self) -> int:
+        return 3_000
+
+    @pytest_asyncio.fixture
+    async def application(self, fhir_server: HttpServer, door: Proxy) -> SinkApplication:
+        return SinkOffice(fhir_server, door, bundle=True)
+
+
+class TestFhirUpdateInBundles(StateContract):
+    """States, several in a request."""
+
+    @pytest_asyncio.fixture
+    async def application(self, fhir_server: HttpServer, door: Proxy) -> SinkApplication:
+        return SinkOffice(fhir_server, door, mode="update", identifier=f"{KEY}|{{kunci}}", bundle=True)
+
+
 class PatchOffice(SinkOffice):
     """Its resources are there before: what a patch finds."""
 

@@ -21,12 +21,15 @@ from bus.ports import Context, Sink
 from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
 from bus.testing.events import APP, NAME
+from bus.testing.lines import until
 from bus.testing.targets import Target, numbered
 from tests.adapters.connectors.http_office import HttpOffice, Way, delivery, proof
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 
 CONTEXT = Context(AppName("kominfo", "pengaduan"), "kirim", Path(), ZoneInfo("Asia/Jakarta"))
+LISTS = {"records": "baris", "body": {name: name for name in ("kunci", "nilai")}}
+LISTS["body"] |= {"peristiwa": "$id", "urutan": "$sequence"}
 # The example of the specification's own libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MESSAGE, BODY, MOMENT = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}', 1614265330
@@ -76,6 +79,18 @@ class TestHttpPush(SinkContract):
         return Office(http_server, door, way="oauth")
 
 
+class TestHttpPushOfLists(SinkContract):
+    """Many events in a request."""
+
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000
+
+    @pytest_asyncio.fixture
+    async def application(self, http_server: HttpServer, door: Proxy) -> SinkApplication:
+        return Office(http_server, door, **LISTS)
+
+
 @pytest.mark.parametrize("way", ["key", "basic", "oauth"])
 async def test_who_proves_nothing_or_something_else_is_not_let_in(http_server: HttpServer, way: Way) -> None:
     url = f"{http_server.url}/terima"
@@ -90,15 +105,20 @@ async def test_who_proves_nothing_or_something_else_is_not_let_in(http_server: H
     assert (await http_server.control("lihat"))["rows"] == {"k1": "isi"}
 
 
+@pytest.mark.parametrize(("options", "every"), [({}, 7), (LISTS, 2)], ids=["one by one", "lists"])
 async def test_an_application_that_fails_on_purpose_gets_each_event_once(
-    http_server: HttpServer, door: Proxy, tmp_path: Path
+    http_server: HttpServer, door: Proxy, tmp_path: Path, options: dict[str, Any], every: int
 ) -> None:
-    # At every 7th request: 503 with Retry-After, or the event is applied and the answer says 500.
-    await http_server.control("atur", {"fails_every": 7})
-    target, application = Target(Office(http_server, door), tmp_path), Office(http_server, door)
+    # At every so many requests: 503 with Retry-After, or the event is applied and the answer says 500.
+    await http_server.control("atur", {"fails_every": every})
+    application = Office(http_server, door, **options)
+    target = Target(application, tmp_path)
     messages = numbered([(f"k{number % 40}", f"isi {number}") for number in range(400)])
 
-    await target.deliver(messages)
+    async with target.running() as inflow:
+        for start in range(0, 400, 50):
+            await inflow.handle(messages[start : start + 50])  # type: ignore[arg-type]
+        await until(lambda: all(message.settled for message in messages))
 
     assert not target.streams.letters
     assert sorted(await application.writes()) == sorted(message.id for message in messages)
@@ -155,21 +175,64 @@ async def test_what_a_request_carries(http_server: HttpServer) -> None:
     assert {name: seen["headers"][name] for name in expected} == expected
 
 
-async def test_it_signs_what_it_sends(http_server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def noting(sink: HttpPush) -> list[Any]:
+    """The answers that it will get."""
+    answers: list[Any] = []
+    send = sink._client.send
+
+    async def noted(*args: Any, **named: Any) -> Any:
+        answers.append(answer := await send(*args, **named))
+        return answer
+
+    sink._client.send = noted  # type: ignore[method-assign]
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("options", "identity"), [({}, "e" * 32), (LISTS, "93c335e2f24dd5989cf146dcb9d40be5")], ids=["one", "list"]
+)
+async def test_it_signs_what_it_sends(
+    http_server: HttpServer, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], identity: str
+) -> None:
     monkeypatch.setenv("UJI_SIGNING", SECRET)
-    async with opened(f"{http_server.url}/gema", signing_secret="env:UJI_SIGNING") as sink:
-        answers: list[Any] = []
-        send = sink._client.send
-
-        async def noted(*args: Any, **named: Any) -> Any:
-            answers.append(answer := await send(*args, **named))
-            return answer
-
-        sink._client.send = noted  # type: ignore[method-assign]
+    async with opened(f"{http_server.url}/gema", signing_secret="env:UJI_SIGNING", **options) as sink:
+        answers = noting(sink)
         await sink.apply([delivery()], None)
     seen = json.loads(answers[0].body)
-    assert seen["headers"][ID] == "e" * 32
+    assert seen["headers"][ID] == identity
     assert SigningKey(SECRET, "uji").fault(seen["headers"], seen["body"].encode(), time.time()) == ""
+
+
+@pytest.mark.parametrize("records", ["data.baris", ""])
+async def test_what_a_list_carries(http_server: HttpServer, records: str) -> None:
+    async with opened(f"{http_server.url}/gema", **{**LISTS, "records": records}, constants={"asal": "bus"}) as sink:
+        answers = noting(sink)
+        await sink.apply([delivery("k1", "satu"), delivery("k2", "dua", 8)], None)
+        await sink.apply([delivery("k1", "satu"), delivery("k2", "dua", 8)], None)
+        await sink.apply([delivery("k2", "dua", 8)], None)
+    seen = [json.loads(answer.body) for answer in answers]
+    row = {"peristiwa": "e" * 32, "asal": "bus"}
+    rows = [
+        {"kunci": "k1", "nilai": "satu", "urutan": "00000000000000000007", **row},
+        {"kunci": "k2", "nilai": "dua", "urutan": "00000000000000000008", **row},
+    ]
+    assert json.loads(seen[0]["body"]) == ({"data": {"baris": rows}} if records else rows)
+    names = [each["headers"]["idempotency-key"] for each in seen]
+    assert names[0] == names[1] != names[2]
+    assert not [name for name in seen[0]["headers"] if name.startswith("ce-")]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {**LISTS, "body": {"kunci": "kunci"}},  # nothing tells the events apart
+        {**LISTS, "path": "{kunci}"},
+        {**LISTS, "method": "DELETE"},
+    ],
+)
+def test_what_a_list_cannot_be(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="with `records`"):
+        push("https://a.example", **options)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ may come again in other company: what tells the events apart is their `$id` in `
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from pydantic import Field, model_validator
 from pydantic_core import to_jsonable_python
 from yarl import URL
 
-from adapters.connectors.event_attributes import OF_EVENT, SEQUENCE, values_of
+from adapters.connectors.event_attributes import OF_EVENT, SEQUENCE, identity_of, values_of
 from adapters.connectors.http import GONE, Answer, HttpClient, HttpConfig
 from adapters.connectors.http_records import put
 from adapters.connectors.http_signature import SigningKey
@@ -116,7 +115,7 @@ class HttpPush:
         document: dict[str, Any] = {}
         if path:
             put(document, path, listed, f"{self._where}.records")
-        identity = _identity([each.event.id for each in deliveries])
+        identity = identity_of([each.event.id for each in deliveries])
         answer = await self._request(identity, self._url({}), {"Idempotency-Key": identity}, document or listed)
         answer.check(self._where, rejects=True)
 
@@ -169,11 +168,6 @@ def as_json(delivery: Delivery) -> dict[str, Any]:
 
 def _sequence(delivery: Delivery) -> str:
     return f"{delivery.version:0{DIGITS}}"
-
-
-def _identity(event_ids: Sequence[str]) -> str:
-    """What names a list of events: the same for the same ones."""
-    return hashlib.blake2b(",".join(event_ids).encode(), digest_size=16).hexdigest()
 
 
 def _attributes(delivery: Delivery) -> dict[str, str]:

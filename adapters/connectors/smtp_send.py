@@ -10,7 +10,6 @@ the same (of a digest: of the ids of all its events, so that after a crash an ev
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from adapters.connectors import smtp_text
+from adapters.connectors.event_attributes import identity_of
 from adapters.connectors.smtp import MailServer, Tls
 from bus.config import secret
 from bus.errors import ConfigError
@@ -146,10 +146,8 @@ class SmtpSend:
 
     def _message_id(self, event_ids: Sequence[str]) -> str:
         """The same for the same events of this subscription, whenever they are sent."""
-        whole = ",".join(event_ids)
-        what = whole if len(event_ids) == 1 else hashlib.blake2b(whole.encode(), digest_size=16).hexdigest()
         place = re.sub(r"[^A-Za-z0-9_-]", "-", f"{self._context.app}_{self._context.name}")
-        return f"<{what}.{place}@{self._domain}>"
+        return f"<{identity_of(event_ids)}.{place}@{self._domain}>"
 
     async def close(self) -> None:
         """Ends the connection."""

@@ -6,9 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bus.envelope import Event
-from bus.ports import Delivery
-from bus.testing.events import APP, NAME, BarisBerubah
 from tests.adapters.connectors.http_application import API_KEY, CLIENT, CLIENT_SECRET, PASSWORD, USER
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.parts import in_parts
@@ -96,16 +93,3 @@ class HttpOffice:
 
     async def restore(self) -> None:
         await self._server.control("atur", {"gone": 0})
-
-
-def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7, event_id: str = "e" * 32) -> Delivery:
-    """An event on its way into a target."""
-    event = Event(
-        id=event_id,
-        source=APP.ce_source,
-        type=NAME.ce_type,
-        subject="abcdefghijklmnop",
-        time="2026-01-31T08:00:00+07:00",
-        data=b"{}",
-    )
-    return Delivery(event, BarisBerubah(kunci=kunci, nilai=nilai), frozenset(("kunci", "nilai")), APP.stream, version)

@@ -36,6 +36,7 @@ CALL = {
     "body": {"kunci": "kunci", "isi.nilai": "nilai", "idPeristiwa": "$id", "urutan": "$sequence"},
     "accepted": {"status": "OK"},
 }
+LISTS = {"operation": "TerimaDaftar", "records": "daftar.baris"}
 LAST, END = '<xsd:element name="pesan" type="xsd:string" minOccurs="0"/>', "</ns1:TerimaBarisJawaban>"
 #: Answers have an element more, and so has their description.
 MORE = {"ubah": {LAST: LAST + LAST.replace("pesan", "nomor")}, "jawab": {END: f"<ns1:nomor>7</ns1:nomor>{END}"}}
@@ -60,8 +61,8 @@ def call(url: str, context: Context, **options: Any) -> SoapCall:
 class Office:
     """A service of PHP behind a door that can be shut: rows for a source, a door for a sink."""
 
-    def __init__(self, php: Php, door: Proxy, context: Context) -> None:
-        self._php, self._url, self._context = php, door.url(php.url), context
+    def __init__(self, php: Php, door: Proxy, context: Context, **options: Any) -> None:
+        self._php, self._url, self._context, self._options = php, door.url(php.url), context, options
         self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
         self._door = door
         self._rows: dict[int, tuple[str, int]] = {}
@@ -77,7 +78,7 @@ class Office:
         return poll(self._url, self._context, username="bus", password=password)
 
     def sink(self, password: str = PASSWORD) -> Sink:
-        return call(self._url, self._context, username="bus", password=password)
+        return call(self._url, self._context, username="bus", password=password, **self._options)
 
     async def restart(self) -> None:
         await asyncio.to_thread(self._php.restart)

@@ -21,12 +21,11 @@ from pydantic import ValidationError
 from adapters.connectors.hl7_frames import END, START, framed
 from adapters.connectors.hl7_send import Hl7Send, Hl7SendConfig
 from adapters.connectors.hl7_template import SegmentTemplate, written
-from bus.envelope import Event
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
-from bus.ports import Context, Delivery, Sink
+from bus.ports import Context, Sink
 from bus.subjects import AppName
 from bus.testing import SinkApplication, SinkContract
-from bus.testing.events import APP, NAME, BarisBerubah
+from tests.adapters.connectors.deliveries import delivery
 from tests.adapters.connectors.hl7_desk import certify
 from tests.adapters.connectors.hl7_receiver import Receiver
 from tests.servers.proxy import Proxy
@@ -48,18 +47,6 @@ async def opened(port: int, folder: Path = Path(), **options: Any) -> AsyncItera
         yield sink
     finally:
         await sink.close()
-
-
-def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7, event_id: str = "e" * 32) -> Delivery:
-    event = Event(
-        id=event_id,
-        source=APP.ce_source,
-        type=NAME.ce_type,
-        subject="abcdefghijklmnop",
-        time="2026-01-31T08:00:00+07:00",
-        data=b"{}",
-    )
-    return Delivery(event, BarisBerubah(kunci=kunci, nilai=nilai), frozenset(("kunci", "nilai")), APP.stream, version)
 
 
 class Office:

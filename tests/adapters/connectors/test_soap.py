@@ -14,11 +14,10 @@ from pydantic import ValidationError
 
 from adapters.connectors.soap_call import SoapCall, SoapCallConfig
 from adapters.connectors.soap_poll import SoapPoll, SoapPollConfig
-from bus.envelope import Event
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
-from bus.ports import Context, Delivery
-from bus.testing.events import APP, NAME, BarisBerubah
-from tests.adapters.connectors.soap_office import CALL, MORE, PASSWORD, POLL, call, context_in, poll
+from bus.ports import Context
+from tests.adapters.connectors.deliveries import delivery
+from tests.adapters.connectors.soap_office import CALL, LISTS, MORE, PASSWORD, POLL, call, context_in, poll
 from tests.servers.php import SCRIPTS, Php
 from tests.servers.server import HOST
 
@@ -26,18 +25,6 @@ from tests.servers.server import HOST
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     return context_in(tmp_path, monkeypatch)
-
-
-def delivery(kunci: str = "k1", nilai: str = "isi", version: int = 7) -> Delivery:
-    event = Event(
-        id="e" * 32,
-        source=APP.ce_source,
-        type=NAME.ce_type,
-        subject="abcdefghijklmnop",
-        time="2026-01-31T08:00:00+07:00",
-        data=b"{}",
-    )
-    return Delivery(event, BarisBerubah(kunci=kunci, nilai=nilai), frozenset(("kunci", "nilai")), APP.stream, version)
 
 
 @asynccontextmanager
@@ -166,6 +153,8 @@ async def test_what_the_contract_names_is_in_the_description(
         ({"body": {"kunci": "kunci", "isi.harga": "nilai"}}, r"body: the request has no harga \(it has nilai\)"),
         ({"constants": {"kantor": "1"}}, "constants: the request has no kantor"),
         ({"accepted": {"hasil": "OK"}}, "accepted: the answer has no hasil"),
+        ({**LISTS, "records": "daftar.isi"}, r"records: the request has no isi \(it has baris\)"),
+        ({**LISTS, "body": {"nomor": "$id"}}, "body: the request has no nomor"),
     ],
 )
 async def test_what_a_target_names_is_in_the_description(
@@ -282,6 +271,25 @@ async def test_a_token_of_ws_security_goes_along(php: Php, context: Context, mon
 def test_contracts_that_cannot_be(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         SoapPollConfig.model_validate({"url": "https://x", **POLL, **options})
+
+
+async def test_a_list_of_events_is_one_call(php: Php, context: Context) -> None:
+    events = [
+        delivery("k1", "satu", 1, "a" * 32),
+        delivery("k1", "dua", 2, "b" * 32),
+        delivery("k2", "tiga", 3, "c" * 32),
+    ]
+    async with opened(call(php.url, context, **LISTS)) as sink:
+        await sink.apply(events, None)
+        await sink.apply(events[2:], None)  # known already
+    assert php.lines("tulisan") == [each.event.id for each in events]
+    assert php.lines("ulangan") == ["c" * 32]
+    assert {row["kunci"]: row["nilai"] for row in php.documents("kunci")} == {"k1": "dua", "k2": "tiga"}
+
+
+def test_a_list_tells_its_events_apart() -> None:
+    with pytest.raises(ValidationError, match=r"`body` names \$id"):
+        SoapCallConfig.model_validate({"url": "https://x", **CALL, **LISTS, "body": {"kunci": "kunci"}})
 
 
 def test_fields_that_a_subscription_must_let_through() -> None:

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bus.ports import Context
 from bus.testing import SinkApplication, SinkContract, SourceApplication, SourceContract
-from tests.adapters.connectors.soap_office import SinkOffice, SourceOffice, context_in
+from tests.adapters.connectors.soap_office import LISTS, SinkOffice, SourceOffice, context_in
 from tests.servers.php import Php
 from tests.servers.proxy import Proxy
 
@@ -42,3 +42,17 @@ class TestSoapCall(SinkContract):
         self, php: Php, proxy: Callable[[str], Awaitable[Proxy]], context: Context
     ) -> AsyncIterator[SinkApplication]:
         yield SinkOffice(php, await proxy(php.url), context)
+
+
+class TestSoapCallWithLists(SinkContract):
+    """Many events in a call."""
+
+    @pytest.fixture
+    def large(self) -> int:
+        return 20_000
+
+    @pytest_asyncio.fixture
+    async def application(
+        self, php: Php, proxy: Callable[[str], Awaitable[Proxy]], context: Context
+    ) -> AsyncIterator[SinkApplication]:
+        yield SinkOffice(php, await proxy(php.url), context, **LISTS)

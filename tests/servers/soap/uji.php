@@ -57,6 +57,21 @@ final class Uji
         return $baris ? ['daftar' => ['baris' => $baris]] : [];
     }
 
+    /** A list of rows: all of them, or none. */
+    public function TerimaDaftar(stdClass $masuk): array
+    {
+        $atur = fault();
+        $baris = $masuk->daftar->baris;
+        $semua = is_array($baris) ? $baris : [$baris];
+        if (count($semua) > 1 && in_array($atur['tolak'] ?? null, array_map(fn ($satu) => $satu->isi->nilai, $semua), true)) {
+            throw new SoapFault($atur['cara'], 'data ditolak');
+        }
+        foreach ($semua as $satu) {
+            $jawaban = $this->TerimaBaris($satu);
+        }
+        return $jawaban;
+    }
+
     /** One row: each event once, an older one never over a newer. */
     public function TerimaBaris(stdClass $masuk): array
     {

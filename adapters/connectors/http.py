@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from io import BytesIO
 from time import monotonic
 from typing import Any, Literal, Self
 
@@ -29,6 +30,7 @@ from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 from bus.ports import ConnectorConfig
 
 LARGEST = 32 * 1024 * 1024  #: bytes of one answer
+STREAMED = 1024 * 1024  #: bytes of a request from which on it goes in parts
 LONGEST = 3600.0  #: seconds that an application may ask to be left alone at a time
 REDIRECTS = 5
 CONNECTIONS = 32
@@ -230,9 +232,10 @@ class HttpClient:
         if (rest := self._shut_until - monotonic()) > 0:
             raise Unavailable(f"the application asks to be left alone for {rest:.0f} s more", where=self._where)
         place = f"{self._where} {url.origin()}"
+        data = BytesIO(body) if body is not None and len(body) > STREAMED else body
         try:
             async with self._session.request(
-                method, url, headers=headers, data=body, allow_redirects=False
+                method, url, headers=headers, data=data, allow_redirects=False
             ) as response:
                 answer = Answer(
                     response.status,

@@ -41,6 +41,10 @@ class MailContract(SinkContract):
         yield readers
         await readers.close()
 
+    @pytest.fixture
+    def filling(self) -> str:
+        return ""  # a mail server of Python reads mails line by line: twenty thousand events show what is kept
+
     async def test_an_older_event_overwrites_no_newer_one(self, application: Readers, target: Target) -> None:  # type: ignore[override]
         await target.deliver(numbered([("k1", "baru"), ("k2", "tetap")], first=10))
         old = MemoryMessage(900, "k1", "lama", event_id="a" * 32, origin=f"{APP.stream}:3")

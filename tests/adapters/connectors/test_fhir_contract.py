@@ -36,7 +36,7 @@ class TestFhirCreate(SinkContract):
 
     @pytest.fixture
     def large(self) -> int:
-        return 3_000  # a request each, and a server that validates each resource
+        return 20_000
 
     @pytest_asyncio.fixture
     async def application(self, fhir_server: HttpServer, door: Proxy) -> SinkApplication:
@@ -50,7 +50,7 @@ class StateContract(SinkContract):
 
     @pytest.fixture
     def large(self) -> int:
-        return 1_000  # two requests each
+        return 1_000  # two requests each, and a server that validates each resource
 
     async def test_an_event_that_comes_again_is_not_applied_again(
         self, application: SinkApplication, target: Target
@@ -77,7 +77,7 @@ class TestFhirCreateInBundles(SinkContract):
 
     @pytest.fixture
     def large(self) -> int:
-        return 3_000
+        return 3_000  # the whole backlog goes one by one
 
     @pytest_asyncio.fixture
     async def application(self, fhir_server: HttpServer, door: Proxy) -> SinkApplication:

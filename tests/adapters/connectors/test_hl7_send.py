@@ -115,7 +115,7 @@ async def door(receiver: Receiver) -> AsyncIterator[Proxy]:
 class TestHl7Send(SinkContract):
     @pytest.fixture
     def large(self) -> int:
-        return 5_000  # one at a time, and the receiver's parser takes its time
+        return 20_000
 
     @pytest_asyncio.fixture
     async def application(self, receiver: Receiver, door: Proxy) -> SinkApplication:

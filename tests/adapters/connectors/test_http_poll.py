@@ -86,7 +86,7 @@ class TestWithoutWatermark(SourceContract):
 
     @pytest.fixture
     def large(self) -> int:
-        return 5_000
+        return 20_000
 
     @pytest_asyncio.fixture
     async def application(

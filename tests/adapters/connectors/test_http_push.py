@@ -72,7 +72,7 @@ class TestHttpPush(SinkContract):
 
     @pytest.fixture
     def large(self) -> int:
-        return 5_000  # a request each
+        return 20_000
 
     @pytest_asyncio.fixture
     async def application(self, http_server: HttpServer, door: Proxy) -> SinkApplication:

@@ -26,5 +26,5 @@ class TestMqtt(SourceContract):
         yield sensors
 
     @pytest.fixture
-    def large(self, request: pytest.FixtureRequest) -> int:
-        return 20_000 if "mosquitto" in request.node.name else 3_000  # one broker has them all
+    def large(self) -> int:
+        return 20_000

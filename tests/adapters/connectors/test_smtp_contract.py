@@ -57,7 +57,7 @@ class MailContract(SinkContract):
 class TestSmtpSend(MailContract):
     @pytest.fixture
     def large(self) -> int:
-        return 1_000  # five answers of the server per mail
+        return 5_000  # five answers of the server per mail; the digest has the whole backlog
 
 
 class TestSmtpDigest(MailContract):

@@ -35,7 +35,7 @@ class TestSoapPoll(SourceContract):
 class TestSoapCall(SinkContract):
     @pytest.fixture
     def large(self) -> int:
-        return 2_000  # one call an event, one connection a call: PHP's server keeps none open
+        return 2_000  # one connection a call, PHP's server keeps none open; with lists it has the whole backlog
 
     @pytest_asyncio.fixture
     async def application(

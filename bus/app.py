@@ -44,7 +44,7 @@ from bus.delivery.redrive import SourceRedrive
 from bus.delivery.settling import Settler
 from bus.errors import ConfigError, Fenced, Unavailable
 from bus.events.registry import Catalogue, KeyTokens
-from bus.ports import Context, Installable, Sink, Source
+from bus.ports import Context, Installable, Scripted, Sink, Source
 from bus.security import credentials, keys, permissions
 from bus.tasks import first
 
@@ -86,8 +86,20 @@ class Adapter:
                 await source.install()
 
     def ddl(self) -> str:
-        """What ``install`` would run, for the owner's approval."""
-        return "\n\n".join(source.ddl() for source in self._sources.values() if isinstance(source, Installable))
+        """What it needs in its applications' databases, for their owners: what ``install`` would run, and the tables
+        that a subscription makes where it may. Raises ConfigError.
+        """
+        scripts = [source.ddl() for source in self._sources.values() if isinstance(source, Scripted)]
+        for subscribe, _, sink in self._subscriptions:
+            if sink.database is not None:
+                from bus import own_tables  # an office without SQL has no SQLAlchemy
+                from bus.delivery import inbox, outbox  # noqa: F401 - both have tables in the inbox's metadata
+
+                where = f"{self.app} {subscribe.consumer}"
+                scripts.append(own_tables.ddl(sink.database, inbox.metadata, where=where))
+            if isinstance(sink, Scripted):
+                scripts.append(sink.ddl())
+        return "\n\n".join(dict.fromkeys(script.strip() for script in scripts if script))
 
     async def dry_run(self, limit: int) -> AsyncIterator[Tried]:
         """What the records of every source would become, without a server."""

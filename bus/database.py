@@ -21,7 +21,6 @@ from bus.config import secret
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy import MetaData
     from sqlalchemy.engine import URL, Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -193,25 +192,6 @@ def _unmark_at_commit(connection: Connection) -> None:
         marked.exec_driver_sql(f"DELETE FROM {WRITING_TABLE}")  # noqa: S608
 
     event.listen(connection, "commit", unmark, once=True)
-
-
-async def make_tables(engine: AsyncEngine, tables: MetaData) -> None:
-    """Makes those of the tables that are missing. Raises what the driver raises.
-
-    Subscriptions start side by side: where another makes a table after this one has looked, it is there at the next
-    look.
-    """
-    from sqlalchemy.exc import DBAPIError
-
-    for left in reversed(range(len(tables.tables) + 1)):
-        try:
-            async with engine.begin() as connection:
-                await connection.run_sync(tables.create_all)
-        except DBAPIError:
-            if not left:
-                raise
-        else:
-            return
 
 
 @contextmanager

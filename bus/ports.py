@@ -156,11 +156,16 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Installable(Protocol):
-    """A source that needs something in its application's database, which its owner approves first."""
+class Scripted(Protocol):
+    """What needs something in its application's database."""
 
     def ddl(self) -> str:
-        """The statements, for reading."""
+        """The statements that make it, for the database's owner; empty where nothing is needed."""
+
+
+@runtime_checkable
+class Installable(Scripted, Protocol):
+    """A source that has its owner approve them first."""
 
     async def install(self) -> None:
         """Runs them; harmless where they have run. Raises AccessError, Unavailable."""

@@ -19,6 +19,7 @@ from adapters.connectors import sql_versions
 from adapters.connectors.event_attributes import OF_EVENT, SEQUENCE, STREAM, values_of
 from adapters.connectors.sql_routine import Routine, fields_of, filled, of_call, of_statement, values
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
+from bus import own_tables
 from bus.database import engine, errors, offset
 from bus.errors import ConfigError, Rejected
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
@@ -81,6 +82,10 @@ class SqlCall:
         """The fields that a subscription must let through; `bus check` asks for them."""
         return fields_of(config.sources) | frozenset(config.key)
 
+    def ddl(self) -> str:
+        """The table that keeps the versions of keys."""
+        return own_tables.ddl(self._config.url, sql_versions.metadata, where=self._where) if self._config.key else ""
+
     async def open(self) -> None:
         """Finds the procedure and the types of its parameters, and makes ``bus_version`` where a key asks for it."""
         made = engine(self._config.url, where=self._where, create=False)
@@ -89,7 +94,7 @@ class SqlCall:
                 async with made.begin() as connection:
                     self._routine = await self._found(connection)
             if self._config.key:
-                await sql_versions.make(made, self._where)
+                await own_tables.make(made, sql_versions.metadata, where=self._where)
         finally:
             await made.dispose()
 

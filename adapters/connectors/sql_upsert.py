@@ -22,6 +22,7 @@ from adapters.connectors.keys import folded
 from adapters.connectors.sql_columns import Convert, reflected
 from adapters.connectors.sql_target import Name, Operation, Target, names, simple_types, written
 from adapters.connectors.sql_versions import ALL, Versions, row_hash
+from bus import own_tables
 from bus.database import engine, errors
 from bus.errors import ConfigError, Rejected
 from bus.ports import ConnectorConfig, Context, Delivery, FollowUp
@@ -91,6 +92,10 @@ class SqlUpsert:
             return frozenset(config.key) - config.constants.keys()
         return frozenset(source for source in config.columns.values() if not source.startswith("$"))
 
+    def ddl(self) -> str:
+        """The table that keeps the versions of rows."""
+        return own_tables.ddl(self._config.url, sql_versions.metadata, where=self._where)
+
     async def open(self) -> None:
         """Compares the options with the table as it is, and makes ``bus_version`` beside it."""
         made = engine(self._config.url, where=self._where, create=False)
@@ -103,7 +108,7 @@ class SqlUpsert:
                 self._check([*self._config.key, *(self._config.columns or ()), *self._config.constants])
                 if self._config.columns is not None:
                     self._check_key({*self._config.columns, *self._config.constants})
-            await sql_versions.make(made, self._where)
+            await own_tables.make(made, sql_versions.metadata, where=self._where)
         finally:
             await made.dispose()
 

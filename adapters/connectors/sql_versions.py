@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
 
 from adapters.connectors.sql import parameters, text_of
-from bus.database import errors, make_tables
-from bus.errors import AccessError
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 ALL = "*"  #: the columns of a delete
 
@@ -34,22 +32,11 @@ TABLE = Table(
     Column("version", BigInteger, nullable=False, comment="place of the event in the stream"),
     mysql_engine="InnoDB",
     mysql_charset="utf8mb4",
+    mariadb_engine="InnoDB",
+    mariadb_charset="utf8mb4",
 )
 _INSERT = "INSERT INTO bus_version (stream, columns_hash, columns, row_hash, version)"
 _CONFLICT = "ON CONFLICT (row_hash, stream, columns_hash) DO UPDATE SET version = excluded.version"
-
-
-async def make(engine: AsyncEngine, where: str) -> None:
-    """Makes the table where it is missing. Raises AccessError, Unavailable."""
-    try:
-        with errors(where):
-            await make_tables(engine, metadata)
-    except AccessError:
-        raise AccessError(
-            "may not make the table bus_version",
-            where=where,
-            hint="let its owner make it: row_hash, stream, columns_hash, columns, version",
-        ) from None
 
 
 def row_hash(table: str, key: Sequence[Any]) -> str:

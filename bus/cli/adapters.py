@@ -28,9 +28,9 @@ def run(
     ] = False,
     limit: Annotated[int, typer.Option(help="With --dry-run: how many records of each source.", min=1)] = 20,
     ddl: Annotated[
-        bool, typer.Option("--ddl", help="Print the tables and triggers that the sources need, and end.")
+        bool, typer.Option("--ddl", help="Print the tables and triggers that it needs in databases, and end.")
     ] = False,
-    install: Annotated[bool, typer.Option("--install", help="Make those tables and triggers, then run.")] = False,
+    install: Annotated[bool, typer.Option("--install", help="Make those of the sources, then run.")] = False,
 ) -> None:
     """Run adapters: read their sources, apply what they subscribe to, until Ctrl-C.
 
@@ -177,7 +177,10 @@ async def _try(adapter: Adapter, limit: int) -> int:
 async def _ddl(settings: Settings, paths: list[Path]) -> int:
     adapters, code = _adapters(settings, paths, trial=True)
     for adapter in adapters:
-        print(adapter.ddl())
+        if script := adapter.ddl():
+            print(script)
+        else:
+            print(f"{adapter.app} needs nothing in a database", file=sys.stderr)
     return code
 
 

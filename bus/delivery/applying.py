@@ -87,11 +87,11 @@ class TransactionalApplier:
         self, sink: Sink, follow_ups: FollowUps, emitter: Emitter, app: AppName, consumer: str, *, keep: timedelta
     ) -> None:
         # Imported here: an office without SQL has no SQLAlchemy.
-        from bus import database
+        from bus import database, own_tables
         from bus.delivery import inbox, outbox
 
         self.atomic, self.idempotent = sink.atomic, True
-        self._database, self._inbox, self._outbox = database, inbox, outbox
+        self._database, self._own_tables, self._inbox, self._outbox = database, own_tables, inbox, outbox
         self._sink, self._follow_ups, self._emitter = sink, follow_ups, emitter
         self._consumer, self._where = f"{app}/{consumer}", f"{app} database"
         assert sink.database is not None  # noqa: S101 - decides which applier is made
@@ -100,8 +100,7 @@ class TransactionalApplier:
         self._relay = outbox.Relay(self._engine, emitter, app, self._consumer)
 
     async def open(self) -> None:
-        with self._database.errors(self._where):
-            await self._database.make_tables(self._engine, self._inbox.metadata)
+        await self._own_tables.make(self._engine, self._inbox.metadata, where=self._where)
         await self._sink.open()
         await self._relay.flush()
 

@@ -25,6 +25,7 @@ INBOX = Table(
     Column("applied_at", DateTime(timezone=True), nullable=False),
     Index("bus_inbox_age", "consumer", "applied_at"),
     mysql_engine="InnoDB",
+    mariadb_engine="InnoDB",
 )
 PART = 500  #: events that are forgotten in one transaction
 

@@ -25,6 +25,7 @@ OUTBOX = Table(
     Column("attributes", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
     mysql_engine="InnoDB",
+    mariadb_engine="InnoDB",
 )
 BATCH = 500
 

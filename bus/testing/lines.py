@@ -6,11 +6,7 @@ Processes are started, killed at a step and started again; what was stored outli
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import json
-import os
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -229,21 +225,6 @@ DEATHS = {
 }
 
 
-LARGE = 200_000  #: rows, or events, of a large backlog
-
-
-def large_or(rows: int) -> int:
-    """How large a large backlog is: ``LARGE_BACKLOG`` of the environment, else what the connector's tests say."""
-    return int(os.environ.get("LARGE_BACKLOG", rows))
-
-
-async def until_large(condition: Callable[[], bool], large: int) -> None:
-    """Waits for a large amount of work."""
-    async with asyncio.timeout(10 * PATIENCE * max(1.0, large / LARGE)):
-        while not condition():  # noqa: ASYNC110 - whatever the application is, it has no event for it
-            await asyncio.sleep(0.02)
-
-
 async def read_until(source: Source, *, at_least: int) -> list[Any]:
     found: list[Any] = []
     for _ in range(400):
@@ -256,21 +237,3 @@ async def read_until(source: Source, *, at_least: int) -> list[Any]:
         else:
             await asyncio.sleep(source.idle)
     return found
-
-
-def base_line() -> int:
-    """From here on ``resident`` counts anew. Returns what this process has now, KiB.
-
-    What earlier tests have left unused goes back to the system first: else there would be room in it to grow unseen.
-    """
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is what there is now: proc(5)
-    return resident()
-
-
-def resident() -> int:
-    """The most memory that this process has had since the base line, KiB."""
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
-    assert found
-    return int(found[1])

@@ -19,10 +19,10 @@ from typing import ClassVar
 import pytest
 
 from bus.errors import AccessError, Action, BusError, ConfigError
+from bus.testing.backlogs import LARGE, MEMORY, base_line, filling_of, large_or, resident
 from bus.testing.events import APP
-from bus.testing.lines import LARGE, PATIENCE, base_line, large_or, resident, until
+from bus.testing.lines import PATIENCE, until
 from bus.testing.memory import Crash, MemoryStreams
-from bus.testing.sources import MEMORY, filling_of
 from bus.testing.targets import BATCH, DEATHS, MIDDLE, MemoryMessage, SinkApplication, Target, deliver, numbered
 
 FORBIDDEN = "terlarang"  #: a value that the application is told to refuse

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,24 +20,19 @@ from pathlib import Path
 import pytest
 
 from bus.errors import AccessError, ConfigError, ContractError
+from bus.testing.backlogs import LARGE, MEMORY, base_line, large_or, large_rows, resident, until_large
 from bus.testing.lines import (
     DEATHS,
-    LARGE,
     PATIENCE,
     Line,
     SourceApplication,
-    base_line,
-    large_or,
     read_until,
-    resident,
     rounds,
     until,
-    until_large,
 )
 
 BAD = "rusak"  #: a value that no event may have
 ENOUGH = 6_000  #: rows within which a bad line must have cut a connection
-MEMORY = 32 * 1024  #: KiB that a large backlog may add
 
 
 class SourceContract:
@@ -392,7 +387,7 @@ class SourceContract:
         self, application: SourceApplication, tmp_path: Path, large: int
     ) -> None:
         line, large = Line(application, tmp_path, keep=False), large_or(large)
-        await application.write(_large_rows(large))
+        await application.write(large_rows(large))
         async with line.running():
             await until_large(lambda: line.streams.count >= large // 10, large)
             before = base_line()
@@ -401,16 +396,3 @@ class SourceContract:
 
         assert line.streams.count == large
         assert grown < MEMORY
-
-
-def _large_rows(large: int) -> Iterator[tuple[int, str]]:
-    """The rows of a large backlog."""
-    filling = filling_of(large)
-    return ((key, f"isi {key} {filling}") for key in range(large))
-
-
-def filling_of(large: int) -> str:
-    """What fills each value of a large backlog: all together three times as large as what a test lets a process grow
-    by, so that one that keeps them is found out, however many they are.
-    """
-    return "x" * (3 * MEMORY * 1024 // large)

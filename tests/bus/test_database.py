@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, event, text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.util import await_only
 
 from bus import database
-from bus.database import engine, errors, make_tables, mark_as_bus, offset
+from bus.database import engine, errors, mark_as_bus, offset
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 
 SECRET = "Siti Aminah"
@@ -340,27 +339,6 @@ async def test_mariadb_shows_timestamps_in_the_contract_s_zone(mariadb: Any) -> 
     async with disposed(made), made.connect() as connection:
         assert (await connection.exec_driver_sql("SELECT @@time_zone")).scalar() == "+09:00"
     assert offset(timezone(timedelta(hours=-3, minutes=-30))) == "-03:30"
-
-
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-async def test_tables_that_two_make_at_once_are_made(kind: str, request: pytest.FixtureRequest) -> None:
-    tables, looked = MetaData(), asyncio.Barrier(2)
-    Table("satu", tables, Column("id", Integer, primary_key=True))
-    Table("dua", tables, Column("id", Integer, primary_key=True))
-
-    @event.listens_for(tables, "before_create")
-    def wait_for_the_other(*_: object, **__: object) -> None:
-        if not met:
-            await_only(looked.wait())
-            met.append(True)
-
-    met: list[bool] = []
-    one, two = opened(kind, request), opened(kind, request)
-    async with disposed(one, two):
-        await asyncio.gather(make_tables(one, tables), make_tables(two, tables))
-        async with one.connect() as connection:
-            assert (await connection.exec_driver_sql("SELECT count(*) FROM satu, dua")).scalar() == 0
-    assert len(met) == looked.parties
 
 
 async def test_the_mark_of_the_bus_is_gone_after_the_commit(sqlite_url: str) -> None:

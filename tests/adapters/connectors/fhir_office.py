@@ -12,7 +12,8 @@ from adapters.connectors.fhir_push import FhirPush, FhirPushConfig
 from adapters.connectors.fhir_rest import FhirRest, FhirRestConfig
 from bus.ports import Context, Sink, Source
 from bus.subjects import AppName
-from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET, EVENT, KEY
+from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET
+from tests.adapters.connectors.fhir_store import EVENT, KEY
 from tests.adapters.connectors.http_office import HttpOffice
 
 CONTEXT = Context(AppName("dinkes", "satusehat"), "kirim", Path(), ZoneInfo("Asia/Jakarta"))

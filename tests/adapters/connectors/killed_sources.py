@@ -18,7 +18,8 @@ from bus.config import Settings
 from bus.contracts import Contract, connectors
 from bus.events import Catalogue
 from bus.ports import Context
-from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET, KEY
+from tests.adapters.connectors.fhir_application import CLIENT, CLIENT_SECRET
+from tests.adapters.connectors.fhir_store import KEY
 from tests.adapters.connectors.hl7_device import Bedside, adt
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sftp_bank import spools

@@ -15,8 +15,8 @@ from bus.errors import AccessError, ConfigError, Rejected, Unavailable
 from bus.ports import Delivery
 from bus.testing.lines import until
 from tests.adapters.connectors.deliveries import delivery
-from tests.adapters.connectors.fhir_application import KEY
 from tests.adapters.connectors.fhir_office import opened, push
+from tests.adapters.connectors.fhir_store import KEY
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 

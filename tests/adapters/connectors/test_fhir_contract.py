@@ -10,8 +10,9 @@ import pytest_asyncio
 
 from bus.testing import SinkApplication, SinkContract, SourceApplication, SourceContract
 from bus.testing.targets import Target, numbered
-from tests.adapters.connectors.fhir_application import KEY, UNTOUCHED
+from tests.adapters.connectors.fhir_application import UNTOUCHED
 from tests.adapters.connectors.fhir_office import SinkOffice, SourceOffice
+from tests.adapters.connectors.fhir_store import KEY
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 

@@ -20,8 +20,8 @@ from adapters.connectors.http import Answer
 from bus.errors import AccessError, BusError, ConfigError, Rejected, Unavailable
 from bus.testing.targets import Target, numbered
 from tests.adapters.connectors.deliveries import delivery
-from tests.adapters.connectors.fhir_application import EVENT, KEY
 from tests.adapters.connectors.fhir_office import CONTEXT, PATIENT, SinkOffice, opened, push
+from tests.adapters.connectors.fhir_store import EVENT, KEY
 from tests.adapters.connectors.http_server import HttpServer
 from tests.servers.proxy import Proxy
 

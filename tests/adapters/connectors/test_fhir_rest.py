@@ -16,8 +16,8 @@ from adapters.connectors.fhir_rest import FhirRest, FhirRestConfig
 from bus.errors import AccessError, ConfigError, Unavailable
 from bus.testing.lines import Line, rounds, until
 from tests.adapters.connectors.deliveries import delivery
-from tests.adapters.connectors.fhir_application import KEY
 from tests.adapters.connectors.fhir_office import SourceOffice, opened, push, rest
+from tests.adapters.connectors.fhir_store import KEY
 from tests.adapters.connectors.http_server import HttpServer
 from tests.adapters.connectors.sql_application import stored
 from tests.servers.proxy import Proxy

@@ -10,7 +10,7 @@ import pytest
 
 from bus.ports import Delivery, FollowUp
 from bus.testing import SinkApplication, SinkContract
-from bus.testing.sources import MEMORY, filling_of
+from bus.testing.backlogs import MEMORY, filling_of
 from bus.testing.targets import Target
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bus.ports import Batch, Source
 from bus.testing import SourceContract
-from bus.testing.sources import MEMORY
+from bus.testing.backlogs import MEMORY
 from tests.adapters.connectors.test_file_drop_contract import Office
 
 

@@ -86,7 +86,7 @@ def engine(
     if kind == "sqlite":
         from bus.sqlite_connection import let_go
 
-        let_go(made)
+        let_go(made, patience=CONNECT_TIMEOUT + 1)
         if not readonly:
             event.listen(made.sync_engine, "begin", _begin_immediate)
     return made

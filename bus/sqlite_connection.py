@@ -16,17 +16,16 @@ import sqlite3
 from contextlib import suppress
 from functools import partial
 from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import aiosqlite
 from sqlalchemy import event
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-ENDING = 2  #: seconds that a thread has to end what it is at, which is interrupted
 
 
 class Statements(sqlite3.Connection):
@@ -46,8 +45,9 @@ class Statements(sqlite3.Connection):
 
     def close(self) -> None:
         """Ends the statements, then the connection, which may have been closed before."""
-        while self._cursors:
-            self._cursors.pop().close()
+        for each in list(self._cursors):
+            each.close()
+        self._cursors.clear()
         super().close()
 
 
@@ -62,38 +62,37 @@ class SqliteConnection(aiosqlite.Connection):
         self._stopped: asyncio.Future[Any] | None = None
 
     def stop(self) -> asyncio.Future[Any] | None:
-        """Interrupts what it is at and has it close; returns the future of that, one for everybody who asks."""
+        """Has it close behind what it is at; returns the future of that, one for everybody who asks."""
         if not self._told:
             self._told = True
             self._ending[:] = [*(each for each in self._ending if each.is_alive()), self._thread]
-            self._interrupt()
             self._stopped = super().stop()
         return self._stopped
 
     async def close(self) -> None:
-        """Interrupts what it is at, and closes."""
-        self._interrupt()
-        await super().close()
-
-    def _interrupt(self) -> None:
+        """Interrupts its query, if it is at one, and closes."""
         if self._connection is not None:
             with suppress(sqlite3.ProgrammingError):  # its thread has just closed it
                 self._connection.interrupt()
+        await super().close()
 
 
-def let_go(engine: AsyncEngine) -> None:
-    """Has an engine make such connections, and wait for their threads when it is disposed of."""
+def let_go(engine: AsyncEngine, *, patience: float) -> None:
+    """Has an engine make such connections, and wait for their threads when it is disposed of: ``patience`` seconds for
+    all of them, since nothing interrupts one that waits for a lock.
+    """
     ending: list[Thread] = []
 
     def connect(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
         options["async_creator_fn"] = partial(SqliteConnection, ending)
 
     def disposed(_engine: object) -> None:
-        await_only(asyncio.to_thread(end))
+        await_(asyncio.to_thread(end))
 
     def end() -> None:
+        deadline = monotonic() + patience
         for each in ending:
-            each.join(ENDING)
+            each.join(max(0.0, deadline - monotonic()))
 
     event.listen(engine.sync_engine, "do_connect", connect)
     event.listen(engine.sync_engine, "engine_disposed", disposed)

@@ -11,20 +11,22 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from yarl import URL
 
 from adapters.connectors import fhir
 from adapters.connectors.http import Answer, HttpClient
 from bus.errors import ConfigError
 
+log = structlog.get_logger(__name__)
+
 BUNDLED = frozenset(("GET", "POST", "PUT"))  #: JSON Patch has no place in a Bundle of R4
 CONDITIONS = {"If-None-Exist": "ifNoneExist", "If-Match": "ifMatch"}  #: a header and its name in a Bundle
-TOGETHER = 100  #: requests in one Bundle
 UNKNOWN = frozenset((HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED))
-ACCESS = frozenset((HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +47,17 @@ class _Request:
             self.answer.set_result(outcome)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part(Answer):
+    """One answer of a Bundle."""
+
+    document: Any
+
+    def json(self, where: str) -> Any:
+        """As it was read: numbers with a point are Decimals still."""
+        return self.document
+
+
 class Bundles:
     """Asks as its client does (``get``, ``send``), and sends together what is asked at the same time.
 
@@ -58,6 +71,7 @@ class Bundles:
         self._base, self._below = URL(str(base).rstrip("/")), str(base)
         self._waiting: list[_Request] = []
         self._sending: asyncio.Task[None] | None = None
+        self._refused = False
 
     async def get(self, url: URL, *, headers: Mapping[str, str]) -> Answer:
         """Reads an address."""
@@ -66,7 +80,7 @@ class Bundles:
     async def send(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """One request, with whatever else is asked meanwhile."""
         request = _Request(method, url, headers, body)
-        if method not in BUNDLED or not str(url).startswith(self._below):
+        if method not in BUNDLED:
             return await self._alone(request)
         self._waiting.append(request)
         if self._sending is None or self._sending.done():
@@ -86,8 +100,8 @@ class Bundles:
         try:
             while self._waiting:
                 await asyncio.sleep(0)  # whoever runs beside this one asks now
-                together = [each for each in self._waiting[:TOGETHER] if not each.answer.done()]
-                del self._waiting[:TOGETHER]
+                together = [each for each in self._waiting if not each.answer.done()]
+                self._waiting.clear()
                 for each, outcome in zip(together, await self._outcomes(together), strict=True):
                     each.settle(outcome)
         finally:
@@ -103,6 +117,9 @@ class Bundles:
                 return [error] * len(together)
             if answers is not None:
                 return answers
+            if not self._refused:
+                self._refused = True
+                log.info("a Bundle is refused as a whole and goes one by one", where=self._where)
         return await asyncio.gather(*map(self._alone, together), return_exceptions=True)
 
     async def _alone(self, request: _Request) -> Answer:
@@ -114,13 +131,17 @@ class Bundles:
         """The answer to each; None where the server has refused the Bundle as a whole."""
         entries = b",".join(self._entry(each) for each in together)
         body = b'{"resourceType":"Bundle","type":"batch","entry":[' + entries + b"]}"
-        headers = {**fhir.ACCEPT, "Content-Type": fhir.CONTENT_TYPE, "Prefer": "return=minimal"}
+        headers = {**fhir.ACCEPT, "Content-Type": fhir.CONTENT_TYPE}
+        if all(each.method != "GET" for each in together):  # some servers leave out what a search has found, too
+            headers["Prefer"] = "return=minimal"
         answer = await self._client.send("POST", self._base, headers=headers, body=body)
         if answer.status in UNKNOWN:
             raise ConfigError(
                 f"the server answers HTTP {answer.status} to a Bundle", where=self._where, hint="write bundle = false"
             )
-        if answer.status in ACCESS or (answer.busy and answer.status != HTTPStatus.INTERNAL_SERVER_ERROR):
+        if answer.status == HTTPStatus.UNAUTHORIZED or (
+            answer.busy and answer.status != HTTPStatus.INTERNAL_SERVER_ERROR
+        ):
             answer.check(self._where)
         return _answers(answer, len(together)) if answer.status == HTTPStatus.OK else None
 
@@ -135,10 +156,10 @@ class Bundles:
 def _answers(answer: Answer, count: int) -> list[Answer] | None:
     """The answers in a Bundle, in the order of what was asked; None where these are not they."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(answer.body, parse_float=Decimal)
         entries = document["entry"]
         answers = [_answer_of(entry) for entry in entries]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return answers if document.get("type") == "batch-response" and len(answers) == count else None
 
@@ -147,4 +168,4 @@ def _answer_of(entry: Mapping[str, Any]) -> Answer:
     response = entry["response"]
     document = entry.get("resource") or response.get("outcome")
     status = int(response["status"][:3])  # "201 Created"
-    return Answer(status, {}, {}, json.dumps(document).encode() if document else b"")
+    return _Part(status, {}, {}, json.dumps(document, default=str).encode() if document else b"", document)

@@ -87,6 +87,12 @@ class FhirPushConfig(HttpConfig):
             raise ValueError("`resource` needs a resourceType")
         return self
 
+    @model_validator(mode="after")
+    def _made_once(self) -> Self:
+        if self.bundle and self.look:
+            raise ValueError("`bundle` needs a server that heeds If-None-Exist, and `look` is for others")
+        return self
+
 
 class FhirPush:
     """A sink over a FHIR server."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -94,9 +95,11 @@ class HttpPush:
 
     async def open(self) -> None:
         """Reads address and secrets. Raises ConfigError; the application is met with the first event."""
-        await self._client.open()
         url = below(secret(self._config.url, where=f"{self._where}.url"), self._config.path)
         self._template = Template(url, self._where)
+        if self._config.records is not None and self._template.names:
+            raise ConfigError("with `records` one address takes all events: it holds no field", where=self._where)
+        await self._client.open()
         signing = self._config.signing_secret
         where = f"{self._where}.signing_secret"
         self._signing = SigningKey(secret(signing, where=where), where) if signing else None
@@ -117,6 +120,12 @@ class HttpPush:
             put(document, path, listed, f"{self._where}.records")
         identity = identity_of([each.event.id for each in deliveries])
         answer = await self._request(identity, self._url({}), {"Idempotency-Key": identity}, document or listed)
+        if answer.status == HTTPStatus.MULTI_STATUS:
+            raise ConfigError(
+                "the application answers for each event of a list (HTTP 207)",
+                where=self._where,
+                hint="leave `records` out: it takes them one by one",
+            )
         answer.check(self._where, rejects=True)
 
     async def _send(self, delivery: Delivery) -> None:

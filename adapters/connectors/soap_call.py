@@ -84,7 +84,8 @@ class SoapCall:
             path: secret(value, where=where) if isinstance(value, str) else value
             for path, value in self._config.constants.items()
         }
-        self._client.operation.check_request([self._config.records or ""], "records")
+        if self._config.records is not None:
+            self._client.operation.check_list(self._config.records, "records")
         within = f"{self._config.records}." if self._config.records else ""
         self._client.operation.check_request([within + path for path in self._config.body or ()], "body")
         self._client.operation.check_request(self._constants, "constants")

@@ -51,6 +51,16 @@ class Operation:
         for path in paths:
             _check(self._input, path, f"{self._where}.{option}", "request")
 
+    def check_list(self, path: str, option: str) -> None:
+        """Raises ConfigError for a path of the request that is no list: zeep would send its first item alone."""
+        self.check_request([path], option)
+        described, element = self._input, None
+        for name in path.split("."):
+            element = dict(getattr(described, "elements", None) or ()).get(name)
+            described = getattr(element, "type", None)
+        if element is None or not element.accepts_multiple:
+            raise ConfigError(f"{path} is no list in the request", where=f"{self._where}.{option}")
+
     def check_answer(self, path: str, option: str) -> None:
         """Raises ConfigError for a path that the answer does not have."""
         _check(self._output, path, f"{self._where}.{option}", "answer")

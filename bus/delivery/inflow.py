@@ -186,9 +186,7 @@ class Inflow:
                 await self._apply(items)
             except BusError as error:
                 heed_cancellation()
-                if error.action is Action.RETRY and (
-                    backoff.attempts < patience or not await self._applier.reachable()
-                ):
+                if error.action is Action.RETRY and (backoff.attempts < patience or await self._away(items, backoff)):
                     await self._pause(error, backoff)
                     continue
                 if error.action not in {Action.RETRY, Action.DEAD_LETTER}:
@@ -203,6 +201,25 @@ class Inflow:
         # What the whole batch had the patience for, its parts need not have again: other keys wait for them.
         await self._together(items[:middle], done, 0)
         await self._together(items[middle:], done, 0)
+
+    async def _away(self, items: list[Inbound], backoff: Backoff) -> bool:
+        """Whether the target takes nothing at all, or only something of this batch: one item is tried alone, the first
+        of its key, with each attempt one of another key. What is applied so is no more among the items.
+        """
+        if not await self._applier.reachable():
+            return True
+        firsts = list({item.lane: item for item in reversed(items)}.values())
+        alone = firsts[backoff.attempts % len(firsts)]
+        try:
+            await self._apply([alone])
+        except BusError as error:
+            heed_cancellation()
+            if error.action not in {Action.RETRY, Action.DEAD_LETTER}:
+                raise
+            return error.action is Action.RETRY
+        items.remove(alone)
+        await self._settle([alone])
+        return False
 
     async def _by_lane(self, items: Sequence[Inbound]) -> None:
         """Applies one at a time, different keys in parallel, and settles together what is applied: now and then while a

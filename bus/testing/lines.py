@@ -71,8 +71,11 @@ class SourceApplication(Protocol):
     async def back(self) -> None:
         """It answers again."""
 
-    async def restart(self) -> None:
-        """The process that it runs in is killed, and started again. A folder or a file has none."""
+    async def kill(self) -> bool:
+        """The process that it runs in is killed. False where that is none (a folder), or nobody can tell from here."""
+
+    async def start(self) -> None:
+        """It is started again, with all that it had."""
 
     async def disturb(self) -> bool:
         """From now on answers come late and connections are cut now and then. False where there is no connection."""

@@ -134,15 +134,22 @@ class SinkContract:
         self, application: SinkApplication, target: Target
     ) -> None:
         messages: list[MemoryMessage] = []
-        async with target.running() as inflow, asyncio.timeout(2 * PATIENCE):
-            restarting: asyncio.Task[None] | None = None
-            while restarting is None or not restarting.done():
-                if len(messages) == 80:
-                    restarting = asyncio.create_task(application.restart())
+        enough = asyncio.Event()
+
+        async def deliver_on() -> None:
+            while not enough.is_set():
                 first = len(messages)
-                messages += numbered([(f"k{n}", f"isi {n}") for n in range(first, first + 40)], first=first + 1)
+                messages.extend(numbered([(f"k{n}", f"isi {n}") for n in range(first, first + 40)], first=first + 1))
                 await inflow.handle(messages[first:])  # type: ignore[arg-type]
-            restarting.result()
+
+        async with target.running() as inflow, asyncio.timeout(2 * PATIENCE):
+            delivering = asyncio.create_task(deliver_on())
+            await until(lambda: len(messages) > 80)
+            seen = await application.kill()  # in the midst of it
+            await until(lambda: not seen or bool(target.health.problem))
+            await application.start()
+            enough.set()
+            await delivering
             await until(lambda: all(message.settled for message in messages))
 
         assert await application.rows() == {f"k{number}": f"isi {number}" for number in range(len(messages))}

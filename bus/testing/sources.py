@@ -182,8 +182,10 @@ class SourceContract:
             line.streams.full = True  # what is read next is still in hand when the application dies
             await application.write((key, "isi") for key in range(600, 1200))
             await until(lambda: line.streams.refused > 0)
-            await application.restart()
+            seen = await application.kill()
             line.streams.full = False
+            await until(lambda: not seen or ("full" not in line.health.problem and bool(line.health.problem)))
+            await application.start()
             await application.write((key, "isi") for key in range(1200, 1300))
             await until(lambda: line.streams.count >= 1300)
             await until(lambda: not line.health.problem)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, event
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_
 
 from bus.database import engine
 from bus.delivery import inbox, outbox
@@ -67,7 +67,7 @@ async def test_tables_that_two_make_at_once_are_made(kind: str, request: pytest.
     @event.listens_for(tables, "before_create")
     def wait_for_the_other(*_: object, **__: object) -> None:
         if not met:
-            await_only(looked.wait())
+            await_(looked.wait())
             met.append(True)
 
     met: list[bool] = []

@@ -113,11 +113,6 @@ class Mosquitto(MqttServer):
         config.chmod(0o644)
         return [str(self.programs / "mosquitto"), "-c", str(config)]
 
-    def restart(self) -> None:
-        """In order: a kill would take what it has acknowledged."""
-        self.stop()
-        self.start()
-
 
 class NatsMqtt(MqttServer):
     """nats-server with JetStream and an MQTT listener."""

@@ -126,11 +126,6 @@ class Server(ABC):
         """Ends it with SIGKILL, like a crash."""
         self._end(signal.SIGKILL)
 
-    def restart(self) -> None:
-        """A crash, and what a system does about it."""
-        self.kill()
-        self.start()
-
     def close(self) -> None:
         """Stops it for good and removes its folder."""
         self.stop()

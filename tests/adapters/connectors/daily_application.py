@@ -57,8 +57,11 @@ class Readers:
     def stranger(self) -> Sink | None:
         return None  # a folder asks for no credentials
 
-    async def restart(self) -> None:
-        """A folder is no process."""
+    async def kill(self) -> bool:
+        return False
+
+    async def start(self) -> None:
+        """It is always there."""
 
     async def disturb(self) -> bool:
         return False

@@ -13,7 +13,7 @@ from adapters.connectors.hl7_frames import Frames, framed
 from adapters.connectors.hl7_mllp import Hl7Mllp
 from bus.ports import Source
 from tests.adapters.connectors.at_once import AtOnce
-from tests.adapters.connectors.outbox import Outbox
+from tests.adapters.connectors.outbox import Calls
 from tests.servers.proxy import Proxy
 
 AHEAD = 300  #: messages that are sent before the first answer
@@ -100,19 +100,17 @@ class Bedside:
             await client.close()
 
 
-class Device(AtOnce):
+class Device(AtOnce, Calls):
     """The application: rows are patients; whatever changes is a message. It sends ahead, to any of the bus's addresses
     that answers.
     """
 
     def __init__(self, make: Callable[[], Hl7Mllp]) -> None:
+        super().__init__()
         self._make = make
         self._sources: list[Hl7Mllp] = []
         self._rows: dict[int, str] = {}
-        self._outbox = Outbox()
         self._numbers = count(1)
-        self._calling: asyncio.Task[None] | None = None
-        self._silent = self._disturbed = False
         self._suffered = 0
         self._more, self._nameless = "", False
         self.refused: list[str] = []  #: reasons of AE and AR
@@ -125,10 +123,11 @@ class Device(AtOnce):
         for key, value in rows:
             if self._rows.get(key) != value:
                 self._rows[key] = value
-                self._keep(adt(key, "" if self._nameless else value, next(self._numbers)) + self._more)
+                message = adt(key, "" if self._nameless else value, next(self._numbers)) + self._more
+                self._keep(message.encode())
 
     async def delete(self, key: int) -> None:
-        self._keep(adt(key, self._rows.pop(key), next(self._numbers), event="A29"))
+        self._keep(adt(key, self._rows.pop(key), next(self._numbers), event="A29").encode())
 
     async def widen(self) -> None:
         self._more = "NK1|1|KELUARGA\rZUJ|1|baru\r"
@@ -145,43 +144,8 @@ class Device(AtOnce):
     def stranger(self) -> Source | None:
         return None  # MLLP knows no credentials; certificates have tests of their own
 
-    async def restart(self) -> None:
-        """What a killed process leaves: its connections end in the midst of a message, and it has its outbox."""
-        await self._stop()
-        self._begin()
-
-    async def disturb(self) -> bool:
-        self._disturbed = True
-        return True
-
     def suffered(self) -> int:
         return self._suffered
-
-    async def calm(self) -> None:
-        self._disturbed = False
-
-    async def away(self) -> None:
-        self._silent = True
-
-    async def back(self) -> None:
-        self._silent = False
-
-    async def close(self) -> None:
-        await self._stop()
-        self._outbox.close()
-
-    def _keep(self, message: str) -> None:
-        self._outbox.append(message.encode())
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._calling is None or self._calling.done():
-            self._calling = asyncio.create_task(self._call())
-
-    async def _stop(self) -> None:
-        if self._calling:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
 
     async def _call(self) -> None:
         while self._outbox:

@@ -33,8 +33,12 @@ class HttpOffice:
         self._server, self._door, self.url, self._options = server, door, door.url(server.url), options
         self.away, self.back, self.calm, self.suffered = door.refuse, door.accept, door.calm, door.suffered
 
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._server.restart)
+    async def kill(self) -> bool:
+        await asyncio.to_thread(self._server.kill)
+        return True
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._server.start)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

@@ -67,8 +67,12 @@ class Readers:
     async def restore(self) -> None:
         self._server.tell(answers={})
 
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._program.restart)
+    async def kill(self) -> bool:
+        await asyncio.to_thread(self._program.kill)
+        return True
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._program.start)
 
     async def disturb(self) -> bool:
         await self._way.disturb()

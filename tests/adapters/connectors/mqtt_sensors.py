@@ -62,8 +62,13 @@ class Sensors(AtOnce, Columns):
     def stranger(self) -> Source | None:
         return self.source(password="salah", client_id=f"asing-{self._root}")
 
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._server.restart)
+    async def kill(self) -> bool:
+        # mosquitto in order: a kill would take what it has acknowledged.
+        await asyncio.to_thread(self._server.kill if isinstance(self._server, NatsMqtt) else self._server.stop)
+        return True
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._server.start)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
+from abc import ABC, abstractmethod
 from collections import deque
 
 
@@ -34,3 +36,53 @@ class Outbox:
     def close(self) -> None:
         """Nothing more is said."""
         self._file.close()
+
+
+class Calls(ABC):
+    """An application that calls by itself, until its outbox is empty."""
+
+    def __init__(self) -> None:
+        self._outbox = Outbox()
+        self._calling: asyncio.Task[None] | None = None
+        self._silent = self._disturbed = False
+
+    @abstractmethod
+    async def _call(self) -> None:
+        """Says all that the outbox holds."""
+
+    def _keep(self, message: bytes) -> None:
+        self._outbox.append(message)
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._calling is None or self._calling.done():
+            self._calling = asyncio.create_task(self._call())
+
+    async def disturb(self) -> bool:
+        self._disturbed = True
+        return True
+
+    async def calm(self) -> None:
+        self._disturbed = False
+
+    async def away(self) -> None:
+        self._silent = True
+
+    async def back(self) -> None:
+        self._silent = False
+
+    async def kill(self) -> bool:
+        """What a killed process leaves: its connections end in the midst of a call, and it has its outbox."""
+        if self._calling:
+            self._calling.cancel()
+            await asyncio.gather(self._calling, return_exceptions=True)
+        return False  # seen from the bus it has nothing to say
+
+    async def start(self) -> None:
+        """It goes on."""
+        self._begin()
+
+    async def close(self) -> None:
+        """It is gone for good."""
+        await self.kill()
+        self._outbox.close()

@@ -80,8 +80,12 @@ class Office:
     def sink(self, password: str = PASSWORD) -> Sink:
         return call(self._url, self._context, username="bus", password=password, **self._options)
 
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._php.restart)
+    async def kill(self) -> bool:
+        await asyncio.to_thread(self._php.kill)
+        return True
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._php.start)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

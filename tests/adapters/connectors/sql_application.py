@@ -51,10 +51,16 @@ class Application:
         database: Database = request.getfixturevalue(kind)
         return cls(kind, database.url, database.server)
 
-    async def restart(self) -> None:
-        """Its server is killed and started again; SQLite is no process."""
+    async def kill(self) -> bool:
+        """Kills its server; SQLite has none."""
         if self.server:
-            await asyncio.to_thread(self.server.restart)
+            await asyncio.to_thread(self.server.kill)
+        return self.server is not None
+
+    async def start(self) -> None:
+        """Starts it again."""
+        if self.server:
+            await asyncio.to_thread(self.server.start)
 
     async def run(self, *statements: str) -> None:
         """One transaction. ``{moment}`` and ``{serial}`` stand for the database's types."""

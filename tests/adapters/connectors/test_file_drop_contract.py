@@ -44,8 +44,11 @@ class Office(AtOnce, Columns):
     def stranger(self) -> Source | None:
         return None
 
-    async def restart(self) -> None:
-        """A folder is no process."""
+    async def kill(self) -> bool:
+        return False
+
+    async def start(self) -> None:
+        """It is always there."""
 
     async def disturb(self) -> bool:
         return False

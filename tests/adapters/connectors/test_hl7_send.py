@@ -86,8 +86,12 @@ class Office:
     async def restore(self) -> None:
         self._receiver.control(gone=False)
 
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._receiver.restart)
+    async def kill(self) -> bool:
+        await asyncio.to_thread(self._receiver.kill)
+        return True
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._receiver.start)
 
     async def disturb(self) -> bool:
         await self._door.disturb()

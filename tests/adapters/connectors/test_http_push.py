@@ -106,7 +106,7 @@ async def test_who_proves_nothing_or_something_else_is_not_let_in(http_server: H
     assert (await http_server.control("lihat"))["rows"] == {"k1": "isi"}
 
 
-@pytest.mark.parametrize(("options", "every"), [({}, 7), (LISTS, 2)], ids=["one by one", "lists"])
+@pytest.mark.parametrize(("options", "every"), [({}, 7), (LISTS, 3)], ids=["one by one", "lists"])
 async def test_an_application_that_fails_on_purpose_gets_each_event_once(
     http_server: HttpServer, door: Proxy, tmp_path: Path, options: dict[str, Any], every: int
 ) -> None:
@@ -285,6 +285,16 @@ async def test_fields_that_are_not_there(http_server: HttpServer, options: dict[
     async with opened(f"{http_server.url}/gema/{{alamat}}") as sink:
         with pytest.raises(ConfigError, match="`url` names alamat"):
             await sink.apply([delivery()], None)
+
+
+async def test_what_takes_no_lists_is_told(http_server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(f"{http_server.url}/jawab/207", **LISTS) as sink:
+        with pytest.raises(ConfigError, match=r"for each event of a list \(HTTP 207\)"):
+            await sink.apply([delivery()], None)
+    monkeypatch.setenv("UJI_URL", f"{http_server.url}/{{kunci}}")
+    with pytest.raises(ConfigError, match="holds no field"):
+        async with opened("env:UJI_URL", **LISTS):
+            pass
 
 
 def test_whom_to_call_is_no_value() -> None:

@@ -59,8 +59,12 @@ class Bank(AtOnce, Columns):
     async def back(self) -> None:
         await self._way.accept()
 
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._folder.server.restart)
+    async def kill(self) -> bool:
+        await asyncio.to_thread(self._folder.server.kill)
+        return True
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._folder.server.start)
 
     async def disturb(self) -> bool:
         await self._way.disturb()

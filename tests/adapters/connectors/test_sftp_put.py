@@ -56,8 +56,12 @@ class Fetchers(Readers):
     async def back(self) -> None:
         await self._way.accept()
 
-    async def restart(self) -> None:
-        await asyncio.to_thread(self._sftp.server.restart)
+    async def kill(self) -> bool:
+        await asyncio.to_thread(self._sftp.server.kill)
+        return True
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._sftp.server.start)
 
     async def disturb(self) -> bool:
         await self._way.disturb()

@@ -154,6 +154,7 @@ async def test_what_the_contract_names_is_in_the_description(
         ({"constants": {"kantor": "1"}}, "constants: the request has no kantor"),
         ({"accepted": {"hasil": "OK"}}, "accepted: the answer has no hasil"),
         ({**LISTS, "records": "daftar.isi"}, r"records: the request has no isi \(it has baris\)"),
+        ({**LISTS, "records": "daftar", "body": {"baris.kunci": "$id"}}, "records: daftar is no list in the request"),
         ({**LISTS, "body": {"nomor": "$id"}}, "body: the request has no nomor"),
     ],
 )

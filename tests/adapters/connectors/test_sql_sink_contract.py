@@ -78,7 +78,8 @@ class Office:
     def __init__(self, own: Application, door: Door) -> None:
         self._own, self._door, self.kind = own, door, own.kind
         self.away, self.back = door.shut, door.reopen
-        self.disturb, self.suffered, self.calm, self.restart = door.disturb, door.suffered, door.calm, own.restart
+        self.disturb, self.suffered, self.calm = door.disturb, door.suffered, door.calm
+        self.kill, self.start = own.kill, own.start
         self.backlog = 200_000 if own.kind == "postgresql" else 20_000
 
     def sink(self) -> Sink:

@@ -39,7 +39,8 @@ class Office:
         self._own, self._behind, self._number = own, Application(own.kind, door.url), 0
         self._rows = ROWS
         self.away, self.back, self._door = door.shut, door.reopen, door
-        self.disturb, self.suffered, self.calm, self.restart = door.disturb, door.suffered, door.calm, own.restart
+        self.disturb, self.suffered, self.calm = door.disturb, door.suffered, door.calm
+        self.kill, self.start = own.kill, own.start
         self.backlog = 200_000 if own.kind == "sqlite" else 20_000
 
     def source(self) -> Source:

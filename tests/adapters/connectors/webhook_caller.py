@@ -20,7 +20,7 @@ from bus.ports import Context, Source
 from bus.subjects import AppName
 from tests.adapters.connectors.at_once import AtOnce
 from tests.adapters.connectors.columns import Columns
-from tests.adapters.connectors.outbox import Outbox
+from tests.adapters.connectors.outbox import Calls
 from tests.servers.proxy import Proxy
 
 CONTEXT = Context(AppName("kominfo", "pengaduan"), "laporan", Path(), ZoneInfo("Asia/Jakarta"))
@@ -37,20 +37,17 @@ def signed(identity: str, body: bytes) -> dict[str, str]:
     return SigningKey(SECRET, "uji").headers(identity, body, time.time())
 
 
-class Office(AtOnce, Columns):
+class Office(AtOnce, Columns, Calls):
     """The application: it keeps each change until one of the bus's addresses has answered 2xx."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
-        super().__init__()
+        Columns.__init__(self)
+        Calls.__init__(self)
         self._session = session
         self._sources: list[HttpWebhook] = []
         self._rows: dict[int, str] = {}
-        self._outbox = Outbox()  # of each call its name, a line, and its body
         self._numbers = count(1)
-        self._calling: asyncio.Task[None] | None = None
-        self.silent = False
         self._proxies: dict[int, Proxy] = {}  # by the port behind
-        self._disturbed = False
         self._ways = count(1)
 
     def source(self) -> Source:
@@ -67,54 +64,27 @@ class Office(AtOnce, Columns):
             if self._rows.get(key) != value:
                 self._rows[key] = value
                 changed.append(self.row(key, value))
-        self._keep(changed)
+        self._tell(changed)
 
     async def delete(self, key: int) -> None:
-        self._keep([{**self.row(key, self._rows.pop(key)), "hapus": True}])
+        self._tell([{**self.row(key, self._rows.pop(key)), "hapus": True}])
 
     async def write_oversized(self, key: int) -> None:
         await self.write([(key, "x" * 1_500_000)])
 
-    async def restart(self) -> None:
-        """What a killed process leaves: its connections end in the midst of a call, and it has its outbox."""
-        await self._stop()
-        self._begin()
-
-    async def disturb(self) -> bool:
-        self._disturbed = True
-        return True
-
     def suffered(self) -> int:
         return sum(proxy.suffered() for proxy in self._proxies.values())
 
-    async def calm(self) -> None:
-        self._disturbed = False
-
-    async def away(self) -> None:
-        self.silent = True
-
-    async def back(self) -> None:
-        self.silent = False
-
-    def _keep(self, changed: list[dict[str, Any]]) -> None:
+    def _tell(self, changed: list[dict[str, Any]]) -> None:
+        """Keeps calls, each as its name, a line, and its body."""
         for start in range(0, len(changed), CALL):
             body = json.dumps({"data": changed[start : start + CALL]})
-            self._outbox.append(f"msg_{next(self._numbers)}\n{body}".encode())
-        self._begin()
+            self._keep(f"msg_{next(self._numbers)}\n{body}".encode())
 
-    def _begin(self) -> None:
-        if self._calling is None or self._calling.done():
-            self._calling = asyncio.create_task(self._call_out())
-
-    async def _stop(self) -> None:
-        if self._calling:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
-
-    async def _call_out(self) -> None:
+    async def _call(self) -> None:
         while self._outbox:
             name, _, body = self._outbox[0].partition(b"\n")
-            if self.silent or not await self._delivered(name.decode(), body):
+            if self._silent or not await self._delivered(name.decode(), body):
                 await asyncio.sleep(0.01)
             else:
                 self._outbox.popleft()
@@ -147,5 +117,4 @@ class Office(AtOnce, Columns):
     async def close(self) -> None:
         for proxy in self._proxies.values():
             await proxy.refuse()
-        await self._stop()
-        self._outbox.close()
+        await super().close()

@@ -93,10 +93,10 @@ class Adapter:
         for subscribe, _, sink in self._subscriptions:
             if sink.database is not None:
                 from bus import own_tables  # an office without SQL has no SQLAlchemy
-                from bus.delivery import inbox, outbox  # noqa: F401 - both have tables in the inbox's metadata
+                from bus.delivery.outbox import OUTBOX  # the inbox's tables are of the same metadata
 
                 where = f"{self.app} {subscribe.consumer}"
-                scripts.append(own_tables.ddl(sink.database, inbox.metadata, where=where))
+                scripts.append(own_tables.ddl(sink.database, OUTBOX.metadata, where=where))
             if isinstance(sink, Scripted):
                 scripts.append(sink.ddl())
         return "\n\n".join(dict.fromkeys(script.strip() for script in scripts if script))

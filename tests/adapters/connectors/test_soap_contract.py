@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import pytest_asyncio
@@ -32,27 +33,29 @@ class TestSoapPoll(SourceContract):
         yield SourceOffice(php, await proxy(php.url), context)
 
 
-class TestSoapCall(SinkContract):
+class CallContract(SinkContract):
+    """The service as a target, called with ``options``."""
+
+    options: ClassVar[dict[str, str]] = {}
+
+    @pytest_asyncio.fixture
+    async def application(
+        self, php: Php, proxy: Callable[[str], Awaitable[Proxy]], context: Context
+    ) -> AsyncIterator[SinkApplication]:
+        yield SinkOffice(php, await proxy(php.url), context, **self.options)
+
+
+class TestSoapCall(CallContract):
     @pytest.fixture
     def large(self) -> int:
         return 2_000  # one connection a call, PHP's server keeps none open; with lists it has the whole backlog
 
-    @pytest_asyncio.fixture
-    async def application(
-        self, php: Php, proxy: Callable[[str], Awaitable[Proxy]], context: Context
-    ) -> AsyncIterator[SinkApplication]:
-        yield SinkOffice(php, await proxy(php.url), context)
 
-
-class TestSoapCallWithLists(SinkContract):
+class TestSoapCallWithLists(CallContract):
     """Many events in a call."""
+
+    options = LISTS
 
     @pytest.fixture
     def large(self) -> int:
         return 20_000
-
-    @pytest_asyncio.fixture
-    async def application(
-        self, php: Php, proxy: Callable[[str], Awaitable[Proxy]], context: Context
-    ) -> AsyncIterator[SinkApplication]:
-        yield SinkOffice(php, await proxy(php.url), context, **LISTS)

@@ -263,13 +263,11 @@ class SinkContract:
         self, application: SinkApplication, target: Target, large: int, filling: str
     ) -> None:
         target.streams, large = MemoryStreams(keep=False), large_or(large)
-        begins = before = 0
         async with target.running() as inflow:
+            before = 0
             for begun, batch in _batches(large, filling):
-                if not begins and begun >= large // 10:
-                    begins = base_line()
-                elif not before and begun >= 3 * large // 10:
-                    before = resident()  # with all that a batch needs while it is worked on
+                if not before and begun >= large // 10:
+                    before = base_line()
                 await inflow.handle(batch)  # type: ignore[arg-type]
                 assert all(message.settled == "ack" for message in batch)
 
